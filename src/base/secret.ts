@@ -1,0 +1,39 @@
+/** A value that cannot be printed by accident. */
+
+import { inspect } from "node:util";
+
+/**
+ * Holds a secret string. Printing, serialising or inspecting it shows `[secret]`; only `reveal()` gives the value, so that
+ * every use can be found by searching for that word.
+ *
+ * @example
+ * ```ts
+ * import { Secret } from "./secret.ts";
+ * const key = new Secret("hunter2");
+ * console.assert(`${key}` === "[secret]" && JSON.stringify({ key }) === '{"key":"[secret]"}');
+ * ```
+ */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  /** The value itself. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return "[secret]";
+  }
+
+  toJSON(): string {
+    return "[secret]";
+  }
+
+  [inspect.custom](): string {
+    return "[secret]";
+  }
+}
