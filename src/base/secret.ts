@@ -1,7 +1,5 @@
 /** A value that cannot be printed by accident. */
 
-import { inspect } from "node:util";
-
 /**
  * Holds a secret string. Printing, serialising or inspecting it shows `[secret]`; only `reveal()` gives the value, so that
  * every use can be found by searching for that word.
@@ -33,7 +31,8 @@ export class Secret {
     return "[secret]";
   }
 
-  [inspect.custom](): string {
-    return "[secret]";
+  static {
+    // What Node, Deno and Bun ask for a printable form.
+    Object.defineProperty(Secret.prototype, Symbol.for("nodejs.util.inspect.custom"), { value: () => "[secret]" });
   }
 }
