@@ -23,6 +23,7 @@ export const REASONS = {
   request_rejected: "the request could not be read without doubt",
   locked: "the user is locked",
   user_unknown: "the user of this listener is not defined",
+  database_unknown: "the database of this listener is not defined",
   db_user_invalid: "the database user is not an AWS role of this database",
   audit_unavailable: "the audit log cannot be written",
 } as const;

@@ -1,0 +1,48 @@
+/** Who asks, for which database, as which AWS role: for a fixed listener its configuration says so, the client nothing. */
+
+import { roleArn } from "../aws/arn.ts";
+import type { Database } from "../aws/database.ts";
+import { PosternError } from "../base/errors.ts";
+import type { Principal } from "../identity/principal.ts";
+import type { FixedListener } from "./listener.ts";
+import { Refusal } from "./refusal.ts";
+import type { GatewayState } from "./state.ts";
+
+/** A caller whose identity is settled, not yet what they may do. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly database: Database;
+  /** The chosen AWS role, as a full ARN of the database's account. */
+  readonly awsRoleArn: string;
+}
+
+/**
+ * Settles the caller of a listener in the given state.
+ *
+ * @throws Refusal `user_unknown`, `database_unknown`, `locked` or `db_user_invalid`
+ */
+export function authenticate(listener: FixedListener, state: GatewayState): Caller {
+  const principal = state.directory.principalOf(listener.user);
+  if (principal === undefined) throw denied("user_unknown", `The user "${listener.user}" is not defined`);
+  const lock = state.directory.lockOf(listener.user);
+  if (lock !== undefined) {
+    const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
+    throw denied("locked", `The user "${listener.user}" is locked${because}`);
+  }
+  const database = state.databases.get(listener.database);
+  if (database === undefined) throw denied("database_unknown", `The database "${listener.database}" is not defined`);
+  return { principal, database, awsRoleArn: awsRoleOf(listener.dbUser, database) };
+}
+
+function awsRoleOf(dbUser: string, database: Database): string {
+  try {
+    return roleArn(dbUser, database);
+  } catch (cause) {
+    if (cause instanceof PosternError) throw denied("db_user_invalid", cause.message, cause);
+    throw cause;
+  }
+}
+
+function denied(code: "user_unknown" | "locked" | "database_unknown" | "db_user_invalid", message: string, cause?: unknown): Refusal {
+  return new Refusal(code, message, "AccessDeniedException", { cause, reasons: [{ code, message, access: null, role: null }] });
+}

@@ -1,0 +1,93 @@
+/** What the gateway needs of the world around it: an exchange with a client and a way to the upstream. */
+
+/** One HTTP exchange, as a platform sees it before anything was interpreted. */
+export interface Exchange {
+  readonly method: string;
+  /** The request target exactly as it was sent, for example `/` or `http://host/x?y`. */
+  readonly target: string;
+  /** Header names and values in turn, as they were sent: order, case and repetitions kept where the platform shows them. */
+  readonly headers: readonly string[];
+  readonly connection: Connection;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+  /**
+   * Reads the whole body once.
+   *
+   * @throws BodyTooLarge when it has more than `limit` bytes; nothing more of it is read then
+   * @throws ClientGone when the client went away in the middle
+   */
+  body(limit: number): Promise<Uint8Array>;
+}
+
+/** The client's connection: one session of the audit log. */
+export interface Connection {
+  /** The session id (`sid`) of every event on it. */
+  readonly id: string;
+  /** The peer's address, or `""` on a Unix socket. */
+  readonly ip: string;
+  /** Whether the session's start is on record. Set by the gateway. */
+  announced: boolean;
+}
+
+/** What goes back to the client. */
+export interface Answer {
+  readonly status: number;
+  /** Names are lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>;
+  /** True when the rest of the request was not read, so the connection cannot be used again. */
+  readonly close?: boolean;
+}
+
+/** A signed request, ready to go. */
+export interface UpstreamRequest {
+  /** For example `https://dynamodb.us-east-1.amazonaws.com`. */
+  readonly origin: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+/** What came back: the whole body when it is small, else a stream that obeys back-pressure. */
+export interface UpstreamResponse {
+  readonly status: number;
+  /** Names are lower case; a repeated header is an array. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>;
+}
+
+/** The way to DynamoDB: pools, TLS, timeouts and limits are the platform's. */
+export interface Upstream {
+  /**
+   * Sends `POST /` and waits for the answer's head, and for its body too when that is not more than `WHOLE_BODY_BYTES`.
+   *
+   * @throws UpstreamError when nothing, or nothing whole, came back
+   */
+  send(request: UpstreamRequest): Promise<UpstreamResponse>;
+  close(): Promise<void>;
+}
+
+/** Answers up to this size are held whole: they are recorded and summarised before their first byte leaves. */
+export const WHOLE_BODY_BYTES: number = 64 * 1024;
+
+/** The request's body is larger than allowed. */
+export class BodyTooLarge extends Error {
+  override readonly name: string = "BodyTooLarge";
+}
+
+/** The client closed its connection before the exchange was over. */
+export class ClientGone extends Error {
+  override readonly name: string = "ClientGone";
+}
+
+/** The upstream could not be reached, was too slow, or broke off. */
+export class UpstreamError extends Error {
+  override readonly name: string = "UpstreamError";
+  /** `unreachable`: surely nothing was executed; `broken`: the operation may have been executed. */
+  readonly kind: "unreachable" | "broken";
+
+  constructor(kind: "unreachable" | "broken", message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
