@@ -1,6 +1,7 @@
 /** DynamoDB's words into policy's: the only translator between a parsed request and the question that policy is asked. */
 
-import type { Access } from "../dynamodb/accesses.ts";
+import type { Database } from "../aws/database.ts";
+import type { Access, Place } from "../dynamodb/accesses.ts";
 import type { PolicyInput } from "../policy/input.ts";
 import type { Caller } from "./authenticate.ts";
 
@@ -37,4 +38,10 @@ export function policyInput(caller: Caller, accesses: readonly Access[], circums
     db_user: caller.awsRoleArn,
     request: { service: "dynamodb", operation: circumstances.operation, id: circumstances.decisionId, accesses },
   };
+}
+
+/** Where a database's tables live: names become ARNs there, and ARNs of anywhere else are refused. */
+export function placeOf(database: Database): Place {
+  const [own, ...aliases] = database.arnScopes;
+  return { partition: own.partition, region: own.region, accountId: own.accountId, aliases };
 }

@@ -1,5 +1,7 @@
 /** What the gateway needs of the world around it: an exchange with a client and a way to the upstream. */
 
+import type { AuditSession } from "../audit/session.ts";
+
 /** One HTTP exchange, as a platform sees it before anything was interpreted. */
 export interface Exchange {
   readonly method: string;
@@ -19,14 +21,29 @@ export interface Exchange {
   body(limit: number): Promise<Uint8Array>;
 }
 
+/** A session of the audit log, and when it began (milliseconds since the epoch). */
+export interface ConnectionSession {
+  readonly audit: AuditSession;
+  readonly startedAt: number;
+}
+
 /** The client's connection: one session of the audit log. */
 export interface Connection {
-  /** The session id (`sid`) of every event on it. */
+  /** Random, and the session id (`sid`) of the events on it. */
   readonly id: string;
   /** The peer's address, or `""` on a Unix socket. */
   readonly ip: string;
-  /** Whether the session's start is on record. Set by the gateway. */
-  announced: boolean;
+  /** The session that is on record for this connection; set by the gateway with the first request. */
+  session?: ConnectionSession;
+}
+
+/** The first value of a header, by its lower-case name. */
+export function headerOf(exchange: Exchange, name: string): string | undefined {
+  const { headers } = exchange;
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    if (headers[at]?.toLowerCase() === name) return headers[at + 1];
+  }
+  return undefined;
 }
 
 /** What goes back to the client. */

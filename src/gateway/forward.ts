@@ -1,0 +1,91 @@
+/** Sends what was judged: the very bytes, under headers rebuilt from an allow-list, signed with the AWS role's credentials. */
+
+import type { AwsCredentials } from "../aws/credentials.ts";
+import { upstreamFor } from "../aws/database.ts";
+import type { Operation } from "../dynamodb/catalogue.ts";
+import type { Caller } from "./authenticate.ts";
+import type { RequestHead } from "./head.ts";
+import { type UpstreamRequest, type UpstreamResponse, UpstreamError } from "./ports.ts";
+import { Refusal } from "./refusal.ts";
+import type { GatewayServices } from "./services.ts";
+
+/**
+ * Credentials for the caller's AWS role: from the cache at once, else from STS.
+ *
+ * @throws Refusal ServiceUnavailable, which SDKs retry; what STS said stays in our log
+ */
+export async function assume(services: GatewayServices, caller: Caller): Promise<AwsCredentials> {
+  const wanted = { database: caller.database, roleArn: caller.awsRoleArn, user: caller.principal.name, session: {} };
+  const cached = services.credentials.peek(wanted);
+  if (cached !== undefined) return cached;
+  try {
+    return await services.credentials.credentialsFor(wanted);
+  } catch (cause) {
+    services.log.warn(
+      { role: caller.awsRoleArn, user: caller.principal.name, error: cause instanceof Error ? cause.message : "unknown" },
+      "Cannot get credentials for the AWS role",
+    );
+    throw new Refusal("credentials_unavailable", "The credentials of the AWS role are not available now", "ServiceUnavailable", {
+      cause,
+    });
+  }
+}
+
+/** The signed request for the operation's endpoint. */
+export async function signed(
+  services: GatewayServices,
+  caller: Caller,
+  operation: Operation,
+  head: RequestHead,
+  body: Uint8Array,
+  credentials: AwsCredentials,
+  signal: AbortSignal,
+): Promise<UpstreamRequest> {
+  const { origin, host, region } = upstreamFor(caller.database, operation.service);
+  const signedHeaders = await services.signer.sign({
+    method: "POST",
+    host,
+    path: "/",
+    region,
+    service: "dynamodb",
+    headers: { "content-type": head.contentType, "x-amz-target": operation.target },
+    body,
+    credentials,
+  });
+  return {
+    origin,
+    headers: {
+      ...signedHeaders,
+      // Not signed: they change how the answer travels and what CloudTrail shows, never what is done.
+      "accept-encoding": head.acceptEncoding ?? "identity",
+      "user-agent": userAgent(head.userAgent),
+    },
+    body,
+    signal,
+  };
+}
+
+/** Sends it, and turns what can go wrong into an answer that SDKs retry. */
+export async function send(services: GatewayServices, request: UpstreamRequest): Promise<UpstreamResponse> {
+  try {
+    return await services.upstream.send(request);
+  } catch (cause) {
+    if (request.signal.aborted) throw new Refusal("client_gone", "The client went away", "ServiceUnavailable", { cause });
+    if (!(cause instanceof UpstreamError)) throw cause;
+    services.log.warn({ origin: request.origin, kind: cause.kind, error: rootMessage(cause) }, "The upstream gave no answer");
+    throw cause.kind === "unreachable"
+      ? new Refusal("upstream_unreachable", "DynamoDB cannot be reached now", "ServiceUnavailable", { cause })
+      : new Refusal("upstream_broken", "DynamoDB did not answer; the operation may have been executed", "ServiceUnavailable", {
+          cause,
+        });
+  }
+}
+
+function userAgent(client: string): string {
+  // Visible ASCII only: anything else could end the header.
+  return `${client.replace(/[^\x20-\x7e]/g, "?")} postern`.trimStart();
+}
+
+function rootMessage(error: Error): string {
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

@@ -1,0 +1,135 @@
+/** The life of a request, on one screen: a room's verb per line. */
+
+import { accessesOf } from "../dynamodb/accesses.ts";
+import { operationOf, type Operation } from "../dynamodb/catalogue.ts";
+import { RequestError } from "../dynamodb/request-error.ts";
+import { redactedBody } from "../dynamodb/redact.ts";
+import { type DynamoRequest, parseRequest } from "../dynamodb/request.ts";
+import { refusalAnswer } from "./answers.ts";
+import { authenticate } from "./authenticate.ts";
+import { readBody } from "./body.ts";
+import { enforce } from "./enforce.ts";
+import { placeOf, policyInput } from "./facts.ts";
+import { assume, send, signed } from "./forward.ts";
+import { fulfil } from "./fulfil.ts";
+import { printable, readHead } from "./head.ts";
+import type { FixedListener } from "./listener.ts";
+import type { Answer, Exchange } from "./ports.ts";
+import { Refusal } from "./refusal.ts";
+import type { GatewayServices } from "./services.ts";
+import { Trace } from "./trace.ts";
+
+/** Serves one exchange. It always answers: what is not forwarded is refused with a reason, and recorded. */
+export async function serve(services: GatewayServices, listener: FixedListener, exchange: Exchange): Promise<Answer> {
+  const trace = new Trace(services, listener, exchange);
+  try {
+    const state = services.state();
+    const caller = (trace.caller = authenticate(listener, state));
+    const head = readHead(exchange, listener);
+    const operation = knownOperation(head.target, trace);
+    const body = await readBody(exchange, head);
+    const request = parsed(operation, body, services, trace);
+    const accesses = understood(() => accessesOf(request, placeOf(caller.database)));
+
+    const decision = (trace.decision = state.policy.decide(
+      policyInput(caller, accesses, {
+        decisionId: trace.decisionId,
+        operation: operation.name,
+        ip: exchange.connection.ip,
+        userAgent: head.userAgent,
+        now: services.clock.now(),
+      }),
+    ));
+    services.metrics.decided(decision.evalUs / 1e6);
+    enforce(decision, caller, accesses);
+
+    const credentials = await assume(services, caller);
+    const outgoing = await signed(services, caller, operation, head, body, credentials, exchange.signal);
+    await recorded(() => trace.intend());
+    const sentAt = services.clock.monotonic();
+    const response = await send(services, outgoing);
+    services.metrics.upstreamAnswered(operation.name, (services.clock.monotonic() - sentAt) / 1000);
+    return await fulfil(services, trace, response);
+  } catch (problem) {
+    return await refuse(services, trace, problem);
+  }
+}
+
+function knownOperation(target: string, trace: Trace): Operation {
+  const operation = operationOf(target);
+  if (operation === undefined) {
+    throw new Refusal("operation_unknown", `The operation ${printable(target)} is not known`, "UnknownOperationException");
+  }
+  trace.operation = operation.name;
+  return operation;
+}
+
+function parsed(operation: Operation, body: Uint8Array, services: GatewayServices, trace: Trace): DynamoRequest {
+  const request = understood(() => parseRequest(operation, body));
+  trace.body = () => redactedBody(request, services.redact);
+  return request;
+}
+
+/** What the request model does not understand without doubt is the client's mistake, in DynamoDB's words. */
+function understood<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof RequestError) throw new Refusal("request_rejected", cause.message, cause.type, { cause });
+    throw cause;
+  }
+}
+
+async function recorded(write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (cause) {
+    throw new Refusal(
+      "audit_unavailable",
+      "The request was not sent because the audit log cannot be written now",
+      "AccessDeniedException",
+      { cause },
+    );
+  }
+}
+
+/** Ends a request that gets no answer of DynamoDB's. */
+async function refuse(services: GatewayServices, trace: Trace, problem: unknown): Promise<Answer> {
+  const refusal = problem instanceof Refusal ? problem : unexpected(services, trace, problem);
+  const answer = refusalAnswer(refusal, trace.decisionId);
+  const outcome = outcomeOf(refusal);
+  trace.count(outcome);
+  await trace
+    .end({
+      outcome: refusal.code === "client_gone" ? "aborted" : outcome,
+      status_code: answer.status,
+      aws_request_id: null,
+      latency_us: trace.elapsedUs,
+      response: null,
+    })
+    .catch(() => services.log.error({ decision: trace.decisionId }, "A refused request could not be recorded"));
+  return answer;
+}
+
+function outcomeOf(refusal: Refusal): "denied" | "rejected" | "failed" {
+  switch (refusal.type) {
+    case "AccessDeniedException":
+      return refusal.code === "request_rejected" ? "rejected" : "denied";
+    case "InternalServerError":
+    case "ServiceUnavailable":
+      return "failed";
+    case "RequestEntityTooLarge":
+    case "SerializationException":
+    case "UnknownOperationException":
+    case "ValidationException":
+      return "rejected";
+  }
+}
+
+function unexpected(services: GatewayServices, trace: Trace, problem: unknown): Refusal {
+  services.log.error(
+    { decision: trace.decisionId, error: problem instanceof Error ? problem.stack : String(problem) },
+    "A request failed inside the gateway",
+  );
+  return new Refusal("internal_error", "The gateway failed", "InternalServerError", { cause: problem });
+}

@@ -1,0 +1,136 @@
+/** The record of one request, from its first rule to its end: what the audit log and the metrics will say of it. */
+
+import { newId } from "../base/ids.ts";
+import { AuditSession } from "../audit/session.ts";
+import type { AuditDecision, RequestFacts, RequestOutcome } from "../audit/event.ts";
+import type { Decision } from "../policy/decision.ts";
+import type { Caller } from "./authenticate.ts";
+import type { FixedListener } from "./listener.ts";
+import { type Connection, type Exchange, headerOf } from "./ports.ts";
+import type { GatewayServices } from "./services.ts";
+
+/** How a request went, gathered as it goes. */
+export class Trace {
+  /** Names this request everywhere: header, message, policy input and audit event. */
+  readonly decisionId: string = newId();
+  readonly startedAt: number;
+  readonly #services: GatewayServices;
+  readonly #listener: FixedListener;
+  readonly #exchange: Exchange;
+  /** What the client wrote in `X-Amz-Target`, for the record: not yet checked. */
+  readonly target: string;
+  operation = "unknown";
+  caller: Caller | undefined;
+  decision: Decision | undefined;
+  /** Makes the redacted body when an event needs it. */
+  body: (() => unknown) | undefined;
+  /** The facts of the intent, once it is on record: the event must repeat its uid. */
+  #intent: { uid: string; facts: RequestFacts } | undefined;
+
+  constructor(services: GatewayServices, listener: FixedListener, exchange: Exchange) {
+    this.#services = services;
+    this.#listener = listener;
+    this.#exchange = exchange;
+    this.startedAt = services.clock.monotonic();
+    this.target = (headerOf(exchange, "x-amz-target") ?? "").slice(0, 128);
+    services.metrics.requestBegan();
+  }
+
+  /** Microseconds since the request began. */
+  get elapsedUs(): number {
+    return Math.round((this.#services.clock.monotonic() - this.startedAt) * 1000);
+  }
+
+  /**
+   * Puts on record that the request is about to be sent.
+   *
+   * @throws PosternError `audit_unavailable`: then it must not be sent
+   */
+  async intend(): Promise<void> {
+    const facts = this.#facts();
+    const uid = await this.#services.recorder.begin(facts);
+    this.#intent = { uid, facts };
+  }
+
+  /**
+   * Puts the request's end on record.
+   *
+   * @throws PosternError `audit_unavailable`: then the answer must not end as if nothing were wrong
+   */
+  async end(outcome: RequestOutcome): Promise<void> {
+    const { recorder } = this.#services;
+    if (this.#intent !== undefined) await recorder.finish(this.#intent.uid, { ...this.#intent.facts, ...outcome });
+    else await recorder.record({ event: "db.session.dynamodb.request", ...this.#facts(), ...outcome });
+  }
+
+  /** Counts the request as ended. Called once, after the answer is decided. */
+  count(outcome: "allowed" | "denied" | "rejected" | "failed"): void {
+    this.#services.metrics.requestEnded(this.operation, outcome, this.elapsedUs / 1e6);
+  }
+
+  #facts(): RequestFacts {
+    return {
+      session: sessionOf(this.#services, this.#listener, this.#exchange.connection, this.caller),
+      target: this.target,
+      method: this.#exchange.method.slice(0, 32),
+      path: this.#exchange.target.slice(0, 256),
+      body: this.body?.() ?? null,
+      decision: this.decision === undefined ? null : decisionFacts(this.decisionId, this.decision),
+    };
+  }
+}
+
+/** The session of a connection; its start goes on record with the first request of its caller. */
+function sessionOf(
+  services: GatewayServices,
+  listener: FixedListener,
+  connection: Connection,
+  caller: Caller | undefined,
+): AuditSession {
+  const db_user = caller?.awsRoleArn ?? listener.dbUser;
+  const db_uri = caller?.database.uri ?? "";
+  const known = connection.session?.audit;
+  if (known !== undefined && known.facts.db_user === db_user && known.facts.db_uri === db_uri) return known;
+  const session = new AuditSession({
+    sid: known === undefined ? connection.id : newId(),
+    user: listener.user,
+    db_service: listener.database,
+    db_protocol: "dynamodb",
+    db_name: "",
+    db_user,
+    db_uri,
+  });
+  if (known !== undefined) endSession(services, connection);
+  connection.session = { audit: session, startedAt: services.clock.now() };
+  // Not awaited: it stands in the chain before the request's own line, whose fate is awaited.
+  services.recorder
+    .record({
+      event: "db.session.start",
+      code: caller === undefined ? "TDB00W" : "TDB00I",
+      session,
+      error: caller === undefined ? "the caller was refused" : null,
+    })
+    .catch(() => undefined);
+  return session;
+}
+
+/** Puts the end of a connection's session on record, if it began. */
+export function endSession(services: GatewayServices, connection: Connection): void {
+  const { session } = connection;
+  if (session === undefined) return;
+  delete connection.session;
+  services.recorder
+    .record({
+      event: "db.session.end",
+      code: "TDB01I",
+      session: session.audit,
+      session_start: new Date(session.startedAt).toISOString(),
+      session_stop: new Date(services.clock.now()).toISOString(),
+    })
+    .catch(() => undefined);
+}
+
+function decisionFacts(id: string, decision: Decision): AuditDecision {
+  const { allow, roles, revision, evalUs } = decision;
+  return { id, allow, reasons: decision.allow ? [] : decision.reasons, roles, revision, eval_us: evalUs };
+}

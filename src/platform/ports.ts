@@ -1,0 +1,25 @@
+/** What a platform does for the gateway: listening. One file for each runtime fills it. */
+
+import type { Answer, Connection } from "../gateway/ports.ts";
+
+/** Where to listen. */
+export type ListenAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+export interface ServeOptions {
+  /** Called for every connection that opens. */
+  readonly onConnection?: (connection: Connection) => void;
+  /** Called when it has closed. */
+  readonly onDisconnection?: (connection: Connection) => void;
+  /** Records and answers bytes that are no HTTP request; `reason` is the parser's own code. */
+  readonly onUnparsable: (connection: Connection, reason: string) => Promise<Answer>;
+}
+
+/** An address that is being served. */
+export interface Listening {
+  /** As bound: with port 0, the port that the system chose. */
+  readonly address: string;
+  /** Stops accepting, lets requests in flight end, closes what is left after the timeout. */
+  drain(timeoutMs: number): Promise<void>;
+}
