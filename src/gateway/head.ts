@@ -1,6 +1,6 @@
 /** The rules for a request's head: what is not plainly one DynamoDB call is refused before its body is read. */
 
-import { type FixedListener, hostName } from "./listener.ts";
+import { answersTo, type FixedListener, hostName } from "./listener.ts";
 import type { Exchange } from "./ports.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -76,7 +76,7 @@ function refuseStrangers(seen: ReadonlyMap<string, string>, listener: FixedListe
   if (listener.kind === "unix") return;
   const host = seen.get("host") ?? "";
   const name = hostName(host.trim());
-  if (name === null || !listener.hosts.has(name)) {
+  if (name === null || !answersTo(listener, name)) {
     throw new Refusal(
       "request_rejected",
       `This listener does not answer to the host name ${printable(host)}`,

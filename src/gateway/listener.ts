@@ -5,7 +5,7 @@ export interface FixedListener {
   /** As configured, for messages: `127.0.0.1:8000` or `unix:/run/postern.sock`. */
   readonly address: string;
   readonly kind: "tcp" | "unix";
-  /** Host names, without port, that this listener answers to. */
+  /** Host names, without port and in lower case, that this listener answers to beside those of this machine's loopback. */
   readonly hosts: ReadonlySet<string>;
   readonly user: string;
   readonly database: string;
@@ -13,8 +13,10 @@ export interface FixedListener {
   readonly dbUser: string;
 }
 
-/** The names under which a loopback address may be called. */
-export const LOOPBACK_HOSTS: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
+/** Whether a listener answers to a host name: loopback's own, or one that was configured. */
+export function answersTo(listener: FixedListener, name: string): boolean {
+  return name === "localhost" || name === "[::1]" || /^127(?:\.[0-9]{1,3}){3}$/.test(name) || listener.hosts.has(name);
+}
 
 /**
  * The host part of a `Host` header, lower case and without its port; `null` when it is none.

@@ -1,6 +1,6 @@
 /** The listening side on Node: `node:http` in front of the Hono app, with raw headers and direct writes kept within reach. */
 
-import { unlink } from "node:fs/promises";
+import { chmod, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
@@ -78,7 +78,6 @@ export async function listenOnNode(app: GatewayApp, address: ListenAddress, opti
       await closed;
       clearTimeout(giveUp);
       for (const socket of sockets) socket.destroy();
-      if (address.kind === "unix") await unlink(address.path).catch(() => undefined);
     },
   };
 }
@@ -181,7 +180,6 @@ function rawAnswer(answer: Answer): Buffer {
 }
 
 async function listenAt(server: Server, address: ListenAddress): Promise<void> {
-  if (address.kind === "unix") await removeStaleSocket(address.path);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     const done = (): void => {
@@ -200,10 +198,12 @@ async function listenAt(server: Server, address: ListenAddress): Promise<void> {
       process.umask(before);
     }
   });
+  // In a worker it was the parent that bound the path, under its own mask.
+  if (address.kind === "unix") await chmod(address.path, 0o600);
 }
 
-/** Removes the socket of a process that died; one that still answers belongs to somebody. */
-async function removeStaleSocket(path: string): Promise<void> {
+/** Removes the socket of a process that died; one that still answers belongs to somebody. Once, before workers start. */
+export async function removeStaleSocket(path: string): Promise<void> {
   const alive = await new Promise<boolean>((resolve) => {
     const probe = connect(path);
     probe.once("connect", () => {
