@@ -1,0 +1,87 @@
+/** OPA's WebAssembly interface (ABI 1.2 and later): what a policy module must export and may import. */
+
+import { PosternError } from "../base/errors.ts";
+import { FUEL_EXPORT } from "./meter.ts";
+
+/** What we call of an instance. Addresses and lengths are in bytes of its memory; none of them is aligned. */
+export interface OpaExports {
+  /**
+   * Evaluates once: parses the JSON text at `input`, evaluates and serialises the result set as JSON.
+   * Everything from `heap` upwards is scratch space. Returns the address of the text, which ends in a NUL byte.
+   */
+  readonly opa_eval: (
+    reserved: 0,
+    entrypoint: number,
+    data: number,
+    input: number,
+    inputLength: number,
+    heap: number,
+    format: 0,
+  ) => number;
+  readonly fuel: WebAssembly.Global<"i64">;
+}
+
+/**
+ * Refuses a module that is no OPA policy, wants more of its host than OPA does, or needs a builtin we do not offer.
+ *
+ * @throws PosternError `policy_abi_unsupported`.
+ */
+export function requireAbi(module: WebAssembly.Module): void {
+  const stranger = WebAssembly.Module.imports(module).find((one) => one.module !== "env" || !IMPORTS.has(one.name));
+  if (stranger !== undefined) throw unsupported(`it imports "${stranger.module}.${stranger.name}"`);
+  const exported = new Map(WebAssembly.Module.exports(module).map((one) => [one.name, one.kind]));
+  const missing = EXPORTS.find((name) => exported.get(name) !== "function");
+  if (missing !== undefined) throw unsupported(`it does not export the function "${missing}"`);
+  if (exported.get("memory") !== "memory") throw unsupported("it does not export its memory");
+}
+
+/** The exports of an instance, checked. Throws PosternError `policy_abi_unsupported`. */
+export function opaExports(instance: WebAssembly.Instance): OpaExports {
+  const { opa_eval, opa_wasm_abi_version: major, opa_wasm_abi_minor_version: minor, [FUEL_EXPORT]: fuel } = instance.exports;
+  if (!(major instanceof WebAssembly.Global) || major.value !== 1) throw unsupported("it is not of ABI 1");
+  if (!(minor instanceof WebAssembly.Global) || Number(minor.value) < 2) throw unsupported("its ABI is older than 1.2");
+  if (typeof opa_eval !== "function" || !(fuel instanceof WebAssembly.Global)) throw unsupported("it is not metered");
+  return { opa_eval: opa_eval as OpaExports["opa_eval"], fuel: fuel as OpaExports["fuel"] };
+}
+
+/**
+ * Refuses builtins that the host would have to run, but for the few whose cost is in proportion to their text. The npm
+ * package also offers `regex.split` and `yaml.*`; they run outside the meter and could take any time.
+ *
+ * @throws PosternError `policy_builtin_unsupported`.
+ */
+export function requireBuiltins(names: readonly string[]): void {
+  const strangers = names.filter((name) => !HOST_BUILTINS.has(name)).sort();
+  if (strangers.length === 0) return;
+  throw new PosternError(
+    "policy_builtin_unsupported",
+    `Cannot load the policy: it calls ${strangers.map((name) => `"${name}"`).join(", ")}, which Postern does not offer`,
+    { hint: "build it with postern policy build, which names the line that calls it" },
+  );
+}
+
+const HOST_BUILTINS: ReadonlySet<string> = new Set(["json.is_valid", "sprintf"]);
+
+const IMPORTS: ReadonlySet<string> = new Set([
+  "memory",
+  "opa_abort",
+  "opa_println",
+  ...[0, 1, 2, 3, 4].map((arity) => `opa_builtin${arity}`),
+]);
+
+const EXPORTS: readonly string[] = [
+  "opa_eval",
+  "opa_malloc",
+  "opa_json_parse",
+  "opa_json_dump",
+  "opa_heap_ptr_get",
+  "opa_heap_ptr_set",
+  "builtins",
+  "entrypoints",
+];
+
+function unsupported(reason: string): PosternError {
+  return new PosternError("policy_abi_unsupported", `Cannot load the policy module: ${reason}`, {
+    hint: "build it with postern policy build, or opa build -t wasm of OPA 1.0 or later",
+  });
+}
