@@ -1,0 +1,38 @@
+// Makes a fresh clone ready: dependencies, the OPA compiler, the compiled policy. Does nothing when nothing has changed.
+// What `npm test` and `npm run demo` call first, so it needs nothing but Node.
+
+import { run } from "./lib/compile-policy.mjs";
+import { buildPolicy, PROJECT } from "./lib/built-policy.mjs";
+import { dependenciesAreFresh } from "./lib/dependencies.mjs";
+import { findOpa } from "./lib/find-opa.mjs";
+import { withLock } from "./lib/lock.mjs";
+
+const say = (line) => process.stderr.write(`postern: ${line}\n`);
+
+try {
+  await setUp();
+} catch (error) {
+  process.stderr.write(`postern: error: ${error.message}\n`);
+  process.exitCode = 1;
+}
+
+async function setUp() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) throw new Error(`Node ${process.version} is too old: 20.19 is needed`);
+  if (!(await dependenciesAreFresh(PROJECT))) {
+    await withLock(`${PROJECT}/build/.setup.lock`, say, async () => {
+      if (!(await dependenciesAreFresh(PROJECT))) await install();
+    });
+  }
+  // Held by the cache's own renames: two that look for OPA at once do the work twice, and neither harms the other.
+  await buildPolicy({ opa: await findOpa({ say }), say });
+}
+
+async function install() {
+  say("Installing dependencies with npm ci");
+  const npm = process.env.npm_execpath;
+  const [command, first] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
+  const args = [...first, "ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+  const { code, stdout, stderr } = await run(command, args, { cwd: PROJECT });
+  if (code !== 0) throw new Error(`npm ci ended with ${code}:\n${(stderr || stdout).trim()}`);
+}
