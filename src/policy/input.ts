@@ -44,6 +44,8 @@ export interface PolicyAccess {
   /** The name that IAM uses, for example `dynamodb:PutItem`. */
   readonly action: string;
   readonly level: PolicyLevel;
+  /** What else the access does, as action names: a BatchWriteItem that holds a put has `dynamodb:PutItem`. Only denies look at it. */
+  readonly effects?: readonly string[];
   /** The operation that carries it, for example `TransactWriteItems`. */
   readonly via: string;
   readonly table: string | null;

@@ -1,0 +1,98 @@
+# METADATA
+# title: The deny pass
+# description: >-
+#   Looks at every role of the user before anything is allowed. In a deny block labels, database users and rules each
+#   suffice, and one match in any role is final. A role that is not loaded cannot be shown not to deny.
+package postern.deny
+
+import data.postern.match
+
+default clear := false
+
+# METADATA
+# title: Clear
+# description: True when every role of the user is loaded and none denies the request.
+# scope: document
+clear if {
+	every name in input.user.roles {
+		_is_clear(name)
+	}
+}
+
+# No call with an argument that may be absent is ever negated: it would be undefined, not true.
+_is_clear(name) if {
+	role := data.postern.compiled.roles[name]
+	not role.deny
+} else if {
+	block := data.postern.compiled.roles[name].deny
+	not _denies(block)
+}
+
+_denies(block) if {
+	match.denies_labels(block.labels)
+} else if {
+	match.denies_user(block.users)
+} else if {
+	some access in input.request.accesses
+	count(denying_rules(block, access)) > 0
+}
+
+# METADATA
+# title: Denying rules
+# description: Numbers of the block's rules that deny the access, by its action or by any of its effects.
+denying_rules(block, access) := {number |
+	some action in array.concat([access.action], object.get(access, "effects", []))
+	some number in data.postern.compiled.indexes[block.rules.index][action]
+	denies_rule(block.rules.list[number], access)
+}
+
+# METADATA
+# title: Rule
+# description: True when nothing in the rule excludes the access, whatever its action; what cannot be proven is not excluded.
+denies_rule(rule, access) if {
+	_in_tables(rule, access)
+	not rule.narrow
+} else if {
+	_in_tables(rule, access)
+	_in_indexes(rule.narrow, access)
+	in_keys(rule.narrow, access)
+	in_attributes(rule.narrow, access)
+}
+
+_in_tables(rule, access) if {
+	not rule.tables
+} else if {
+	match.denies(rule.tables, access.table)
+}
+
+_in_indexes(narrow, access) if {
+	not narrow.indexes
+} else if {
+	is_null(access.index)
+} else if {
+	match.denies(narrow.indexes, access.index)
+}
+
+# METADATA
+# title: Leading keys
+# description: True when any partition key value matches, or they are not all known.
+in_keys(narrow, access) if {
+	not narrow.leading_keys
+} else if {
+	not access.keys_known == true
+} else if {
+	some key in access.leading_keys
+	match.denies(narrow.leading_keys, key)
+}
+
+# METADATA
+# title: Attributes
+# description: True when any attribute overlaps a path of the rule, or they are not all known.
+in_attributes(narrow, access) if {
+	not narrow.attributes
+} else if {
+	not access.attributes_known == true
+} else if {
+	some attribute in access.attributes
+	match.overlaps(narrow.attributes, attribute)
+}

@@ -1,0 +1,284 @@
+# METADATA
+# title: Matching
+# description: >-
+#   Compares what a request holds with the matchers that roles were compiled to. Each pair of functions has one for
+#   allow, where doubt does not match, and one for deny, where doubt matches.
+package postern.match
+
+# METADATA
+# title: Path of the AWS role
+# description: >-
+#   What follows `arn:<partition>:iam::<account>:role/` in the database user; undefined when it is not a role of the
+#   database's own account, so that nothing allows it.
+role_path := trim_prefix(input.db_user, _role_prefix) if startswith(input.db_user, _role_prefix)
+
+# METADATA
+# title: Labels, for allow
+# description: True when the database's labels satisfy every key of the selector.
+allows_labels(labels) if {
+	labels.any
+} else if {
+	every pair in labels.all {
+		value(pair[1], input.database.labels[pair[0]])
+	}
+}
+
+# METADATA
+# title: Labels, for deny
+# description: The same, except that a value whose trait is missing matches any label of that key.
+denies_labels(labels) if {
+	labels.any
+} else if {
+	every pair in labels.all {
+		denies(pair[1], input.database.labels[pair[0]])
+	}
+}
+
+# METADATA
+# title: Database user, for allow
+# description: True when a selector matches, compared as full ARNs and with case.
+allows_user(users) if {
+	value(users.path, role_path)
+} else if {
+	value(users.arn, input.db_user)
+} else if {
+	some template in users.selectors
+	some selector in _selectors(template)
+	_selects(selector, role_path, input.db_user)
+}
+
+# METADATA
+# title: Database user, for deny
+# description: The same without case, and true when a selector's trait is missing or cannot be read.
+denies_user(users) if {
+	value(users.path, lower(role_path))
+} else if {
+	value(users.arn, lower(input.db_user))
+} else if {
+	lacks_trait(users)
+} else if {
+	some template in users.selectors
+	some selector in _selectors(template)
+	_selects(lower(selector), lower(role_path), lower(input.db_user))
+} else if {
+	some template in users.selectors
+	some selector in _selectors(template)
+	startswith(selector, "^")
+}
+
+# METADATA
+# title: Value, for allow
+# description: True when any entry of a compiled list matches the whole value.
+value(matcher, text) if {
+	matcher.exact[text]
+} else if {
+	matcher.any
+} else if {
+	_matches_more(matcher.more, text)
+} else if {
+	_matches_trait(matcher.traits, text)
+}
+
+# METADATA
+# title: Value, for deny
+# description: The same, and true when a trait that an entry needs is missing, or is a regex that cannot be read.
+denies(matcher, text) if {
+	value(matcher, text)
+} else if {
+	is_string(text)
+	lacks_trait(matcher)
+} else if {
+	some trait in matcher.traits.selectors
+	some selector in _values(trait)
+	_is_regex(selector)
+	not _is_readable(selector)
+}
+
+# METADATA
+# title: Attribute, for deny
+# description: True when the attribute lies within a path of the list, or a path of the list within the attribute.
+overlaps(attributes, attribute) if {
+	denies(attributes.within, attribute)
+} else if {
+	some path in attributes.over
+	_is_parent(attribute, path)
+} else if {
+	some [trait, before, after] in attributes.over_traits
+	some text in _values(trait)
+	_is_parent(attribute, concat("", [before, text, after]))
+}
+
+# METADATA
+# title: Lacks a trait
+# description: True when a trait that a compiled list needs is absent, empty, or holds an empty value.
+lacks_trait(matcher) if {
+	some trait in matcher.needs
+	is_missing(trait)
+}
+
+# METADATA
+# title: Missing trait
+# description: True unless the user has the trait with at least one value and no empty one.
+is_missing(trait) if not _is_whole(trait)
+
+_is_whole(trait) if {
+	count(input.user.traits[trait]) > 0
+	every text in input.user.traits[trait] {
+		text != ""
+	}
+}
+
+_role_prefix := concat("", ["arn:", input.database.partition, ":iam::", input.database.account_id, ":role/"])
+
+# A null trait stands for the user's name.
+_values(trait) := [input.user.name] if {
+	is_null(trait)
+} else := [text |
+	some text in input.user.traits[trait]
+	text != ""
+]
+
+_matches_more(more, text) if {
+	some prefix in more.prefix
+	startswith(text, prefix)
+}
+
+_matches_more(more, text) if {
+	some suffix in more.suffix
+	endswith(text, suffix)
+}
+
+_matches_more(more, text) if {
+	some [prefix, suffix, length] in more.affix
+	startswith(text, prefix)
+	endswith(text, suffix)
+	count(text) >= length
+}
+
+_matches_more(more, text) if {
+	some pattern in more.re
+	regex.match(pattern, text)
+}
+
+_matches_trait(traits, text) if {
+	some trait in traits.selectors
+	some selector in _values(trait)
+	_matches_selector(selector, text)
+}
+
+_matches_trait(traits, text) if {
+	some [trait, before, after] in traits.is
+	some part in _values(trait)
+	text == concat("", [before, part, after])
+}
+
+_matches_trait(traits, text) if {
+	some [trait, before, after, suffix] in traits.starts
+	some part in _values(trait)
+	_has_ends(text, concat("", [before, part, after]), suffix)
+}
+
+_matches_trait(traits, text) if {
+	some [trait, prefix, before, after] in traits.ends
+	some part in _values(trait)
+	_has_ends(text, prefix, concat("", [before, part, after]))
+}
+
+_matches_trait(traits, text) if {
+	some [trait, before, after] in traits.like
+	some part in _values(trait)
+	regex.match(concat("", [before, _quoted(part), after]), text)
+}
+
+_has_ends(text, prefix, suffix) if {
+	startswith(text, prefix)
+	endswith(text, suffix)
+	count(text) >= count(prefix) + count(suffix)
+}
+
+# A selector that came out of a trait: read now, because traits are known only now.
+_matches_selector(selector, text) if {
+	_is_regex(selector)
+	_is_readable(selector)
+	regex.match(_anchored(selector), text)
+}
+
+_matches_selector(selector, text) if {
+	not _is_regex(selector)
+	_matches_glob(selector, text)
+}
+
+_is_regex(selector) if {
+	startswith(selector, "^")
+	endswith(selector, "$")
+}
+
+# Both: "^a)|(b$" is a regex only once it is wrapped, and then it matches parts.
+_is_readable(selector) if {
+	regex.is_valid(selector)
+	regex.is_valid(_anchored(selector))
+}
+
+_anchored(selector) := concat("", ["^(?:", selector, ")$"])
+
+# The host's glob.match takes braces and newlines for more than they are; here only "*" means something.
+_matches_glob(glob, text) if {
+	not contains(glob, "*")
+	glob == text
+}
+
+_matches_glob(glob, text) if {
+	[prefix, suffix] = split(glob, "*")
+	_has_ends(text, prefix, suffix)
+}
+
+_matches_glob(glob, text) if {
+	parts := split(glob, "*")
+	count(parts) > 2
+	body := concat(".*", [_quoted(part) | some part in parts])
+	regex.match(concat("", ["^(?s:", body, ")$"]), text)
+}
+
+_quoted(text) := concat("", [object.get(_escapes, char, char) | some char in split(text, "")])
+
+_escapes := {
+	"\\": `\\`,
+	".": `\.`,
+	"+": `\+`,
+	"*": `\*`,
+	"?": `\?`,
+	"(": `\(`,
+	")": `\)`,
+	"|": `\|`,
+	"[": `\[`,
+	"]": `\]`,
+	"{": `\{`,
+	"}": `\}`,
+	"^": `\^`,
+	"$": `\$`,
+}
+
+# A whole entry's values are selectors; inside a longer text they are text, and a "*" among them matches nothing.
+_selectors(template) := _values(template[0]) if {
+	not is_null(template[0])
+	template[1] == ""
+	template[2] == ""
+} else := [concat("", [template[1], text, template[2]]) |
+	some text in _values(template[0])
+	not contains(text, "*")
+]
+
+# Not with a named prefix rule: these are the forms that a role's own selectors have as well.
+_selects(selector, _, arn) if {
+	startswith(selector, "arn:")
+	_matches_glob(selector, arn)
+}
+
+_selects(selector, path, _) if {
+	not startswith(selector, "arn:")
+	_matches_glob(trim_prefix(selector, "role/"), path)
+}
+
+_is_parent(attribute, path) if startswith(path, concat("", [attribute, "."]))
+
+_is_parent(attribute, path) if startswith(path, concat("", [attribute, "["]))

@@ -1,0 +1,79 @@
+/** Action lists of rules (names, globs, access levels), resolved to closed sets of IAM action names. */
+
+import type { PolicyLevel } from "./input.ts";
+import { entryOf, patternError, type Site } from "./patterns.ts";
+
+/** What policy knows of the actions there are; the caller makes it from the operation catalogue. */
+export interface ActionTable {
+  /** Action → its IAM access level. These are all the actions that exist. */
+  readonly levels: ReadonlyMap<string, PolicyLevel>;
+  /** Action → actions that do the same thing another way: denying the first denies these too. Followed one step only. */
+  readonly equivalents: ReadonlyMap<string, readonly string[]>;
+}
+
+/** The actions that a list names, sorted. @throws PosternError `role_action_unknown` when an entry names nothing */
+export function resolveActions(entries: readonly string[], table: ActionTable, site: Site): string[] {
+  const actions = entries.flatMap((entry, at) => {
+    const found = [...table.levels].filter(([action, level]) => level === entry || matches(entry, action));
+    if (found.length > 0) return found.map(([action]) => action);
+    const why = entry.includes("*") ? "the glob matches no action" : "there is no such action or access level";
+    throw patternError(entryOf(site, at), entry, why, hintFor(entry, table), "role_action_unknown");
+  });
+  return [...new Set(actions)].toSorted();
+}
+
+/** The set, and for each action what does the same thing another way. */
+export function withEquivalents(actions: readonly string[], table: ActionTable): string[] {
+  return [...new Set(actions.flatMap((action) => [action, ...(table.equivalents.get(action) ?? [])]))].toSorted();
+}
+
+/** Glob match without regular expressions: each part is sought after the one before. */
+function matches(glob: string, action: string): boolean {
+  const parts = glob.split("*");
+  const first = parts.shift() ?? "";
+  const last = parts.pop();
+  if (last === undefined) return glob === action;
+  if (!action.startsWith(first) || !action.endsWith(last) || action.length < first.length + last.length) return false;
+  const end = action.length - last.length;
+  let from = first.length;
+  for (const part of parts) {
+    const at = action.indexOf(part, from);
+    if (at === -1 || at + part.length > end) return false;
+    from = at + part.length;
+  }
+  return true;
+}
+
+function hintFor(entry: string, table: ActionTable): string {
+  const near = nearest(entry, [...table.levels.keys(), ...new Set(table.levels.values())]);
+  if (near !== undefined) return `did you mean "${near}"?`;
+  return `write an IAM action such as "dynamodb:GetItem", a glob, or one of ${[...new Set(table.levels.values())].join(", ")}`;
+}
+
+/** The candidate that differs least in its last part, if by no more than a slip of the pen. */
+function nearest(entry: string, candidates: readonly string[]): string | undefined {
+  const wanted = bare(entry);
+  const ranked = candidates
+    .map((candidate) => ({ candidate, far: distance(wanted, bare(candidate)) }))
+    .toSorted((a, b) => a.far - b.far);
+  const best = ranked[0];
+  return best !== undefined && best.far <= Math.max(1, Math.floor(wanted.length / 4)) ? best.candidate : undefined;
+}
+
+function bare(action: string): string {
+  return action.slice(action.indexOf(":") + 1).replaceAll("*", "").toLowerCase();
+}
+
+/** Levenshtein's distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

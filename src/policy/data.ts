@@ -1,0 +1,204 @@
+/** The data document of the policy: roles compiled when they are loaded, so that an evaluation pays only for what it asks. */
+
+import { PosternError } from "../base/errors.ts";
+import { resolveActions, withEquivalents, type ActionTable } from "./action-sets.ts";
+import { compileAttributes, type AttributeMatcher } from "./attribute-paths.ts";
+import { compileUsers, type UserMatcher } from "./db-users.ts";
+import { compileGlobs, compileLabelValues, patternError, unanchored, type Matcher, type Site } from "./patterns.ts";
+import type { RoleConditions, RoleRule, RoleSpec } from "./roles.ts";
+
+/** The whole document, as `data`. Its JSON Schema is policies/schemas/data.json. */
+export interface PolicyData {
+  readonly postern: {
+    readonly compiled: {
+      readonly version: 1;
+      readonly roles: Readonly<Record<string, CompiledRole>>;
+      /** Name → action → positions in a role's `rules.list`. Shared: roles of one shape have one index. */
+      readonly indexes: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
+    };
+  };
+}
+
+/** A role. A block that can match nothing is absent. */
+export interface CompiledRole {
+  readonly allow?: CompiledConditions;
+  readonly deny?: CompiledConditions;
+}
+
+export interface CompiledConditions {
+  readonly labels?: LabelMatcher;
+  readonly users?: UserMatcher;
+  /** Absent in an allow block: every operation. Absent in a deny block: none. */
+  readonly rules?: CompiledRules;
+}
+
+/** `any` matches every database; `all` lists key and values, every one of which must match. */
+export interface LabelMatcher {
+  readonly any?: true;
+  readonly all?: readonly (readonly [string, Matcher])[];
+}
+
+export interface CompiledRules {
+  readonly index: string;
+  readonly list: readonly CompiledRule[];
+}
+
+export interface CompiledRule {
+  readonly tables?: Matcher;
+  /** One level down, so that a rule without them costs one look-up. */
+  readonly narrow?: {
+    readonly indexes?: Matcher;
+    readonly leading_keys?: Matcher;
+    readonly attributes?: AttributeMatcher;
+  };
+}
+
+/**
+ * Compiles roles into the policy's data. Regular expressions are checked for shape only; let the policy itself check
+ * `patternsOf()` before the data is used.
+ *
+ * @throws PosternError `role_duplicate`, `role_action_unknown`, `role_pattern_invalid`, `role_template_invalid`
+ */
+export function compilePolicyData(roles: readonly RoleSpec[], actions: ActionTable): PolicyData {
+  const indexes = new IndexTable();
+  const compiled = new Map<string, CompiledRole>();
+  for (const role of roles) {
+    if (compiled.has(role.name)) {
+      throw new PosternError("role_duplicate", `Cannot load role "${role.name}": there are two of that name`);
+    }
+    const allow = compileConditions(role, "allow", actions, indexes);
+    const deny = compileConditions(role, "deny", actions, indexes);
+    compiled.set(role.name, { ...(allow === undefined ? {} : { allow }), ...(deny === undefined ? {} : { deny }) });
+  }
+  return { postern: { compiled: { version: 1, roles: Object.fromEntries(compiled), indexes: indexes.toRecord() } } };
+}
+
+/** Every regular expression in the data, bare and anchored, each once: the input of `postern/patterns/invalid`. */
+export function patternsOf(data: PolicyData): string[] {
+  const found = new Set<string>();
+  const collect = (matcher: Matcher | undefined): void => {
+    for (const regex of matcher?.more?.re ?? []) found.add(regex).add(unanchored(regex));
+    for (const [, start, end] of matcher?.traits?.like ?? []) found.add(start + end);
+  };
+  for (const role of Object.values(data.postern.compiled.roles)) {
+    for (const block of [role.allow, role.deny]) {
+      for (const [, values] of block?.labels?.all ?? []) collect(values);
+      for (const users of [block?.users?.path, block?.users?.arn]) collect(users);
+      for (const { tables, narrow } of block?.rules?.list ?? []) {
+        for (const matcher of [tables, narrow?.indexes, narrow?.leading_keys, narrow?.attributes?.within]) collect(matcher);
+      }
+    }
+  }
+  return [...found].toSorted();
+}
+
+/** The roles that hold one of these regular expressions, for the error that refuses them. */
+export function rolesWithPatterns(data: PolicyData, patterns: ReadonlySet<string>): string[] {
+  return Object.entries(data.postern.compiled.roles)
+    .filter(([name, role]) => {
+      const alone = { postern: { compiled: { ...data.postern.compiled, roles: { [name]: role } } } };
+      return patternsOf(alone).some((pattern) => patterns.has(pattern));
+    })
+    .map(([name]) => name);
+}
+
+type Block = "allow" | "deny";
+
+/** Rule numbers by action, each distinct table kept once. */
+class IndexTable {
+  readonly #names = new Map<string, string>();
+  readonly #tables = new Map<string, Record<string, readonly number[]>>();
+
+  nameOf(byAction: ReadonlyMap<string, readonly number[]>): string {
+    const table = Object.fromEntries([...byAction].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    const key = JSON.stringify(table);
+    const known = this.#names.get(key);
+    if (known !== undefined) return known;
+    const name = `i${this.#names.size}`;
+    this.#names.set(key, name);
+    this.#tables.set(name, table);
+    return name;
+  }
+
+  toRecord(): Record<string, Record<string, readonly number[]>> {
+    return Object.fromEntries(this.#tables);
+  }
+}
+
+function compileConditions(role: RoleSpec, block: Block, actions: ActionTable, indexes: IndexTable): CompiledConditions | undefined {
+  const conditions: RoleConditions = role[block];
+  const site = (field: string): Site => ({ role: role.name, path: `spec.${block}.${field}` });
+  const labels = compileLabels(conditions.db_labels, site("db_labels"));
+  const users = compileUsers(conditions.db_users, site("db_users"), block === "deny");
+  const rules = conditions.db_rules === undefined ? undefined : compileRules(conditions.db_rules, site("db_rules"), block, actions, indexes);
+  if (labels === undefined && users === undefined && rules === undefined) return undefined;
+  return {
+    ...(labels === undefined ? {} : { labels }),
+    ...(users === undefined ? {} : { users }),
+    ...(rules === undefined ? {} : { rules }),
+  };
+}
+
+function compileLabels(selectors: Readonly<Record<string, readonly string[]>>, site: Site): LabelMatcher | undefined {
+  const entries = Object.entries(selectors);
+  if (entries.length === 0) return undefined;
+  const all: [string, Matcher][] = [];
+  let any = false;
+  for (const [key, values] of entries) {
+    const here = { role: site.role, path: `${site.path}[${JSON.stringify(key)}]` };
+    const matcher = compileLabelValues(values, here);
+    if (key === "*") {
+      if (values.length !== 1 || values[0] !== "*") {
+        throw patternError(here, values.join(", "), "the key * goes with the value * only", "write '*': '*' for every database, or name the label");
+      }
+      any = true;
+    } else if (key.includes("{{")) {
+      throw patternError(here, key, "a label's key cannot hold a template", undefined, "role_template_invalid");
+    }
+    all.push([key, matcher]);
+  }
+  return any ? { any } : { all };
+}
+
+function compileRules(rules: readonly RoleRule[], site: Site, block: Block, actions: ActionTable, indexes: IndexTable): CompiledRules {
+  const byAction = new Map<string, number[]>();
+  const list = rules.map((rule, at): CompiledRule => {
+    const here = (field: string): Site => ({ role: site.role, path: `${site.path}[${at}].${field}` });
+    assertLists(rule, here);
+    const named = resolveActions(rule.actions, actions, here("actions"));
+    for (const action of block === "deny" ? withEquivalents(named, actions) : named) {
+      const numbers = byAction.get(action);
+      if (numbers === undefined) byAction.set(action, [at]);
+      else numbers.push(at);
+    }
+    return compileRule(rule, here);
+  });
+  return { index: indexes.nameOf(byAction), list };
+}
+
+function compileRule(rule: RoleRule, here: (field: string) => Site): CompiledRule {
+  const narrow = {
+    ...(rule.indexes === undefined ? {} : { indexes: compileGlobs(rule.indexes, here("indexes"), admitResourceName) }),
+    ...(rule.leading_keys === undefined ? {} : { leading_keys: compileGlobs(rule.leading_keys, here("leading_keys")) }),
+    ...(rule.attributes === undefined ? {} : { attributes: compileAttributes(rule.attributes, here("attributes")) }),
+  };
+  return {
+    ...(rule.tables === undefined ? {} : { tables: compileGlobs(rule.tables, here("tables"), admitResourceName) }),
+    ...(Object.keys(narrow).length === 0 ? {} : { narrow }),
+  };
+}
+
+function assertLists(rule: RoleRule, here: (field: string) => Site): void {
+  for (const field of ["actions", "tables", "indexes", "leading_keys", "attributes"] as const) {
+    if (rule[field]?.length !== 0) continue;
+    const hint = field === "actions" ? "name at least one action" : "leave the field out for all of them";
+    throw new PosternError("role_rule_empty", `Cannot load role "${here(field).role}": ${here(field).path} is an empty list`, { hint });
+  }
+}
+
+/** What no table can be called would never match: in a deny, a hole. */
+function admitResourceName(pattern: string, site: Site): void {
+  if (pattern.includes("{{") || /^[\w.*-]+$/u.test(pattern)) return;
+  const hint = pattern.startsWith("arn:") ? "write the table's name, without the rest of its ARN" : "write a name or a glob such as \"orders-*\"";
+  throw patternError(site, pattern, "names of tables and indexes hold letters, digits, _ - and . only", hint);
+}
