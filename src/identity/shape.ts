@@ -21,7 +21,7 @@ export function refuse(context: z.RefinementCtx, message: string, hint?: string,
 }
 
 /** A key that other documents of this form have and that this version refuses, saying why. */
-export function unavailable(reason: string, hint?: string): z.ZodType<undefined> {
+export function unavailable(reason: string, hint?: string): z.ZodOptional<z.ZodType<undefined>> {
   return z
     .unknown()
     .superRefine((_, context) => refuse(context, reason, hint))

@@ -1,0 +1,71 @@
+/** What a configuration says once it has been read: every default filled in, every path absolute. */
+
+import type { DatabaseSpec } from "../aws/database.ts";
+import type { Secret } from "../base/secret.ts";
+import type { SourcePosition } from "../base/errors.ts";
+import type { DocumentPath } from "../identity/problem.ts";
+import type { ListenAddress } from "./address.ts";
+import type { PositionedProblem } from "./problem.ts";
+
+/** A configuration. Keys are those of the file. */
+export interface Config {
+  /** The file, absolute. */
+  readonly file: string;
+  readonly postern: PosternSection;
+  readonly policy: PolicySection;
+  readonly db_service: DbServiceSection;
+  /** What was read but does nothing yet. */
+  readonly warnings: readonly PositionedProblem[];
+  /** Where a path of the file stands, for errors that show up later. */
+  positionOf(path: DocumentPath): SourcePosition;
+}
+
+/** `postern`, or `teleport` as in Teleport's own files. */
+export interface PosternSection {
+  readonly nodename: string;
+  readonly data_dir: string;
+  readonly proxy_server?: string;
+  readonly auth_token?: JoinToken;
+  readonly ca_pin: readonly string[];
+  /** Directory of role, user, lock and db documents; absent: there are only the built-in roles. */
+  readonly resources?: string;
+  readonly workers: number;
+  readonly audit: AuditSection;
+  readonly log: LogSection;
+  readonly diag_addr?: ListenAddress;
+}
+
+/** Where the join token is. */
+export type JoinToken = { readonly kind: "file"; readonly path: string } | { readonly kind: "token"; readonly token: Secret };
+
+export interface AuditSection {
+  readonly mode: "strict" | "best_effort";
+  readonly fsync: "batch" | "always";
+  /** What becomes of key and item values in events. */
+  readonly redact: "hash" | "none";
+}
+
+export interface LogSection {
+  readonly severity: "debug" | "info" | "warn" | "error";
+  readonly format: "json" | "text";
+}
+
+export interface PolicySection {
+  /** Directory of sources or a built bundle; absent: the built-in policy. */
+  readonly bundle?: string;
+}
+
+export interface DbServiceSection {
+  readonly enabled: boolean;
+  readonly listeners: readonly ListenerSpec[];
+  /** As written; src/aws/database.ts makes databases of them. */
+  readonly databases: readonly DatabaseSpec[];
+}
+
+/** An address and who speaks on it. */
+export interface ListenerSpec {
+  readonly address: ListenAddress;
+  readonly user: string;
+  readonly database: string;
+  readonly db_user: string;
+}

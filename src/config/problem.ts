@@ -1,0 +1,45 @@
+/** Faults of files that people write, with file, line and column: collected, ordered, bounded, shown together. */
+
+import { PosternError, type SourcePosition } from "../base/errors.ts";
+
+/** One fault, and where it stands. */
+export interface PositionedProblem extends SourcePosition {
+  /** Names the path, the value and the reason. */
+  readonly message: string;
+  /** What to write instead. */
+  readonly hint?: string;
+}
+
+/** A file, or a directory of files, that cannot be used, with everything that is wrong with it. */
+export class ConfigError extends PosternError {
+  /** In the order of files and lines; at most `MAX_PROBLEMS`. */
+  readonly problems: readonly PositionedProblem[];
+
+  constructor(code: ConfigErrorCode, attempt: string, problems: readonly PositionedProblem[], options: { cause?: unknown } = {}) {
+    const shown = [...problems].sort(byPlace).slice(0, MAX_PROBLEMS);
+    const [first] = shown;
+    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    const more = problems.length > shown.length ? [`and ${problems.length - shown.length} more`] : [];
+    super(code, [`${attempt}: ${count}`, ...shown.map(formatProblem), ...more].join("\n"), {
+      ...options,
+      ...(first === undefined ? {} : { position: { file: first.file, line: first.line, column: first.column } }),
+    });
+    this.problems = shown;
+  }
+}
+
+/** The codes that a `ConfigError` can carry. */
+export type ConfigErrorCode = "config_invalid" | "config_unreadable" | "resources_invalid" | "resources_unreadable";
+
+/** Most problems that one error shows. */
+export const MAX_PROBLEMS = 50;
+
+/** `file:line:column: message`, and the hint on a line of its own. */
+export function formatProblem({ file, line, column, message, hint }: PositionedProblem): string {
+  return `${file}:${line}:${column}: ${message}${hint === undefined ? "" : `\n  hint: ${hint}`}`;
+}
+
+function byPlace(a: PositionedProblem, b: PositionedProblem): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  return a.line - b.line || a.column - b.column;
+}
