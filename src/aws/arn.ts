@@ -90,7 +90,7 @@ const ARN = /^arn:([a-z][a-z0-9-]*):([a-z0-9][a-z0-9-]*):([a-z0-9-]*):([a-z0-9-]
 // IAM: a path is printable ASCII between slashes, a name up to 64 of these characters. Empty path segments would give
 // one role two spellings in people's eyes; IAM hardly ever sees them and we refuse them.
 const ROLE_RESOURCE = /^role\/(?:[\x21-\x2e\x30-\x7e]+\/)*[A-Za-z0-9_+=,.@-]{1,64}$/;
-const MAX_ROLE_RESOURCE_LENGTH = "role/".length + 512 + 64;
+const MAX_PATH_LENGTH = 512;
 
 function refuseUnlessRole(arn: Arn, given: string): void {
   if (arn.service !== "iam" || !arn.resource.startsWith("role/")) {
@@ -101,7 +101,7 @@ function refuseUnlessRole(arn: Arn, given: string): void {
   if (arn.region !== "" || !/^\d{12}$/.test(arn.account)) {
     throw new AwsError("role_arn_invalid", `Cannot use AWS role ${quoted(given)}: an IAM role has no region and an account of 12 digits`);
   }
-  if (!ROLE_RESOURCE.test(arn.resource) || arn.resource.length > MAX_ROLE_RESOURCE_LENGTH) {
+  if (!ROLE_RESOURCE.test(arn.resource) || arn.resource.lastIndexOf("/") + 1 - "role".length > MAX_PATH_LENGTH) {
     throw new AwsError("role_arn_invalid", `Cannot use AWS role ${quoted(given)}: the role name is empty, too long, or has a character that IAM does not allow`);
   }
 }

@@ -108,9 +108,9 @@ export function awsEndpoint(region: string): Endpoint {
   return { kind: "aws", region, partition: partitionOf(region), fips: false, dualStack: false, accountId: undefined };
 }
 
-/** True for names and addresses that cannot leave this machine. */
+/** True for names and addresses that cannot leave this machine; not `x.localhost`, which some resolvers ask the network for. */
 export function isLoopback(hostname: string): boolean {
-  return /^(?:localhost|[a-z0-9.-]+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 }
 
 // Partitions whose dual-stack Streams host has a dash where all others have a dot (the SDKs' endpoint rules).
