@@ -1,0 +1,145 @@
+/** Validates one attribute value: exactly one type tag, and a value that its type can hold. */
+
+import type { JsonObject, JsonValue } from "../base/json.ts";
+import { type Fault, invalid, unreadable } from "./fault.ts";
+import { type NumberFault, parseNumber } from "./number.ts";
+
+/** How deep lists and maps may stand inside each other. */
+export const LARGEST_NESTING = 32;
+
+/** Finds what is wrong with an attribute value; undefined when it is sound. */
+export function attributeValueFault(value: JsonValue, nesting: number = 0): Fault | undefined {
+  if (!(value instanceof Map)) return unreadable(typeWords(value, "AttributeValue"));
+  const object = value as JsonObject;
+  if (object.size === 0) {
+    return invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
+  }
+  for (const [tag, content] of object) {
+    const fault = contentFault(tag, content, nesting);
+    if (fault !== undefined) return fault.under({ member: tag });
+  }
+  if (object.size > 1) {
+    return invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes");
+  }
+  return undefined;
+}
+
+function contentFault(tag: string, content: JsonValue, nesting: number): Fault | undefined {
+  switch (tag) {
+    case "S":
+      return typeof content === "string" ? undefined : unreadable(typeWords(content, "String"));
+    case "N":
+      return numberFault(content);
+    case "B":
+      return binaryFault(content);
+    case "BOOL":
+      return typeof content === "boolean" ? undefined : unreadable(typeWords(content, "Boolean"));
+    case "NULL":
+      if (typeof content !== "boolean") return unreadable(typeWords(content, "Boolean"));
+      if (content) return undefined;
+      return invalid("One or more parameter values were invalid: Null attribute value types must have the value of true");
+    case "SS":
+      return setFault(content, (element) =>
+        typeof element === "string" ? undefined : unreadable(typeWords(element, "String")),
+      );
+    case "NS":
+      return setFault(content, numberFault);
+    case "BS":
+      return setFault(content, binaryFault);
+    case "M":
+      return mapFault(content, nesting + 1);
+    case "L":
+      return listFault(content, nesting + 1);
+    default:
+      return unreadable("An attribute value has an unknown type");
+  }
+}
+
+function mapFault(content: JsonValue, nesting: number): Fault | undefined {
+  if (!(content instanceof Map)) return unreadable(typeWords(content, "Map"));
+  if (nesting > LARGEST_NESTING) return tooDeep();
+  for (const [name, value] of content as JsonObject) {
+    const fault = attributeValueFault(value, nesting);
+    if (fault !== undefined) return fault.under({ key: name });
+  }
+  return undefined;
+}
+
+function listFault(content: JsonValue, nesting: number): Fault | undefined {
+  if (!Array.isArray(content)) return unreadable(typeWords(content, "List"));
+  if (nesting > LARGEST_NESTING) return tooDeep();
+  return elementsFault(content, (element) => attributeValueFault(element, nesting));
+}
+
+function tooDeep(): Fault {
+  return invalid("Nesting Levels have exceeded supported limits: Attributes have nested levels over 32");
+}
+
+function setFault(content: JsonValue, fault: (element: JsonValue) => Fault | undefined): Fault | undefined {
+  if (!Array.isArray(content)) return unreadable(typeWords(content, "List"));
+  if (content.length === 0) return invalid("One or more parameter values were invalid: A set may not be empty");
+  return elementsFault(content, fault);
+}
+
+function elementsFault(
+  elements: readonly JsonValue[],
+  faultOf: (element: JsonValue) => Fault | undefined,
+): Fault | undefined {
+  for (const [index, element] of elements.entries()) {
+    const fault = faultOf(element);
+    if (fault !== undefined) return fault.under({ index });
+  }
+  return undefined;
+}
+
+const NUMBER_SENTENCES: Readonly<Record<NumberFault, string>> = {
+  not_a_number: "The parameter cannot be converted to a numeric value",
+  too_precise: "Attempting to store more than 38 significant digits in a Number",
+  too_large: "Number overflow. Attempting to store a number with magnitude larger than supported range",
+  too_small: "Number underflow. Attempting to store a number with magnitude smaller than supported range",
+};
+
+function numberFault(content: JsonValue): Fault | undefined {
+  if (typeof content !== "string") return unreadable(typeWords(content, "String"));
+  const number = parseNumber(content);
+  return typeof number === "string" ? invalid(NUMBER_SENTENCES[number]) : undefined;
+}
+
+/** Finds what is wrong with base64 text: padding is required, and unused bits must be zero, so that bytes have one spelling. */
+export function binaryFault(content: JsonValue): Fault | undefined {
+  if (typeof content !== "string") return unreadable(typeWords(content, "Blob"));
+  const length = content.length;
+  if (length % 4 !== 0) {
+    return unreadable(`Base64 encoded length is expected a multiple of 4 bytes but found: ${length}`);
+  }
+  let end = length;
+  if (content.endsWith("==")) end = length - 2;
+  else if (content.endsWith("=")) end = length - 1;
+  let last = 0;
+  for (let at = 0; at < end; at++) {
+    last = sextet(content.charCodeAt(at));
+    if (last < 0) return unreadable("Invalid Base64 character found");
+  }
+  const unused = end === length ? 0 : end === length - 1 ? 0b11 : 0b1111;
+  return (last & unused) === 0 ? undefined : unreadable("Invalid Base64: the unused bits of the last character are set");
+}
+
+function sextet(code: number): number {
+  if (code >= 0x41 && code <= 0x5a) return code - 0x41;
+  if (code >= 0x61 && code <= 0x7a) return code - 0x61 + 26;
+  if (code >= 0x30 && code <= 0x39) return code - 0x30 + 52;
+  if (code === 0x2b) return 62;
+  return code === 0x2f ? 63 : -1;
+}
+
+/** What DynamoDB says when JSON of one type stands where another is expected. */
+export function typeWords(value: JsonValue, wanted: string): string {
+  if (value === null) return "An explicit null stands where a value is expected";
+  if (typeof value === "boolean") return `${value ? "TRUE_VALUE" : "FALSE_VALUE"} cannot be converted to ${wanted}`;
+  if (typeof value === "string") return `STRING_VALUE cannot be converted to ${wanted}`;
+  if (typeof value === "number") {
+    return `${Number.isInteger(value) ? "NUMBER_VALUE" : "DECIMAL_VALUE"} cannot be converted to ${wanted}`;
+  }
+  if (Array.isArray(value)) return "Start of list found where not expected";
+  return "Start of structure or map found where not expected";
+}

@@ -1,0 +1,183 @@
+/** A copy of a request for the audit log: names and expressions as sent, every value unreadable, bounded in size. */
+
+import { Buffer } from "node:buffer";
+import type { JsonObject, JsonValue } from "../base/json.ts";
+import { MODEL } from "./model.ts";
+import { canonicalNumber } from "./number.ts";
+import { PartiqlError, tokensOf } from "./partiql/tokens.ts";
+import type { DynamoRequest } from "./request.ts";
+
+/** JSON as JavaScript's own objects. */
+export type JsonLike = null | boolean | number | string | readonly JsonLike[] | { readonly [name: string]: JsonLike };
+
+export interface RedactLimits {
+  /** Attribute values that are hashed; further ones become "[redacted]". 64 unless told. */
+  readonly values?: number;
+  /** Bytes of JSON for the whole copy. 8192 unless told. */
+  readonly bytes?: number;
+  /** Characters of one text. 1024 unless told. */
+  readonly text?: number;
+}
+
+/**
+ * The parameters with every attribute value as `{"TAG": hash("TAG:VALUE")}`, PartiQL literals as `'…'` and tokens
+ * shortened. Numbers are hashed in canonical form, so that equal numbers have equal hashes. Never throws.
+ */
+export function redactedBody(
+  request: DynamoRequest,
+  hash: (text: string) => string,
+  limits: RedactLimits = {},
+): JsonLike {
+  try {
+    return new Redactor(hash, limits).copy(request.params, MODEL.inputs[request.operation.target] ?? "", "");
+  } catch {
+    return "[unreadable]";
+  }
+}
+
+const REDACTED = "[redacted]";
+const TRUNCATED = "[truncated]";
+/** Characters of values that are hashed in one request; an item may have 400 KB. */
+const HASHED_CHARACTERS = 262_144;
+const LONGEST_NAME = 255;
+const TOKENS: ReadonlySet<string> = new Set(["ClientRequestToken", "ClientToken", "NextToken"]);
+
+class Redactor {
+  readonly #hash: (text: string) => string;
+  readonly #longest: number;
+  #values: number;
+  #bytes: number;
+  #characters = HASHED_CHARACTERS;
+
+  constructor(hash: (text: string) => string, limits: RedactLimits) {
+    this.#hash = hash;
+    this.#values = limits.values ?? 64;
+    this.#longest = limits.text ?? 1024;
+    // What the marks at the end of cut lists and objects need, however deep.
+    this.#bytes = Math.max(0, (limits.bytes ?? 8192) - 512);
+  }
+
+  /** Copies a value of the shape; `name` is the member that holds it. */
+  copy(value: JsonValue, shapeName: string, name: string): JsonLike {
+    if (shapeName === "AttributeValue") return this.#attributeValue(value);
+    if (typeof value === "string") return this.#spend(this.#text(value, name));
+    if (value === null || typeof value !== "object") return this.#spend(value);
+    const shape = MODEL.shapes[shapeName];
+    if (value instanceof Map) {
+      const of = shape?.t === "structure" ? shape.of : undefined;
+      const entries = shape?.t === "map" ? shape.of : undefined;
+      return this.#object(value as JsonObject, (member) => of?.[member] ?? entries);
+    }
+    return this.#list(value as readonly JsonValue[], shape?.t === "list" ? shape.of : undefined, name);
+  }
+
+  #object(object: JsonObject, shapeOf: (member: string) => string | undefined): JsonLike {
+    const copies: [string, JsonLike][] = [];
+    this.#bytes -= 2;
+    for (const [member, value] of object) {
+      if (this.#bytes <= 0) {
+        copies.push(["…", TRUNCATED]);
+        break;
+      }
+      const shape = shapeOf(member);
+      const short = cut(member, LONGEST_NAME);
+      this.#bytes -= bytesOf(short) + 2;
+      copies.push([short, shape === undefined ? REDACTED : this.copy(value, shape, member)]);
+    }
+    // fromEntries defines members; assigning would let an attribute named __proto__ do something else.
+    return Object.fromEntries(copies);
+  }
+
+  #list(list: readonly JsonValue[], shape: string | undefined, name: string): JsonLike {
+    const copies: JsonLike[] = [];
+    this.#bytes -= 2;
+    for (const element of list) {
+      if (this.#bytes <= 0) {
+        copies.push(TRUNCATED);
+        break;
+      }
+      this.#bytes -= 1;
+      copies.push(shape === undefined ? REDACTED : this.copy(element, shape, name));
+    }
+    return copies;
+  }
+
+  #attributeValue(value: JsonValue): JsonLike {
+    const [tag, content] = value instanceof Map ? [...(value as JsonObject)][0] ?? [] : [];
+    if (tag === undefined || content === undefined) return this.#spend(REDACTED);
+    const text = this.#values > 0 ? valueText(tag, content, this.#characters) : undefined;
+    this.#bytes -= bytesOf(tag) + 3;
+    if (text === undefined) return { [tag]: this.#spend(REDACTED) };
+    this.#values -= 1;
+    this.#characters -= text.length;
+    return { [tag]: this.#spend(cut(this.#hash(`${tag}:${text}`), this.#longest)) };
+  }
+
+  #text(text: string, name: string): string {
+    if (name === "Statement") return cut(withoutLiterals(text), this.#longest);
+    if (name === "ShardIterator") return `${/^(?:[0-9]{1,3}\|)?arn:[^|]{1,400}\|/.exec(text)?.[0] ?? text.slice(0, 8)}…`;
+    if (TOKENS.has(name)) return text.length > 8 ? `${text.slice(0, 8)}…` : text;
+    return cut(text, this.#longest);
+  }
+
+  #spend<T extends null | boolean | number | string>(scalar: T): T | string {
+    const size = bytesOf(scalar);
+    if (size > this.#bytes) {
+      this.#bytes = 0;
+      return TRUNCATED;
+    }
+    this.#bytes -= size;
+    return scalar;
+  }
+}
+
+/** The text of a value that is hashed; undefined when it has more than `longest` characters. */
+function valueText(tag: string, content: JsonValue, longest: number): string | undefined {
+  if (typeof content === "string") {
+    if (content.length > longest) return undefined;
+    return tag === "N" ? (canonicalNumber(content) ?? content) : content;
+  }
+  if (content === null || typeof content !== "object") return String(content);
+  if (!fits(content, { left: longest })) return undefined;
+  return JSON.stringify(content, (_key, value: unknown) => (value instanceof Map ? [...(value as Map<string, unknown>)] : value));
+}
+
+function fits(value: JsonValue, budget: { left: number }): boolean {
+  if (typeof value === "string") budget.left -= value.length;
+  budget.left -= 4;
+  if (budget.left < 0) return false;
+  if (value instanceof Map) {
+    for (const [name, member] of value as JsonObject) {
+      budget.left -= name.length;
+      if (!fits(member, budget)) return false;
+    }
+  } else if (Array.isArray(value)) {
+    for (const element of value as readonly JsonValue[]) if (!fits(element, budget)) return false;
+  }
+  return true;
+}
+
+function withoutLiterals(statement: string): string {
+  try {
+    let text = "";
+    let from = 0;
+    for (const token of tokensOf(statement)) {
+      if (token.kind !== "string" && token.kind !== "number") continue;
+      text += `${statement.slice(from, token.start)}'…'`;
+      from = token.end;
+    }
+    return text + statement.slice(from);
+  } catch (cause) {
+    if (cause instanceof PartiqlError) return "[unreadable]";
+    throw cause;
+  }
+}
+
+function cut(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
+}
+
+function bytesOf(scalar: null | boolean | number | string): number {
+  if (typeof scalar !== "string") return String(scalar).length;
+  return Buffer.byteLength(JSON.stringify(scalar));
+}

@@ -1,0 +1,184 @@
+/** Compiles the model's shapes into validators: strict ones, for which what the model does not name does not exist. */
+
+import type { JsonObject, JsonValue } from "../base/json.ts";
+import { attributeValueFault, binaryFault, typeWords } from "./attribute-value.ts";
+import { constraint, type Fault, invalid, unreadable } from "./fault.ts";
+import { MODEL } from "./model.ts";
+import { printable } from "./request-error.ts";
+import type { Shape, StringShape, StructureShape } from "./model-types.ts";
+
+/** Finds what is wrong with a value; undefined when it is sound. */
+export type Validator = (value: JsonValue) => Fault | undefined;
+
+/** Compiles shapes when they are first asked for, and keeps them. */
+export class Validators {
+  readonly #compiled = new Map<string, Validator>();
+
+  /** The validator of a shape of the model. */
+  of(name: string): Validator {
+    const known = this.#compiled.get(name);
+    if (known !== undefined) return known;
+    const shape = MODEL.shapes[name];
+    if (shape === undefined) throw new TypeError(`Cannot validate: the model has no shape "${name}"`);
+    const validator = this.#compile(name, shape);
+    this.#compiled.set(name, validator);
+    return validator;
+  }
+
+  #compile(name: string, shape: Shape): Validator {
+    if (name === "AttributeValue") return (value) => attributeValueFault(value);
+    switch (shape.t) {
+      case "structure":
+        return this.#structure(name, shape);
+      case "list": {
+        const element = this.of(shape.of);
+        return (value) => listFault(value, element, shape.min, shape.max);
+      }
+      case "map":
+        return this.#map(name, shape);
+      case "string":
+        return stringValidator(shape);
+      case "integer":
+      case "long":
+        return (value) => integerFault(value, shape);
+      case "double":
+        return (value) => (typeof value === "number" ? undefined : unreadable(typeWords(value, "Double")));
+      case "timestamp":
+        return (value) => (typeof value === "number" ? undefined : unreadable(typeWords(value, "Date")));
+      case "boolean":
+        return (value) => (typeof value === "boolean" ? undefined : unreadable(typeWords(value, "Boolean")));
+      case "blob":
+        return binaryFault;
+    }
+  }
+
+  #structure(name: string, shape: StructureShape): Validator {
+    const members = new Map<string, Validator>();
+    for (const [member, of] of Object.entries(shape.of)) {
+      const validator = this.of(of);
+      members.set(member, member.endsWith("Expression") ? expressionValidator(member, validator) : validator);
+    }
+    const required = shape.required ?? [];
+    const several = EXACTLY_ONE.get(name);
+    return (value) => {
+      if (!(value instanceof Map)) return unreadable(typeWords(value, name));
+      const object = value as JsonObject;
+      for (const [member, content] of object) {
+        const validator = members.get(member);
+        if (validator === undefined) return unreadable(`${name} has no such member; names are case-sensitive`).under({ member });
+        const fault = validator(content);
+        if (fault !== undefined) return fault.under({ member });
+      }
+      for (const member of required) {
+        if (!object.has(member)) return constraint(null, "not be null").under({ member });
+      }
+      return several === undefined || object.size === 1 ? undefined : invalid(several);
+    };
+  }
+
+  #map(name: string, shape: Extract<Shape, { t: "map" }>): Validator {
+    const key = this.of(shape.key);
+    const content = this.of(shape.of);
+    const names = shape.key === "AttributeName";
+    const prefix = PLACEHOLDERS.get(shape.key);
+    const parameter = name.replace(/Map$/, "s");
+    return (value) => {
+      if (!(value instanceof Map)) return unreadable(typeWords(value, "Map"));
+      const object = value as JsonObject;
+      const size = sizeFault(object.size, shape.min, shape.max);
+      if (size !== undefined) return size;
+      for (const [member, element] of object) {
+        if (member === "__type" && !names) {
+          return unreadable(`"__type" can only be the name of an attribute`).under({ key: member });
+        }
+        if (prefix !== undefined && !(member.startsWith(prefix) && member.length > 1)) {
+          return invalid(`${parameter} contains invalid key: Syntax error; key: "${printable(member)}"`);
+        }
+        const fault = key(member) ?? content(element);
+        if (fault !== undefined) return fault.under({ key: member });
+      }
+      return undefined;
+    };
+  }
+}
+
+const PLACEHOLDERS: ReadonlyMap<string, string> = new Map([
+  ["ExpressionAttributeNameVariable", "#"],
+  ["ExpressionAttributeValueVariable", ":"],
+]);
+
+/** Structures of which exactly one member is set, and what DynamoDB says otherwise. */
+const EXACTLY_ONE: ReadonlyMap<string, string> = new Map([
+  ["WriteRequest", "Supplied WriteRequest must contain exactly one of PutRequest and DeleteRequest"],
+  ["TransactWriteItem", "TransactItems can only contain one of Check, Put, Update or Delete"],
+]);
+
+const LONGEST_EXPRESSION = 4096;
+
+function expressionValidator(member: string, validator: Validator): Validator {
+  return (value) => {
+    const fault = validator(value);
+    if (fault !== undefined || typeof value !== "string") return fault;
+    if (value === "") return invalid(`Invalid ${member}: The expression can not be empty;`);
+    // A UTF-16 unit is at least one byte and at most three.
+    const size = value.length * 3 <= LONGEST_EXPRESSION ? 0 : new TextEncoder().encode(value).length;
+    if (size <= LONGEST_EXPRESSION) return undefined;
+    return invalid(
+      `Invalid ${member}: Expression size has exceeded the maximum allowed size; expression size: ${size}`,
+    );
+  };
+}
+
+function stringValidator(shape: StringShape): Validator {
+  const values = shape.enum === undefined ? undefined : new Set(shape.enum);
+  const pattern = shape.pattern === undefined ? undefined : new RegExp(`^(?:${shape.pattern})$`, "u");
+  return (value) => {
+    if (typeof value !== "string") return unreadable(typeWords(value, "String"));
+    if (shape.min !== undefined && value.length < shape.min) {
+      return constraint(value, `have length greater than or equal to ${shape.min}`);
+    }
+    if (shape.max !== undefined && value.length > shape.max) {
+      return constraint(value, `have length less than or equal to ${shape.max}`);
+    }
+    if (values !== undefined && !values.has(value)) {
+      return constraint(value, `satisfy enum value set: [${[...values].join(", ")}]`);
+    }
+    if (pattern !== undefined && !pattern.test(value)) {
+      return constraint(value, `satisfy regular expression pattern: ${shape.pattern ?? ""}`);
+    }
+    return undefined;
+  };
+}
+
+function integerFault(value: JsonValue, shape: Extract<Shape, { t: "integer" | "long" }>): Fault | undefined {
+  if (typeof value !== "number" || !Number.isInteger(value)) {
+    return unreadable(typeWords(value, shape.t === "integer" ? "Integer" : "Long"));
+  }
+  if (shape.t === "integer" && (value > 0x7fffffff || value < -0x80000000)) {
+    return unreadable("NUMBER_VALUE cannot be converted to Integer");
+  }
+  if (shape.min !== undefined && value < shape.min) {
+    return constraint(value, `have value greater than or equal to ${shape.min}`);
+  }
+  if (shape.max !== undefined && value > shape.max) {
+    return constraint(value, `have value less than or equal to ${shape.max}`);
+  }
+  return undefined;
+}
+
+function listFault(value: JsonValue, element: Validator, min?: number, max?: number): Fault | undefined {
+  if (!Array.isArray(value)) return unreadable(typeWords(value, "List"));
+  const size = sizeFault(value.length, min, max);
+  if (size !== undefined) return size;
+  for (let index = 0; index < value.length; index++) {
+    const fault = element(value[index] as JsonValue);
+    if (fault !== undefined) return fault.under({ index });
+  }
+  return undefined;
+}
+
+function sizeFault(size: number, min?: number, max?: number): Fault | undefined {
+  if (min !== undefined && size < min) return constraint(undefined, `have length greater than or equal to ${min}`);
+  if (max !== undefined && size > max) return constraint(undefined, `have length less than or equal to ${max}`);
+  return undefined;
+}
