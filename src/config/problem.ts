@@ -15,17 +15,25 @@ export class ConfigError extends PosternError {
   /** In the order of files and lines; at most `MAX_PROBLEMS`. */
   readonly problems: readonly PositionedProblem[];
 
-  constructor(code: ConfigErrorCode, attempt: string, problems: readonly PositionedProblem[], options: { cause?: unknown } = {}) {
+  constructor(code: ConfigErrorCode, attempt: string, problems: readonly PositionedProblem[], options: ConfigErrorOptions = {}) {
     const shown = [...problems].sort(byPlace).slice(0, MAX_PROBLEMS);
     const [first] = shown;
-    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-    const more = problems.length > shown.length ? [`and ${problems.length - shown.length} more`] : [];
+    const total = Math.max(problems.length, options.total ?? 0);
+    const count = total === 1 ? "1 problem" : `${total} problems`;
+    const more = total > shown.length ? [`and ${total - shown.length} more`] : [];
     super(code, [`${attempt}: ${count}`, ...shown.map(formatProblem), ...more].join("\n"), {
-      ...options,
+      cause: options.cause,
       ...(first === undefined ? {} : { position: { file: first.file, line: first.line, column: first.column } }),
     });
     this.problems = shown;
   }
+}
+
+/** What a `ConfigError` carries besides its problems. */
+export interface ConfigErrorOptions {
+  readonly cause?: unknown;
+  /** How many problems there are when not all of them were given. */
+  readonly total?: number;
 }
 
 /** The codes that a `ConfigError` can carry. */
