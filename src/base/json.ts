@@ -303,7 +303,7 @@ const SENTENCES: Readonly<Record<JsonReason, string>> = {
   unexpected_byte: "an unexpected character stands",
 };
 
-/** Where the longest valid beginning ends; found by halving, as the beginning of valid UTF-8 stays valid. */
+/** Where the first invalid character begins; found by halving, as the beginning of valid UTF-8 stays valid. */
 function firstInvalidByte(buffer: Buffer): number {
   let valid = 0;
   let invalid = buffer.length;
@@ -312,6 +312,7 @@ function firstInvalidByte(buffer: Buffer): number {
     if (isUtf8(buffer.subarray(0, middle)) || isUtf8(completed(buffer, middle))) valid = middle;
     else invalid = middle;
   }
+  while (!isUtf8(buffer.subarray(0, valid))) valid -= 1;
   return valid;
 }
 
