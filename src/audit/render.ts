@@ -1,6 +1,15 @@
 /** From events to the text of lines: built by hand for requests, which pay for it twice each. */
 
-import type { AuditEvent, RecorderEvent, RequestFacts, RequestOutcome, SessionEndEvent, SessionStartEvent } from "./event.ts";
+import type {
+  AuditDecision,
+  AuditEvent,
+  AuditResponse,
+  RecorderEvent,
+  RequestFacts,
+  RequestOutcome,
+  SessionEndEvent,
+  SessionStartEvent,
+} from "./event.ts";
 import type { Outcome } from "./events.ts";
 import { withoutSecrets } from "./guard.ts";
 import type { AuditSession } from "./session.ts";
@@ -14,10 +23,7 @@ export function renderFacts(facts: RequestFacts): string {
   const members =
     `"target":${JSON.stringify(target)},"method":${JSON.stringify(method)},"path":${JSON.stringify(path)},` +
     `"body":${renderBody(facts.body)},"decision":`;
-  if (decision === null) return `${facts.session.json},${withoutSecrets(`${members}null`)}`;
-  const { id, allow, reasons, roles, revision, eval_us } = decision;
-  const said = JSON.stringify({ id, allow, reasons, roles, revision, eval_us });
-  return `${facts.session.json},${withoutSecrets(members + said)}`;
+  return `${facts.session.json},${withoutSecrets(members + (decision === null ? "null" : renderDecision(decision)))}`;
 }
 
 /** The text of an intent's line; `facts` is from `renderFacts()`. */
@@ -28,14 +34,11 @@ export function renderIntent(uid: string, time: string, session: AuditSession, f
 /** The text of a request's line; `facts` is from `renderFacts()`. */
 export function renderRequest(uid: string, time: string, ei: number, facts: string, end: RequestOutcome): string {
   const { outcome, status_code, aws_request_id, latency_us, response } = end;
-  const ending = JSON.stringify({
-    status_code,
-    aws_request_id,
-    latency_us: Math.round(latency_us),
-    response: response === null ? null : renderResponse(response),
-    outcome,
-  });
-  return `${renderStart("db.session.dynamodb.request", codeOf(outcome, status_code), time, uid, ei)},${facts},${ending.slice(1, -1)}`;
+  return (
+    `${renderStart("db.session.dynamodb.request", codeOf(outcome, status_code), time, uid, ei)},${facts},` +
+    `"status_code":${renderNumber(status_code)},"aws_request_id":${JSON.stringify(aws_request_id)},` +
+    `"latency_us":${renderNumber(Math.round(latency_us))},"response":${renderResponse(response)},"outcome":"${outcome}"`
+  );
 }
 
 /** The text of any event's line. */
@@ -79,9 +82,24 @@ function renderBody(body: unknown): string {
   return text.length <= MAX_BODY_CHARACTERS ? text : `{"omitted":"longer than ${MAX_BODY_CHARACTERS} characters","characters":${text.length}}`;
 }
 
-function renderResponse(response: NonNullable<RequestOutcome["response"]>): NonNullable<RequestOutcome["response"]> {
+// bench: intent and event, -1 µs against one JSON.stringify() of each object.
+function renderDecision(decision: AuditDecision): string {
+  const { id, allow, reasons, roles, revision, eval_us } = decision;
+  return (
+    `{"id":${JSON.stringify(id)},"allow":${allow},"reasons":${reasons.length === 0 ? "[]" : JSON.stringify(reasons)},` +
+    `"roles":${roles.length === 0 ? "[]" : JSON.stringify(roles)},"revision":${JSON.stringify(revision)},"eval_us":${renderNumber(eval_us)}}`
+  );
+}
+
+function renderResponse(response: AuditResponse | null): string {
+  if (response === null) return "null";
   const { items, consumed_capacity, error } = response;
-  return { items, consumed_capacity, error };
+  return `{"items":${renderNumber(items)},"consumed_capacity":${renderNumber(consumed_capacity)},"error":${JSON.stringify(error)}}`;
+}
+
+/** JSON has no word for what is not finite. */
+function renderNumber(value: number | null): string {
+  return value !== null && Number.isFinite(value) ? String(value) : "null";
 }
 
 function codeOf(outcome: Outcome, statusCode: number): "TDY01I" | "TDY01E" {
