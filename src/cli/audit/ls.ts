@@ -1,0 +1,83 @@
+/** `postern audit ls`: the newest records that fit. */
+
+import { Command } from "commander";
+import { stringify } from "yaml";
+import { type AuditFilter, type AuditRecord, searchAudit } from "../../audit/search.ts";
+import { EVENTS, isEventName } from "../../audit/events.ts";
+import { CommandError } from "../command-error.ts";
+import { type ListFormat, parseCount, parseMoment, withFormat, withWhere } from "./options.ts";
+import { renderTable, rowOf } from "./table.ts";
+import type { AuditSurroundings, WhereOptions } from "./surroundings.ts";
+
+/** Options that choose records. */
+export interface FilterOptions {
+  readonly since?: number;
+  readonly until?: number;
+  readonly user?: string;
+  readonly event?: string;
+  readonly database?: string;
+  readonly operation?: string;
+  readonly denied?: boolean;
+}
+
+interface LsOptions extends WhereOptions, FilterOptions {
+  readonly format: ListFormat;
+  readonly limit: number;
+}
+
+/** The `ls` command. */
+export function auditLsCommand(surroundings: AuditSurroundings): Command {
+  const command = new Command("ls").description("list the newest audit events, oldest first");
+  withFilter(withFormat(withWhere(command), ["text", "json", "yaml"]), surroundings)
+    .option("--limit <n>", "how many at most", parseCount, 100)
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: LsOptions) => {
+      const records = await searchAudit(await surroundings.directoryOf(options), filterOf(options), options.limit);
+      surroundings.write(render(records, options.format, surroundings.color));
+    });
+  return command;
+}
+
+/** Adds the options of `FilterOptions`. */
+export function withFilter(command: Command, { clock }: AuditSurroundings): Command {
+  return command
+    .option("--since <when>", "from this long ago (30m, 1h, 7d) or this time on", (text) => parseMoment(text, clock.now()))
+    .option("--until <when>", "up to this long ago or this time", (text) => parseMoment(text, clock.now()))
+    .option("--user <name>", "only this user")
+    .option("--event <name>", "only this event, such as db.session.start")
+    .option("--database <name>", "only this database")
+    .option("--operation <name>", "only this operation, such as GetItem")
+    .option("--denied", "only what policy denied");
+}
+
+/** The filter that options make. Intents are shown only when asked for by name: their events say the same and more. */
+export function filterOf(options: FilterOptions): AuditFilter {
+  const { since, until, user, event, database, operation, denied } = options;
+  if (event !== undefined && !isEventName(event)) {
+    throw new CommandError(2, `Cannot list events named "${event}": there are none`, {
+      hint: `the events are ${Object.keys(EVENTS).join(", ")}`,
+    });
+  }
+  return {
+    withoutIntents: event === undefined,
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+    ...(user === undefined ? {} : { user }),
+    ...(event === undefined ? {} : { event }),
+    ...(database === undefined ? {} : { database }),
+    ...(operation === undefined ? {} : { operation }),
+    ...(denied === undefined ? {} : { denied }),
+  };
+}
+
+function render(records: readonly AuditRecord[], format: ListFormat, color: boolean): string {
+  if (format === "json") return `${JSON.stringify(records, null, 2)}\n`;
+  if (format === "yaml") return stringify(records);
+  return renderTable(records.map(rowOf), color);
+}
+
+const EXAMPLES = `
+Examples:
+  postern audit ls --since 1h --denied
+  postern audit ls --user alice --operation DeleteTable -f json
+  postern audit ls --event postern.policy.activated --limit 10`;
