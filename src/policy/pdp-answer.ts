@@ -32,6 +32,13 @@ export function readAnswer(resultSet: unknown, context: AnswerContext): Decision
   return { allow: true, obligations, roles: answer.roles.sort(), ...factsOf(context) };
 }
 
+/** What the policy itself says, if that is a decision at all; reasons may name accesses up to `accesses`. */
+export function effectOf(resultSet: unknown, accesses: number): "allow" | "deny" | undefined {
+  const answer = readShape(onlyResult(resultSet), accesses);
+  if (answer === undefined) return undefined;
+  return answer.allow ? "allow" : "deny";
+}
+
 /** More reasons than anyone reads; the audit log keeps every one that a decision has. */
 const MAX_REASONS = 200;
 const MAX_MESSAGE_CHARS = 1024;
