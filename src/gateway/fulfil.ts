@@ -28,7 +28,7 @@ export async function fulfil(services: GatewayServices, trace: Trace, response: 
     return { status: response.status, headers, body: recordedStream(services, trace, response, response.body) };
   }
   const encoded = response.headers["content-encoding"] !== undefined;
-  const summary = encoded ? null : summarise(response.body);
+  const summary = encoded ? null : summarise(response.body, trace.operation);
   await recordEnd(services, trace, response, summary, "completed");
   trace.count("allowed");
   return { status: response.status, headers, body: response.body };

@@ -24,8 +24,8 @@ export class Trace {
   decision: Decision | undefined;
   /** Makes the redacted body when an event needs it. */
   body: (() => unknown) | undefined;
-  /** The facts of the intent, once it is on record: the event must repeat its uid. */
-  #intent: { uid: string; facts: RequestFacts } | undefined;
+  /** The intent's uid, once it is on record: the event must repeat it. */
+  #intent: string | undefined;
 
   constructor(services: GatewayServices, listener: FixedListener, exchange: Exchange) {
     this.#services = services;
@@ -47,9 +47,7 @@ export class Trace {
    * @throws PosternError `audit_unavailable`: then it must not be sent
    */
   async intend(): Promise<void> {
-    const facts = this.#facts();
-    const uid = await this.#services.recorder.begin(facts);
-    this.#intent = { uid, facts };
+    this.#intent = await this.#services.recorder.begin(this.#facts());
   }
 
   /**
@@ -59,7 +57,7 @@ export class Trace {
    */
   async end(outcome: RequestOutcome): Promise<void> {
     const { recorder } = this.#services;
-    if (this.#intent !== undefined) await recorder.finish(this.#intent.uid, { ...this.#intent.facts, ...outcome });
+    if (this.#intent !== undefined) await recorder.finish(this.#intent, outcome);
     else await recorder.record({ event: "db.session.dynamodb.request", ...this.#facts(), ...outcome });
   }
 

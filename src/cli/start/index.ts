@@ -1,0 +1,109 @@
+/** `postern start`: runs the services that a configuration enables, until told to stop. */
+
+import { Command } from "commander";
+import { formatAddress, parseAddress, type ListenAddress } from "../../config/address.ts";
+import type { Config } from "../../config/config.ts";
+import { loadConfig } from "../../config/load.ts";
+import { formatProblem } from "../../config/problem.ts";
+import { resolveDatabase } from "../../aws/database.ts";
+import { serveDiagnostics } from "../../platform/node-diagnostics.ts";
+import { removeStaleSocket } from "../../platform/node-server.ts";
+import { answerParent, startWorkers, workerNumber } from "../../platform/node-workers.ts";
+import { onStopSignal } from "../../platform/node-signals.ts";
+import type { DiagnosticsSources } from "../../telemetry/diagnostics.ts";
+import { createLog, type Log } from "../../telemetry/log.ts";
+import { CommandError } from "../command-error.ts";
+import { DRAIN_MS, runGateway } from "./run-gateway.ts";
+
+const EXAMPLES = `
+Examples:
+  postern start -c postern.yaml
+  postern start -c postern.yaml --diag-addr 127.0.0.1:3000
+  AWS_PROFILE=gateway postern start -c /etc/postern.yaml
+`;
+
+export function startCommand(): Command {
+  return new Command("start")
+    .description("run the services that a configuration enables")
+    .requiredOption("-c, --config <file>", "configuration file")
+    .option("--diag-addr <host:port>", "serve /healthz, /readyz and /metrics there")
+    .action(async (options: { config: string; diagAddr?: string }) => {
+      await start(readConfig(options.config), options.diagAddr === undefined ? undefined : diagnosticsAddress(options.diagAddr));
+    })
+    .addHelpText("after", EXAMPLES);
+}
+
+/** Loads a configuration as `start` would use it. @throws ConfigError with every problem and its place */
+export function readConfig(file: string): Config {
+  return loadConfig(file, { env: process.env, validateDatabase: resolveDatabase });
+}
+
+async function start(config: Config, diagnostics: ListenAddress | undefined): Promise<void> {
+  const log = createLog(config.postern.log);
+  for (const warning of config.warnings) log.warn({}, formatProblem(warning));
+  if (!config.db_service.enabled) {
+    throw new CommandError(1, `Nothing to start: no service is enabled in "${config.file}"`, { hint: 'write db_service: {enabled: "yes"}' });
+  }
+  if (config.db_service.listeners.length === 0) {
+    throw new CommandError(1, `Nothing to listen on: db_service has no listeners in "${config.file}"`, {
+      hint: "add listeners: [{address, user, database, db_user}] under db_service",
+    });
+  }
+  // Whatever the service creates is its own: audit files, sockets, keys.
+  process.umask(0o077);
+  const worker = workerNumber();
+  if (worker === undefined) {
+    for (const { address } of config.db_service.listeners) {
+      if (address.kind === "unix") await removeStaleSocket(address.path);
+    }
+  }
+  const where = diagnostics ?? config.postern.diag_addr;
+  if (config.postern.workers > 1 && worker === undefined) await superviseWorkers(config, where, log);
+  else await serveAlone(config, worker === undefined ? where : undefined, log, worker);
+}
+
+async function serveAlone(config: Config, where: ListenAddress | undefined, log: Log, worker: number | undefined): Promise<void> {
+  const stopped = onStopSignal();
+  let running: Awaited<ReturnType<typeof runGateway>> | undefined;
+  const diagnostics = await diagnosticsAt(where, log, {
+    readiness: () => running?.readiness() ?? { service: "starting" },
+    metrics: () => running?.gateway.services.metrics.registry.metrics() ?? Promise.resolve(""),
+  });
+  try {
+    running = await runGateway(config, { log, env: process.env, worker });
+    const { gateway, readiness } = running;
+    if (worker !== undefined) answerParent(gateway.services.metrics.registry, readiness);
+    else log.info({ addresses: running.addresses }, "Ready");
+    await running.stop(await stopped);
+  } finally {
+    await diagnostics?.close();
+  }
+}
+
+async function superviseWorkers(config: Config, where: ListenAddress | undefined, log: Log): Promise<void> {
+  const stopped = onStopSignal();
+  const workers = startWorkers(config.postern.workers, (number, how) => log.error({ worker: number, how }, "A worker died; another takes its place"));
+  const diagnostics = await diagnosticsAt(where, log, workers);
+  const reason = await stopped;
+  await workers.drain(DRAIN_MS + 5_000);
+  await diagnostics?.close();
+  log.info({ reason }, "All workers have stopped");
+}
+
+async function diagnosticsAt(
+  where: ListenAddress | undefined,
+  log: Log,
+  sources: DiagnosticsSources,
+): Promise<{ close(): Promise<void> } | undefined> {
+  if (where === undefined) return undefined;
+  if (where.kind === "unix") throw new CommandError(2, `Cannot serve diagnostics on "${formatAddress(where)}": it needs host:port`);
+  const serving = await serveDiagnostics(where.host, where.port, sources);
+  log.info({ address: serving.address }, "Diagnostics");
+  return serving;
+}
+
+function diagnosticsAddress(text: string): ListenAddress {
+  const result = parseAddress(text);
+  if ("address" in result) return result.address;
+  throw new CommandError(2, `Cannot serve diagnostics on "${text}": ${result.fault}`, result.hint === undefined ? {} : { hint: result.hint });
+}

@@ -1,0 +1,85 @@
+/** One gateway process on Node: services opened, listeners bound, and all of it ended in order. */
+
+import { openGateway, type OpenGateway } from "../../compose.ts";
+import type { Config } from "../../config/config.ts";
+import { gatewayApp } from "../../gateway/app.ts";
+import { refuseUnparsable } from "../../gateway/unparsable.ts";
+import { endSession } from "../../gateway/trace.ts";
+import { listenOnNode } from "../../platform/node-server.ts";
+import { NodeUpstream } from "../../platform/node-upstream.ts";
+import type { Listening } from "../../platform/ports.ts";
+import type { Readiness } from "../../telemetry/diagnostics.ts";
+import type { Log } from "../../telemetry/log.ts";
+import { packageVersion } from "../version.ts";
+import { policySource } from "./policy-source.ts";
+
+/** A gateway that serves. */
+export interface RunningGateway {
+  readonly gateway: OpenGateway;
+  /** Addresses as bound, in the order of the configuration. */
+  readonly addresses: readonly string[];
+  readiness(): Promise<Readiness>;
+  /** Stops accepting, lets requests in flight end, and closes everything. */
+  stop(reason: string): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly log: Log;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Among workers: which one this is. */
+  readonly worker?: number | undefined;
+}
+
+/** Milliseconds that requests in flight get to end. */
+export const DRAIN_MS: number = 25_000;
+
+/** Opens the gateway and binds its listeners. @throws PosternError what keeps it from serving */
+export async function runGateway(config: Config, options: RunOptions): Promise<RunningGateway> {
+  const { log, env, worker } = options;
+  const gateway = await openGateway(config, {
+    upstream: new NodeUpstream(),
+    log,
+    env,
+    loadPolicy: policySource(config),
+    version: packageVersion(),
+    ...(worker === undefined ? {} : { stream: `worker-${worker}` }),
+  });
+  const { services } = gateway;
+  const bound: Listening[] = [];
+  let stopping = false;
+  try {
+    for (const [at, listener] of gateway.listeners.entries()) {
+      const spec = config.db_service.listeners[at];
+      if (spec === undefined) continue;
+      const listening = await listenOnNode(gatewayApp(services, listener), spec.address, {
+        onConnection: () => services.metrics.connectionOpened(),
+        onDisconnection: (connection) => {
+          services.metrics.connectionClosed();
+          endSession(services, connection);
+        },
+        onUnparsable: (connection, reason) => refuseUnparsable(services, listener, connection, reason),
+      });
+      bound.push(listening);
+      log.info({ address: listening.address, user: listener.user, database: listener.database, db_user: listener.dbUser }, "Listening");
+    }
+  } catch (error) {
+    await Promise.all(bound.map((listening) => listening.drain(0)));
+    await gateway.close("could not listen");
+    throw error;
+  }
+  return {
+    gateway,
+    addresses: bound.map(({ address }) => address),
+    async readiness() {
+      const parts = await gateway.readiness();
+      return { ...parts, listeners: stopping ? "draining" : null };
+    },
+    async stop(reason) {
+      stopping = true;
+      log.info({ reason }, "Draining");
+      await Promise.all(bound.map((listening) => listening.drain(DRAIN_MS)));
+      await gateway.close(reason);
+      log.info({ reason }, "Stopped");
+    },
+  };
+}

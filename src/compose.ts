@@ -1,0 +1,309 @@
+/** Wires the rooms into a gateway: configuration in, services out, and what is reloaded while it runs. */
+
+import { Recorder } from "./audit/recorder.ts";
+import { createRedaction } from "./audit/redaction.ts";
+import { auditDirectoryOf } from "./audit/files.ts";
+import { CredentialSource } from "./aws/credentials.ts";
+import { type Database, type DatabaseSpec, resolveDatabase } from "./aws/database.ts";
+import { Signer } from "./aws/signer.ts";
+import { SdkSts } from "./aws/sts.ts";
+import { type Clock, systemClock } from "./base/clock.ts";
+import { messageOf, PosternError } from "./base/errors.ts";
+import { formatAddress } from "./config/address.ts";
+import type { Config } from "./config/config.ts";
+import { loadResources, type Resources } from "./config/resources.ts";
+import { type Closer, watchPath } from "./config/watch-path.ts";
+import { watchResources } from "./config/watch-resources.ts";
+import { ACTIONS, EQUIVALENT_ACTIONS } from "./dynamodb/catalogue.ts";
+import type { FixedListener } from "./gateway/listener.ts";
+import type { Upstream } from "./gateway/ports.ts";
+import type { GatewayServices } from "./gateway/services.ts";
+import type { GatewayState } from "./gateway/state.ts";
+import { Directory } from "./identity/directory.ts";
+import type { PolicyBundle } from "./policy/bundle.ts";
+import { compilePolicyData, type PolicyData } from "./policy/data.ts";
+import { PolicyDecisionPoint } from "./policy/pdp.ts";
+import type { Readiness } from "./telemetry/diagnostics.ts";
+import type { Log } from "./telemetry/log.ts";
+import { Metrics } from "./telemetry/metrics.ts";
+
+export interface ComposeOptions {
+  readonly upstream: Upstream;
+  readonly log: Log;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Reads the policy that the configuration names, or the built-in one. Called again when its files change. */
+  readonly loadPolicy: () => Promise<PolicyBundle>;
+  /** The name of this process's audit chain; each worker has its own. */
+  readonly stream?: string;
+  readonly version: string;
+  readonly clock?: Clock;
+}
+
+/** A gateway that is ready to serve, without its listeners. */
+export interface OpenGateway {
+  readonly services: GatewayServices;
+  readonly listeners: readonly FixedListener[];
+  /** Each part with `null`, or why it is not ready. */
+  readiness(): Promise<Readiness>;
+  /** Ends reloading, records the stop and closes what was opened. Listeners must have drained before. */
+  close(reason: string): Promise<void>;
+}
+
+/**
+ * Opens everything that a gateway needs.
+ *
+ * @throws PosternError the first thing that keeps it from being ready: a configuration, resource, policy or audit error
+ */
+export async function openGateway(config: Config, options: ComposeOptions): Promise<OpenGateway> {
+  const { log, env } = options;
+  const clock = options.clock ?? systemClock;
+  const metrics = new Metrics();
+  const audit = auditDirectoryOf(config.postern.data_dir);
+  const bundle = await options.loadPolicy();
+  const resources = await firstResources(config, clock);
+  const recorder = await Recorder.open({
+    directory: audit,
+    ...(options.stream === undefined ? {} : { stream: options.stream }),
+    mode: config.postern.audit.mode,
+    fsync: config.postern.audit.fsync,
+    clock,
+    onFault: (error) => log.error({ error: error.message }, "The audit log cannot be written: requests are denied until it can"),
+    onRecovered: (faultedMs) => log.warn({ faulted_ms: faultedMs }, "The audit log can be written again"),
+  });
+  const stopped: (() => Promise<void> | void)[] = [];
+  try {
+    const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
+    const sts = new SdkSts({ env });
+    const credentials = new CredentialSource({
+      sts,
+      clock,
+      random: Math.random,
+      env,
+      onRefreshFailure: (error, role) => {
+        metrics.credentialsRefreshed("failed");
+        log.warn({ role, error: error.message }, "Cannot renew the credentials of an AWS role; those at hand serve on");
+      },
+    });
+    const signer = await Signer.create({ clock });
+    if (signer.difference !== undefined) log.warn({ difference: signer.difference }, "Signing goes the SDK's way, which costs more");
+
+    const reloader = new Reloader(config, { bundle, resources }, { clock, log, metrics, recorder });
+    await reloader.activate({ bundle, resources });
+    const services: GatewayServices = {
+      state: () => reloader.state,
+      recorder,
+      credentials,
+      signer,
+      upstream: options.upstream,
+      redact,
+      clock,
+      metrics,
+      log,
+    };
+    metrics.observe({
+      credentials: () => credentials.ages().map(({ roleArn, secondsToExpiry }) => ({ role: roleArn, expiresInSeconds: secondsToExpiry })),
+      audit: () => ({ queue: recorder.queueLength, healthy: recorder.healthy }),
+      policy: () => ({ revision: reloader.state.policy.revision, engine: reloader.state.policy.engine }),
+    });
+    stopped.push(...reloader.watch(options.loadPolicy));
+    await recorder.record({ event: "postern.service.start", code: "PSV01I", service: "db_service", version: options.version });
+    return {
+      services,
+      listeners: listenersOf(config, reloader.state),
+      async readiness() {
+        const probe = await credentials.probe(reloader.state.databases.values());
+        return {
+          policy: reloader.refused === null ? null : `the last change was refused: ${reloader.refused}`,
+          credentials: probe.ready ? null : "the gateway's own AWS credentials cannot be had",
+          audit: recorder.healthy ? null : "the audit log cannot be written",
+        };
+      },
+      async close(reason) {
+        await Promise.all(stopped.map(async (stop) => stop()));
+        await recorder.record({ event: "postern.service.stop", code: "PSV02I", service: "db_service", reason }).catch(() => undefined);
+        await recorder.close();
+        credentials.close();
+        await options.upstream.close();
+      },
+    };
+  } catch (error) {
+    await recorder.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** What decides: a bundle and the resources that are its data. */
+interface Sources {
+  readonly bundle: PolicyBundle;
+  readonly resources: Resources;
+}
+
+interface ReloaderServices {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly recorder: Recorder;
+}
+
+type ActiveState = GatewayState & { readonly policy: PolicyDecisionPoint };
+
+/** Keeps one consistent state in force: a change is prepared beside it, tried, and swapped in whole, or refused whole. */
+class Reloader {
+  readonly #config: Config;
+  readonly #services: ReloaderServices;
+  #sources: Sources;
+  #state: ActiveState | undefined;
+  /** Why the last change was refused; `null` when it was not. */
+  refused: string | null = null;
+  /** Changes one after another: each builds on what the one before it left. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(config: Config, sources: Sources, services: ReloaderServices) {
+    this.#config = config;
+    this.#sources = sources;
+    this.#services = services;
+  }
+
+  get state(): ActiveState {
+    if (this.#state === undefined) throw new PosternError("policy_unavailable", "No policy is in force");
+    return this.#state;
+  }
+
+  /** Prepares what changed and swaps it in. @throws PosternError when it cannot be used; what was in force stays */
+  activate(change: Partial<Sources>): Promise<void> {
+    const activated = this.#last.then(async () => {
+      const sources = { ...this.#sources, ...change };
+      this.#state = await stateOf(this.#config, sources, this.#services);
+      this.#sources = sources;
+      this.refused = null;
+      const { recorder, log } = this.#services;
+      const { policy, directory, databases } = this.#state;
+      log.info(
+        { revision: policy.revision, engine: policy.engine, roles: directory.roles().length, users: directory.users().length, databases: databases.size },
+        "Policy and resources are in force",
+      );
+      const source = this.#config.policy.bundle ?? "built-in";
+      await recorder.record({ event: "postern.policy.activated", code: "PPO01I", revision: policy.revision, source });
+      if (change.resources === undefined) return;
+      const counts = { role: directory.roles().length, user: directory.users().length, lock: directory.locks().length, db: databases.size };
+      await recorder.record({
+        event: "postern.resources.loaded",
+        code: "PRS01I",
+        revision: change.resources.digest,
+        source: this.#config.postern.resources ?? "built-in",
+        counts,
+      });
+    });
+    this.#last = activated.catch(() => undefined);
+    return activated;
+  }
+
+  /** Watches the files behind what is in force; returns what ends it. */
+  watch(loadPolicy: () => Promise<PolicyBundle>): (() => Promise<void> | void)[] {
+    const closers: Closer[] = [];
+    const { resources } = this.#config.postern;
+    if (resources !== undefined) {
+      closers.push(
+        watchResources(resources, {
+          current: this.#sources.resources,
+          clock: this.#services.clock,
+          validate: (next) => validateResources(this.#config, next),
+          onChange: async (next) => {
+            await this.activate({ resources: next });
+            this.#services.metrics.resourcesReloaded("loaded");
+          },
+          onError: (error) => {
+            this.#services.metrics.resourcesReloaded("refused");
+            this.#refuse("resources", resources, error);
+          },
+        }),
+      );
+    }
+    const { bundle } = this.#config.policy;
+    if (bundle !== undefined) {
+      closers.push(
+        watchPath(bundle, async () => {
+          try {
+            await this.activate({ bundle: await loadPolicy() });
+          } catch (error) {
+            this.#refuse("policy", bundle, error);
+          }
+        }),
+      );
+    }
+    return closers.map((closer) => () => closer.close());
+  }
+
+  #refuse(what: "resources" | "policy", source: string, error: unknown): void {
+    const reason = messageOf(error);
+    this.refused = reason.split("\n", 1)[0] ?? reason;
+    this.#services.log.error({ source, error: reason }, `The changed ${what} cannot be used; what was in force stays`);
+    const { recorder } = this.#services;
+    const recorded =
+      what === "resources"
+        ? recorder.record({ event: "postern.resources.refused", code: "PRS01E", source, reason })
+        : recorder.record({ event: "postern.policy.refused", code: "PPO01E", revision: "", source, reason });
+    recorded.catch(() => undefined);
+  }
+}
+
+async function stateOf(config: Config, sources: Sources, services: ReloaderServices): Promise<ActiveState> {
+  const { bundle, resources } = sources;
+  const policy = await PolicyDecisionPoint.load({
+    bundle,
+    data: policyDataOf(resources),
+    clock: services.clock,
+    onFault: ({ code, message, revision }) => {
+      services.metrics.policyFault(code);
+      services.log.error({ code, revision, error: message }, "A policy evaluation failed; the request was denied");
+    },
+  });
+  return { policy, directory: resources.directory, databases: databasesOf(config, resources) };
+}
+
+function policyDataOf(resources: Resources): PolicyData {
+  return compilePolicyData(resources.roles, { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS });
+}
+
+/** Databases of the configuration and of the resources, by name. */
+function databasesOf(config: Config, resources: Resources): ReadonlyMap<string, Database> {
+  const databases = new Map<string, Database>();
+  const add = (spec: DatabaseSpec): void => {
+    const database = resolveDatabase(spec);
+    if (databases.has(database.name)) {
+      throw new PosternError("database_defined_twice", `Cannot load database "${database.name}": it is defined twice`, {
+        hint: "keep it either in the configuration or in the resources",
+      });
+    }
+    databases.set(database.name, database);
+  };
+  for (const spec of config.db_service.databases) add(spec);
+  for (const spec of resources.databases) add(spec);
+  return databases;
+}
+
+/** Judges a set of resources as it would be used: roles compile, databases resolve. */
+function validateResources(config: Config, resources: Resources): void {
+  policyDataOf(resources);
+  databasesOf(config, resources);
+}
+
+async function firstResources(config: Config, clock: Clock): Promise<Resources> {
+  const { resources } = config.postern;
+  if (resources !== undefined) return await loadResources(resources, { clock, validate: (set) => validateResources(config, set) });
+  const directory = new Directory({ users: [], roles: [], locks: [] }, clock);
+  return { directory, roles: directory.roles(), databases: [], warnings: [], digest: "", positionOf: () => undefined };
+}
+
+/** The configured listeners, each naming a database that exists now. */
+function listenersOf(config: Config, state: GatewayState): readonly FixedListener[] {
+  return config.db_service.listeners.map(({ address, user, database, db_user }, at) => {
+    if (!state.databases.has(database)) {
+      throw new PosternError("database_unknown", `Cannot listen on ${formatAddress(address)}: there is no database "${database}"`, {
+        position: config.positionOf(["db_service", "listeners", at, "database"]),
+        hint: `databases are ${[...state.databases.keys()].join(", ") || "none"}`,
+      });
+    }
+    return { address: formatAddress(address), kind: address.kind, hosts: new Set<string>(), user, database, dbUser: db_user };
+  });
+}

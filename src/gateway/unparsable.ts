@@ -1,0 +1,35 @@
+/** Bytes that are no HTTP request: answered in DynamoDB's words and put on record like every other malformed request. */
+
+import { refusalAnswer } from "./answers.ts";
+import type { FixedListener } from "./listener.ts";
+import type { Answer, Connection, Exchange } from "./ports.ts";
+import { Refusal } from "./refusal.ts";
+import type { GatewayServices } from "./services.ts";
+import { Trace } from "./trace.ts";
+
+/** Refuses what the platform's HTTP parser gave up on. */
+export async function refuseUnparsable(
+  services: GatewayServices,
+  listener: FixedListener,
+  connection: Connection,
+  reason: string,
+): Promise<Answer> {
+  const exchange: Exchange = {
+    method: "",
+    target: "",
+    headers: [],
+    connection,
+    signal: AbortSignal.abort(),
+    body: () => Promise.resolve(new Uint8Array()),
+  };
+  const trace = new Trace(services, listener, exchange);
+  const refusal = new Refusal("request_rejected", `This is not a valid HTTP request (${reason})`, "SerializationException", {
+    unread: true,
+  });
+  const answer = refusalAnswer(refusal, trace.decisionId);
+  trace.count("rejected");
+  await trace
+    .end({ outcome: "rejected", status_code: answer.status, aws_request_id: null, latency_us: trace.elapsedUs, response: null })
+    .catch(() => services.log.error({ decision: trace.decisionId }, "A refused request could not be recorded"));
+  return answer;
+}
