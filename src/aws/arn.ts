@@ -25,7 +25,10 @@ export interface RoleHome {
 export function parseArn(text: string): Arn {
   const match = ARN.exec(text);
   if (match === null || text.length > MAX_ARN_LENGTH) {
-    throw new AwsError("arn_invalid", `Cannot read ARN ${quoted(text)}: expected arn:partition:service:region:account:resource`);
+    throw new AwsError(
+      "arn_invalid",
+      `Cannot read ARN ${quoted(text)}: expected arn:partition:service:region:account:resource`,
+    );
   }
   const [, partition = "", service = "", region = "", account = "", resource = ""] = match;
   return { partition, service, region, account, resource };
@@ -99,10 +102,16 @@ function refuseUnlessRole(arn: Arn, given: string): void {
     });
   }
   if (arn.region !== "" || !/^\d{12}$/.test(arn.account)) {
-    throw new AwsError("role_arn_invalid", `Cannot use AWS role ${quoted(given)}: an IAM role has no region and an account of 12 digits`);
+    throw new AwsError(
+      "role_arn_invalid",
+      `Cannot use AWS role ${quoted(given)}: an IAM role has no region and an account of 12 digits`,
+    );
   }
   if (!ROLE_RESOURCE.test(arn.resource) || arn.resource.lastIndexOf("/") + 1 - "role".length > MAX_PATH_LENGTH) {
-    throw new AwsError("role_arn_invalid", `Cannot use AWS role ${quoted(given)}: the role name is empty, too long, or has a character that IAM does not allow`);
+    throw new AwsError(
+      "role_arn_invalid",
+      `Cannot use AWS role ${quoted(given)}: the role name is empty, too long, or has a character that IAM does not allow`,
+    );
   }
 }
 

@@ -23,7 +23,8 @@ export class AwsCredentials {
   constructor(init: AwsCredentialsInit) {
     this.accessKeyId = init.accessKeyId;
     this.secretAccessKey = new Secret(init.secretAccessKey);
-    this.sessionToken = init.sessionToken === undefined || init.sessionToken === "" ? undefined : new Secret(init.sessionToken);
+    this.sessionToken =
+      init.sessionToken === undefined || init.sessionToken === "" ? undefined : new Secret(init.sessionToken);
     this.expiresAt = init.expiresAt ?? Number.POSITIVE_INFINITY;
   }
 }

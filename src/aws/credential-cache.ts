@@ -56,7 +56,8 @@ export class CredentialCache<R> {
       this.#entries.set(key, entry);
     }
     if (entry.pending !== undefined) return entry.pending;
-    if (entry.error !== undefined && this.#options.clock.monotonic() < entry.retryAt) return Promise.reject(entry.error);
+    if (entry.error !== undefined && this.#options.clock.monotonic() < entry.retryAt)
+      return Promise.reject(entry.error);
     if (this.#inFlight >= this.#options.maxInFlight) {
       const message = `Cannot ask for credentials: ${this.#inFlight} requests for credentials are under way already`;
       return Promise.reject(new AwsError("sts_busy", message, { retryable: true }));
@@ -92,15 +93,22 @@ export class CredentialCache<R> {
         const now = clock.now();
         const left = credentials.expiresAt - now;
         if (left <= MARGIN) {
-          throw new AwsError("sts_response_invalid", "Cannot use AWS credentials: they are already expired on arrival", {
-            hint: "set this machine's clock: AWS and it disagree on the time",
-            retryable: true,
-          });
+          throw new AwsError(
+            "sts_response_invalid",
+            "Cannot use AWS credentials: they are already expired on arrival",
+            {
+              hint: "set this machine's clock: AWS and it disagree on the time",
+              retryable: true,
+            },
+          );
         }
         entry.request = request;
         entry.credentials = credentials;
         entry.usableUntil = credentials.expiresAt - MARGIN;
-        entry.refreshAt = Math.max(credentials.expiresAt - Math.min(LEAD, left * 0.4) * (0.75 + random() / 2), now + 10_000);
+        entry.refreshAt = Math.max(
+          credentials.expiresAt - Math.min(LEAD, left * 0.4) * (0.75 + random() / 2),
+          now + 10_000,
+        );
         entry.failures = 0;
         entry.retryAt = 0;
         entry.error = undefined;
@@ -109,7 +117,8 @@ export class CredentialCache<R> {
       .catch((thrown: unknown) => {
         const error = asAwsError(thrown);
         entry.failures += 1;
-        entry.retryAt = clock.monotonic() + Math.min(1000 * 2 ** (entry.failures - 1), MAX_BACK_OFF) * (0.75 + random() / 2);
+        entry.retryAt =
+          clock.monotonic() + Math.min(1000 * 2 ** (entry.failures - 1), MAX_BACK_OFF) * (0.75 + random() / 2);
         entry.error = error;
         throw error;
       })
@@ -150,5 +159,8 @@ async function attempt<R>(fetch: (request: R) => Promise<AwsCredentials>, reques
 
 function asAwsError(thrown: unknown): AwsError {
   if (thrown instanceof AwsError) return thrown;
-  return new AwsError("sts_unreachable", "Cannot get AWS credentials: an unexpected failure", { cause: thrown, retryable: true });
+  return new AwsError("sts_unreachable", "Cannot get AWS credentials: an unexpected failure", {
+    cause: thrown,
+    retryable: true,
+  });
 }

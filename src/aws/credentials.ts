@@ -148,9 +148,28 @@ export class CredentialSource {
   #key(request: CredentialRequest): string {
     let prefix = this.#prefixes.get(request.database);
     if (prefix === undefined) {
-      const { name, accountId, partition, region, assumeRoleArn, externalId, sessionTags, identityTags, emulator, fips } =
-        request.database;
-      const parts = [name, accountId, partition, region, assumeRoleArn ?? null, externalId ?? null, sessionTags, identityTags];
+      const {
+        name,
+        accountId,
+        partition,
+        region,
+        assumeRoleArn,
+        externalId,
+        sessionTags,
+        identityTags,
+        emulator,
+        fips,
+      } = request.database;
+      const parts = [
+        name,
+        accountId,
+        partition,
+        region,
+        assumeRoleArn ?? null,
+        externalId ?? null,
+        sessionTags,
+        identityTags,
+      ];
       prefix = `${JSON.stringify([...parts, emulator, fips, this.#region(request.database)])}\n`;
       this.#prefixes.set(request.database, prefix);
     }
@@ -195,7 +214,12 @@ export class CredentialSource {
   }
 
   /** One AssumeRole with the credentials that a cache holds; if AWS refuses those, the cache forgets them. */
-  async #call<R>(call: Omit<AssumeRoleCall, "credentials">, cache: CredentialCache<R>, key: string, request: R): Promise<AwsCredentials> {
+  async #call<R>(
+    call: Omit<AssumeRoleCall, "credentials">,
+    cache: CredentialCache<R>,
+    key: string,
+    request: R,
+  ): Promise<AwsCredentials> {
     const credentials = await cache.obtain(key, request);
     try {
       return await this.#options.sts.assumeRole({ ...call, credentials });
@@ -232,4 +256,7 @@ const MIN_SECONDS = 900;
 const MAX_SECONDS = 3600;
 
 // Emulators take any well-formed key; some keep separate data for each, so there is one for all.
-const EMULATOR_CREDENTIALS = new AwsCredentials({ accessKeyId: "POSTERNEMULATOR", secretAccessKey: "postern-emulator" });
+const EMULATOR_CREDENTIALS = new AwsCredentials({
+  accessKeyId: "POSTERNEMULATOR",
+  secretAccessKey: "postern-emulator",
+});

@@ -2,7 +2,15 @@
 
 import { formatArn, parseRoleArn } from "./arn.ts";
 import { AwsError } from "./errors.ts";
-import { awsEndpoint, type DynamoDbService, type Endpoint, parseEndpoint, type Upstream, type Upstreams, upstreamsOf } from "./endpoints.ts";
+import {
+  awsEndpoint,
+  type DynamoDbService,
+  type Endpoint,
+  parseEndpoint,
+  type Upstream,
+  type Upstreams,
+  upstreamsOf,
+} from "./endpoints.ts";
 import { commercial, type PartitionId, partitionOf } from "./partitions.ts";
 import { resolveIdentityTags, resolveSessionTags, type IdentityTags, type IdentityTagsSpec } from "./session-tags.ts";
 
@@ -74,28 +82,45 @@ export function upstreamFor(database: Database, service: DynamoDbService): Upstr
  */
 export function resolveDatabase(spec: DatabaseSpec): Database {
   const refuse = (reason: string, hint?: string): AwsError =>
-    new AwsError("database_invalid", `Cannot load database ${JSON.stringify(spec.name)}: ${reason}`, hint === undefined ? {} : { hint });
+    new AwsError(
+      "database_invalid",
+      `Cannot load database ${JSON.stringify(spec.name)}: ${reason}`,
+      hint === undefined ? {} : { hint },
+    );
   const aws = spec.aws ?? {};
   if (!NAME.test(spec.name) || spec.name.length > 128) {
-    throw refuse("a name has up to 128 small letters, digits and dashes, begins with a letter and does not end with a dash");
+    throw refuse(
+      "a name has up to 128 small letters, digits and dashes, begins with a letter and does not end with a dash",
+    );
   }
   if (spec.protocol !== "dynamodb") {
-    throw refuse(spec.protocol === "" ? "its protocol is empty" : `its protocol is ${JSON.stringify(spec.protocol)}`, 'write protocol: "dynamodb"');
+    throw refuse(
+      spec.protocol === "" ? "its protocol is empty" : `its protocol is ${JSON.stringify(spec.protocol)}`,
+      'write protocol: "dynamodb"',
+    );
   }
   for (const [key, value] of Object.entries({ uri: spec.uri, ...aws })) {
     if (typeof value === "string" && PLACEHOLDER.test(value)) {
-      throw refuse(`${key} still has the placeholder ${JSON.stringify(value)}`, PLACEHOLDER_HINTS[key] ?? "replace it with your own value");
+      throw refuse(
+        `${key} still has the placeholder ${JSON.stringify(value)}`,
+        PLACEHOLDER_HINTS[key] ?? "replace it with your own value",
+      );
     }
   }
   for (const [key, value] of Object.entries(spec.static_labels ?? {})) {
-    if (!LABEL_KEY.test(key)) throw refuse(`label key ${JSON.stringify(key)} is not allowed`, "use letters, digits and / . _ : * -");
-    if (typeof value !== "string") throw refuse(`label ${JSON.stringify(key)} is not a string`, "write the value in quotes");
+    if (!LABEL_KEY.test(key))
+      throw refuse(`label key ${JSON.stringify(key)} is not allowed`, "use letters, digits and / . _ : * -");
+    if (typeof value !== "string")
+      throw refuse(`label ${JSON.stringify(key)} is not a string`, "write the value in quotes");
   }
   const accountId = resolveAccount(aws.account_id, refuse);
   const endpoint = resolveEndpoint(spec, aws, refuse);
   const region = resolveRegion(spec.uri, aws.region, endpoint, refuse);
   if (endpoint.kind === "aws" && endpoint.accountId !== undefined && endpoint.accountId !== accountId) {
-    throw refuse(`its uri names account ${endpoint.accountId}, account_id is ${accountId}`, "leave the uri out and set account_endpoints: true");
+    throw refuse(
+      `its uri names account ${endpoint.accountId}, account_id is ${accountId}`,
+      "leave the uri out and set account_endpoints: true",
+    );
   }
   const emulator = endpoint.kind === "emulator";
   const partition = emulator && !isPlaced(region) ? commercial.id : partitionOf(region).id;
@@ -154,7 +179,12 @@ function resolveEndpoint(spec: DatabaseSpec, aws: DatabaseAwsSpec, refuse: Refus
   return awsEndpoint(aws.region);
 }
 
-function resolveRegion(uri: string | undefined, region: string | undefined, endpoint: Endpoint, refuse: Refuse): string {
+function resolveRegion(
+  uri: string | undefined,
+  region: string | undefined,
+  endpoint: Endpoint,
+  refuse: Refuse,
+): string {
   const told = region === "" ? undefined : region;
   if (endpoint.kind === "aws" || endpoint.kind === "vpce") {
     if (told !== undefined && told !== endpoint.region) {
@@ -165,7 +195,8 @@ function resolveRegion(uri: string | undefined, region: string | undefined, endp
     }
     return endpoint.region;
   }
-  if (told === undefined) throw refuse(`its AWS region is empty and ${JSON.stringify(uri)} does not say one`, "set aws.region");
+  if (told === undefined)
+    throw refuse(`its AWS region is empty and ${JSON.stringify(uri)} does not say one`, "set aws.region");
   if (!/^[a-z0-9-]{1,64}$/.test(told)) throw refuse(`its region ${JSON.stringify(told)} is not an AWS region`);
   if (endpoint.kind === "custom") partitionOf(told);
   return told;

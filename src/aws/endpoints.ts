@@ -34,7 +34,13 @@ export type Endpoint =
       readonly accountId: string | undefined;
     }
   /** One AWS interface endpoint, which takes all services. */
-  | { readonly kind: "vpce"; readonly origin: string; readonly host: string; readonly region: string; readonly fips: boolean }
+  | {
+      readonly kind: "vpce";
+      readonly origin: string;
+      readonly host: string;
+      readonly region: string;
+      readonly fips: boolean;
+    }
   /** A host of the operator's own over TLS, which takes all services. */
   | { readonly kind: "custom"; readonly origin: string; readonly host: string }
   /** An emulator over plain HTTP, which takes all services. */
@@ -50,7 +56,10 @@ export function parseEndpoint(uri: string, insecure: boolean): Endpoint {
   const match = /^(?:([a-z][a-z0-9+.-]*):\/\/)?([^/?#@\\\s]+)\/?$/i.exec(uri);
   const scheme = match?.[1]?.toLowerCase();
   const authority = match?.[2];
-  if (authority === undefined || !(scheme === undefined || scheme === "aws" || scheme === "https" || scheme === "http")) {
+  if (
+    authority === undefined ||
+    !(scheme === undefined || scheme === "aws" || scheme === "https" || scheme === "http")
+  ) {
     throw invalid(uri, "expected host, host:port, https://host:port or http://host:port, with no path, user or query");
   }
   const url = parsedUrl(uri, scheme === "http" ? "http" : "https", authority);
@@ -62,13 +71,21 @@ export function parseEndpoint(uri: string, insecure: boolean): Endpoint {
   }
   if (scheme === "http") {
     if (!insecure && !isLoopback(url.hostname)) {
-      throw invalid(uri, "plain HTTP leaves this machine", "set insecure: true on this database if that network is trusted");
+      throw invalid(
+        uri,
+        "plain HTTP leaves this machine",
+        "set insecure: true on this database if that network is trusted",
+      );
     }
     return { kind: "emulator", origin: url.origin, host: url.host };
   }
   if (scheme !== "https") {
     // Without a scheme only AWS is meant: a mistyped AWS name must not become a stranger that receives signed requests.
-    throw invalid(uri, "it is not an AWS endpoint of DynamoDB", `write http://${authority} for an emulator, https://${authority} for a host of your own`);
+    throw invalid(
+      uri,
+      "it is not an AWS endpoint of DynamoDB",
+      `write http://${authority} for an emulator, https://${authority} for a host of your own`,
+    );
   }
   return { kind: "custom", origin: url.origin, host: url.host };
 }
@@ -83,7 +100,12 @@ export function parseEndpoint(uri: string, insecure: boolean): Endpoint {
 export function upstreamsOf(endpoint: Endpoint, region: string, accountId?: string): Upstreams {
   if (endpoint.kind !== "aws") {
     const { origin, host } = endpoint;
-    const all: Upstream = { origin, host, region: endpoint.kind === "vpce" ? endpoint.region : region, signingName: "dynamodb" };
+    const all: Upstream = {
+      origin,
+      host,
+      region: endpoint.kind === "vpce" ? endpoint.region : region,
+      signingName: "dynamodb",
+    };
     return { dynamodb: all, streams: all, search: all };
   }
   const { partition, dualStack } = endpoint;
@@ -119,7 +141,7 @@ const STREAMS_DASHED: ReadonlySet<string> = new Set(["aws", "aws-cn", "aws-us-go
 const SERVICE_LABELS = /^(?:(?:streams[.-]|search-)?dynamodb(-fips)?|(\d{12})\.(?:ddb|streams-ddb|search-ddb))$/;
 const VPCE_LABELS = /^vpce-[a-z0-9-]+\.(?:[a-z]+[.-])?dynamodb(-fips)?(?:-[a-z]+)?$/;
 
-type AwsHost = Endpoint & { kind: "aws" } | Omit<Endpoint & { kind: "vpce" }, "origin" | "host">;
+type AwsHost = (Endpoint & { kind: "aws" }) | Omit<Endpoint & { kind: "vpce" }, "origin" | "host">;
 
 /** What an AWS host name says; undefined when it is not one of AWS's names. */
 function parseAwsHost(uri: string, hostname: string): AwsHost | undefined {
@@ -132,7 +154,11 @@ function parseAwsHost(uri: string, hostname: string): AwsHost | undefined {
   const region = labels.slice(dot + 1);
   const service = labels.slice(0, Math.max(dot, 0));
   if (/^dax(?:-fips)?$/.test(service)) {
-    throw invalid(uri, "it is a DAX endpoint, and DAX speaks a protocol of its own that Postern does not", "leave uri out to reach DynamoDB itself");
+    throw invalid(
+      uri,
+      "it is a DAX endpoint, and DAX speaks a protocol of its own that Postern does not",
+      "leave uri out to reach DynamoDB itself",
+    );
   }
   const match = (isVpce ? VPCE_LABELS : SERVICE_LABELS).exec(service);
   if (match === null) {
@@ -140,7 +166,10 @@ function parseAwsHost(uri: string, hostname: string): AwsHost | undefined {
   }
   const partition = partitionOf(region);
   if (partition.dnsSuffix !== suffix && partition.dualStackSuffix !== suffix) {
-    throw invalid(uri, `region "${region}" is in partition "${partition.id}", whose hosts end in ".${partition.dnsSuffix}"`);
+    throw invalid(
+      uri,
+      `region "${region}" is in partition "${partition.id}", whose hosts end in ".${partition.dnsSuffix}"`,
+    );
   }
   const fips = match[1] !== undefined;
   if (isVpce) return { kind: "vpce", region, fips };

@@ -79,9 +79,13 @@ export function partitionOf(region: string): Partition {
   const known = partitions.find((partition) => partition.regions.test(region));
   if (known !== undefined) return known;
   if (/^[a-z]{2}-[a-z]+-\d{1,2}$/.test(region)) return commercial;
-  throw new AwsError("region_invalid", `Cannot place AWS region "${region}": no AWS partition has regions of that form`, {
-    hint: 'write it as AWS does, for example "us-east-1"',
-  });
+  throw new AwsError(
+    "region_invalid",
+    `Cannot place AWS region "${region}": no AWS partition has regions of that form`,
+    {
+      hint: 'write it as AWS does, for example "us-east-1"',
+    },
+  );
 }
 
 function partitionNamed(id: PartitionId): Partition {

@@ -25,7 +25,10 @@ export interface ReferenceRequest {
  *
  * @param unsigned names, in lower case, of headers that are sent but not signed, besides those the SDK never signs.
  */
-export async function signWithSmithy(request: ReferenceRequest, unsigned: ReadonlySet<string> = new Set()): Promise<Record<string, string>> {
+export async function signWithSmithy(
+  request: ReferenceRequest,
+  unsigned: ReadonlySet<string> = new Set(),
+): Promise<Record<string, string>> {
   const { accessKeyId, secretAccessKey, sessionToken } = request.credentials;
   const signer = new SignatureV4({
     credentials: {
@@ -84,5 +87,7 @@ function started(secret: Parameters<typeof toBytes>[0] | undefined): Hash | Hmac
 
 function toBytes(data: string | ArrayBuffer | ArrayBufferView): string | Uint8Array {
   if (typeof data === "string") return data;
-  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
+  return ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    : new Uint8Array(data);
 }

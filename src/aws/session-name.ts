@@ -36,7 +36,10 @@ const TAG_VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,256}$/u;
 function refuseUnreadable(user: string): void {
   // A lone surrogate hashes like any other one, so two users could share a name.
   if (user === "" || /\p{Surrogate}/u.test(user)) {
-    throw new AwsError("session_name_invalid", `Cannot name an AWS session after user ${JSON.stringify(user.slice(0, 200))}: the name is empty or not well-formed Unicode`);
+    throw new AwsError(
+      "session_name_invalid",
+      `Cannot name an AWS session after user ${JSON.stringify(user.slice(0, 200))}: the name is empty or not well-formed Unicode`,
+    );
   }
 }
 

@@ -19,7 +19,10 @@ export interface IdentityTagsSpec {
 type Refuse = (reason: string, hint?: string) => AwsError;
 
 /** Checks `session_tags` against STS's rules. @throws what `refuse` makes. */
-export function resolveSessionTags(tags: Readonly<Record<string, string>> | undefined, refuse: Refuse): Readonly<Record<string, string>> {
+export function resolveSessionTags(
+  tags: Readonly<Record<string, string>> | undefined,
+  refuse: Refuse,
+): Readonly<Record<string, string>> {
   const entries = Object.entries(tags ?? {});
   if (entries.length > MAX_TAGS) throw refuse(`it has ${entries.length} session_tags, ${MAX_TAGS} allowed`);
   const seen = new Set<string>();
@@ -47,7 +50,8 @@ export function resolveIdentityTags(
     if (Object.keys(sessionTags).some((key) => key.toLowerCase() === userTag.toLowerCase())) {
       throw refuse(`user_tag ${JSON.stringify(userTag)} is also one of its session_tags`);
     }
-    if (Object.keys(sessionTags).length === MAX_TAGS) throw refuse(`user_tag makes ${MAX_TAGS + 1} tags, ${MAX_TAGS} allowed`);
+    if (Object.keys(sessionTags).length === MAX_TAGS)
+      throw refuse(`user_tag makes ${MAX_TAGS + 1} tags, ${MAX_TAGS} allowed`);
   }
   return Object.freeze({ sourceIdentity: spec?.source_identity ?? false, userTag });
 }
@@ -58,5 +62,6 @@ const TAG_VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u;
 const TAG_HINT = "use letters, digits, spaces and _ . : / = + - @";
 
 function refuseBadKey(key: string, what: string, refuse: Refuse): void {
-  if (!TAG_KEY.test(key) || /^aws:/i.test(key)) throw refuse(`${what} ${JSON.stringify(key)} is not a tag key that STS takes`, TAG_HINT);
+  if (!TAG_KEY.test(key) || /^aws:/i.test(key))
+    throw refuse(`${what} ${JSON.stringify(key)} is not a tag key that STS takes`, TAG_HINT);
 }

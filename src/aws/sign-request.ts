@@ -37,7 +37,8 @@ export function sendableHeaders(headers: Readonly<Record<string, string>>): Sign
     const lower = name.toLowerCase();
     const value = headers[name] ?? "";
     // Anything but visible ASCII may be encoded in one way for the signature and in another on the wire.
-    if (!HEADER_NAME.test(lower) || !HEADER_VALUE.test(value)) throw badHeader(lower, "has a character that cannot be signed");
+    if (!HEADER_NAME.test(lower) || !HEADER_VALUE.test(value))
+      throw badHeader(lower, "has a character that cannot be signed");
     if (OWN_HEADERS.has(lower)) continue;
     if (lower in sendable) throw badHeader(lower, "is there twice");
     sendable[lower] = UNTIDY.test(value) ? value.replaceAll(/[ \t]+/g, " ").trim() : value;

@@ -67,7 +67,8 @@ async function differenceOf(short: ShortPath): Promise<string | undefined> {
   for (const [index, { request, now }] of [...trials()].entries()) {
     const expected = comparable(await reference(request, now));
     try {
-      if (comparable(short.sign(request, now)) !== expected) return `self-test ${index} of the short signer: the signatures differ`;
+      if (comparable(short.sign(request, now)) !== expected)
+        return `self-test ${index} of the short signer: the signatures differ`;
     } catch (error) {
       return `self-test ${index} of the short signer: it failed (${error instanceof Error ? error.name : "unknown"})`;
     }
@@ -82,7 +83,11 @@ function comparable(headers: SignedHeaders): string {
 /** Requests that differ in what the short path caches or branches on: day, region, credentials, token, body, headers. */
 function* trials(): Generator<{ readonly request: SignRequest; readonly now: number }> {
   const lasting = new AwsCredentials({ accessKeyId: "AKIDSELFTEST", secretAccessKey: "a self-test, not a secret/+" });
-  const temporary = new AwsCredentials({ accessKeyId: "ASIASELFTEST", secretAccessKey: "another", sessionToken: "t".repeat(900) });
+  const temporary = new AwsCredentials({
+    accessKeyId: "ASIASELFTEST",
+    secretAccessKey: "another",
+    sessionToken: "t".repeat(900),
+  });
   const shape = { method: "POST", path: "/", service: "dynamodb" } as const;
   const target = { "X-Amz-Target": "DynamoDB_20120810.GetItem", "Content-Type": "application/x-amz-json-1.0" };
   for (const now of [Date.UTC(2015, 7, 30, 12, 36), Date.UTC(2026, 11, 31, 23, 59, 59, 999), Date.UTC(2027, 0, 1)]) {
@@ -90,7 +95,13 @@ function* trials(): Generator<{ readonly request: SignRequest; readonly now: num
       for (const region of ["us-east-1", "cn-north-1"]) {
         const host = `dynamodb.${region}.amazonaws.com`;
         yield { now, request: { ...shape, host, region, credentials, headers: target, body: new Uint8Array() } };
-        const headers = { ...target, "user-agent": "self  test", "x-amz-b": "  a   b ", "X-Amz-A": "1", "content-encoding": "gzip" };
+        const headers = {
+          ...target,
+          "user-agent": "self  test",
+          "x-amz-b": "  a   b ",
+          "X-Amz-A": "1",
+          "content-encoding": "gzip",
+        };
         const body = new TextEncoder().encode(`{"TableName":"séance ${now}"}`);
         yield { now, request: { ...shape, host: "127.0.0.1:8000", region, credentials, headers, body } };
       }

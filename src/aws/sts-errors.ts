@@ -3,10 +3,14 @@
 import { AwsError, type AwsErrorCode } from "./errors.ts";
 
 /** The failure of one AssumeRole. */
-export function stsError(thrown: unknown, call: { readonly roleArn: string; readonly sessionName: string; readonly region: string }): AwsError {
+export function stsError(
+  thrown: unknown,
+  call: { readonly roleArn: string; readonly sessionName: string; readonly region: string },
+): AwsError {
   if (thrown instanceof AwsError) return thrown;
   const { name, status } = described(thrown);
-  const kind = KINDS.find(({ names }) => names.test(name)) ?? (status !== undefined && status < 500 ? REJECTED : UNREACHABLE);
+  const kind =
+    KINDS.find(({ names }) => names.test(name)) ?? (status !== undefined && status < 500 ? REJECTED : UNREACHABLE);
   const answer = status === undefined ? name : `${name}, HTTP ${status}`;
   const message = `Cannot assume role "${call.roleArn}" as "${call.sessionName}" in ${call.region}: ${kind.reason} (${answer})`;
   const hint = kind.hint === undefined ? {} : { hint: kind.hint };
@@ -32,7 +36,12 @@ interface Kind {
 }
 
 const REJECTED: Kind = { code: "sts_rejected", names: /^$/, reason: "STS rejected the call", retryable: false };
-const UNREACHABLE: Kind = { code: "sts_unreachable", names: /^$/, reason: "STS cannot be reached or fails", retryable: true };
+const UNREACHABLE: Kind = {
+  code: "sts_unreachable",
+  names: /^$/,
+  reason: "STS cannot be reached or fails",
+  retryable: true,
+};
 
 const KINDS: readonly Kind[] = [
   {
@@ -52,7 +61,8 @@ const KINDS: readonly Kind[] = [
   },
   {
     code: "sts_throttled",
-    names: /^(Throttling|ThrottlingException|ThrottledException|TooManyRequestsException|RequestLimitExceeded|SlowDown)$/,
+    names:
+      /^(Throttling|ThrottlingException|ThrottledException|TooManyRequestsException|RequestLimitExceeded|SlowDown)$/,
     reason: "STS asks us to slow down",
     retryable: true,
   },
@@ -67,7 +77,11 @@ const KINDS: readonly Kind[] = [
 
 function described(thrown: unknown): { readonly name: string; readonly status: number | undefined } {
   if (typeof thrown !== "object" || thrown === null) return { name: "unknown", status: undefined };
-  const { name, code, $metadata } = thrown as { name?: unknown; code?: unknown; $metadata?: { httpStatusCode?: unknown } };
+  const { name, code, $metadata } = thrown as {
+    name?: unknown;
+    code?: unknown;
+    $metadata?: { httpStatusCode?: unknown };
+  };
   const status = typeof $metadata?.httpStatusCode === "number" ? $metadata.httpStatusCode : undefined;
   // Of a failed connection the code (ECONNREFUSED) says more than the name (Error).
   const told = status === undefined && typeof code === "string" ? code : name;
@@ -81,7 +95,10 @@ function described(thrown: unknown): { readonly name: string; readonly status: n
  */
 function scrubbed(thrown: unknown): Error {
   const { name } = described(thrown);
-  const text = thrown instanceof Error && !/Signature/.test(name) && !thrown.message.includes("Command failed") ? thrown.message : "";
+  const text =
+    thrown instanceof Error && !/Signature/.test(name) && !thrown.message.includes("Command failed")
+      ? thrown.message
+      : "";
   const cause = new Error(text.slice(0, 500).replaceAll(/[A-Za-z0-9+/=_%-]{80,}/g, "[…]"));
   cause.name = name;
   delete cause.stack;

@@ -44,12 +44,21 @@ export interface SdkStsOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Makes the chain of own credentials; default the SDK's: environment, profile, SSO, process, web identity, container, IMDS. */
   readonly ownChain?: (() => Promise<OwnCredentials>) | undefined;
+  readonly timeouts?: StsTimeouts | undefined;
 }
 
-/** STS through the AWS SDK, which is loaded at the first call. Every call is bounded: 2 attempts of 5 s, 10 s in all. */
+/** Bounds in milliseconds: to connect, for one attempt's answer, and for a whole call of at most two attempts. */
+export interface StsTimeouts {
+  readonly connect: number;
+  readonly attempt: number;
+  readonly total: number;
+}
+
+/** STS through the AWS SDK, which is loaded at the first call. By default 2 s to connect, 5 s an attempt, 10 s in all. */
 export class SdkSts implements Sts {
   readonly isOverridden: boolean;
   readonly #endpoint: string | undefined;
+  readonly #timeouts: StsTimeouts;
   readonly #makeChain: () => Promise<OwnCredentials>;
   #chain: Promise<OwnCredentials> | undefined;
   #handler: STSClientConfig["requestHandler"];
@@ -58,6 +67,7 @@ export class SdkSts implements Sts {
   constructor(options: SdkStsOptions) {
     this.#endpoint = configuredEndpoint(options.env);
     this.isOverridden = this.#endpoint !== undefined;
+    this.#timeouts = options.timeouts ?? { connect: 2000, attempt: 5000, total: 10_000 };
     this.#makeChain = options.ownChain ?? sdkChain;
   }
 
@@ -65,7 +75,7 @@ export class SdkSts implements Sts {
     try {
       this.#chain ??= this.#makeChain();
       const chain = await this.#chain;
-      const { accessKeyId, secretAccessKey, sessionToken, expiration } = await within(TOTAL_MS, chain());
+      const { accessKeyId, secretAccessKey, sessionToken, expiration } = await within(this.#timeouts.total, chain());
       return new AwsCredentials({ accessKeyId, secretAccessKey, sessionToken, expiresAt: expiration?.getTime() });
     } catch (error) {
       this.#chain = undefined;
@@ -86,12 +96,23 @@ export class SdkSts implements Sts {
         DurationSeconds: call.durationSeconds,
         ...(call.externalId === undefined ? {} : { ExternalId: call.externalId }),
         ...(call.sourceIdentity === undefined ? {} : { SourceIdentity: call.sourceIdentity }),
-        ...(Object.keys(call.tags).length === 0 ? {} : { Tags: Object.entries(call.tags).map(([Key, Value]) => ({ Key, Value })) }),
+        ...(Object.keys(call.tags).length === 0
+          ? {}
+          : { Tags: Object.entries(call.tags).map(([Key, Value]) => ({ Key, Value })) }),
       });
-      const { Credentials } = await client.send(command, { abortSignal: AbortSignal.timeout(TOTAL_MS) });
+      const { Credentials } = await client.send(command, { abortSignal: AbortSignal.timeout(this.#timeouts.total) });
       const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = Credentials ?? {};
-      if (!AccessKeyId || !SecretAccessKey || !SessionToken || Expiration === undefined || Number.isNaN(Expiration.getTime())) {
-        throw new AwsError("sts_response_invalid", `Cannot assume role "${call.roleArn}": the answer of STS lacks credentials`);
+      if (
+        !AccessKeyId ||
+        !SecretAccessKey ||
+        !SessionToken ||
+        Expiration === undefined ||
+        Number.isNaN(Expiration.getTime())
+      ) {
+        throw new AwsError(
+          "sts_response_invalid",
+          `Cannot assume role "${call.roleArn}": the answer of STS lacks credentials`,
+        );
       }
       return new AwsCredentials({
         accessKeyId: AccessKeyId,
@@ -115,6 +136,7 @@ export class SdkSts implements Sts {
 
   #config(call: AssumeRoleCall): STSClientConfig {
     const { accessKeyId, secretAccessKey, sessionToken } = call.credentials;
+    const { connect, attempt } = this.#timeouts;
     return {
       region: call.region,
       credentials: {
@@ -123,7 +145,11 @@ export class SdkSts implements Sts {
         ...(sessionToken === undefined ? {} : { sessionToken: sessionToken.reveal() }),
       },
       maxAttempts: 2,
-      requestHandler: this.#handler ?? { connectionTimeout: 2000, requestTimeout: 5000, throwOnRequestTimeout: true },
+      requestHandler: this.#handler ?? {
+        connectionTimeout: connect,
+        requestTimeout: attempt,
+        throwOnRequestTimeout: true,
+      },
       // The SDK refuses FIPS or dual stack together with an endpoint of one's own, even when they come from elsewhere.
       ...(this.#endpoint === undefined
         ? call.fips
@@ -133,8 +159,6 @@ export class SdkSts implements Sts {
     };
   }
 }
-
-const TOTAL_MS = 10_000;
 
 function configuredEndpoint(env: Readonly<Record<string, string | undefined>>): string | undefined {
   if (env["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] === "true") return undefined;

@@ -30,19 +30,41 @@ describe("The short signer and the SDK's", () => {
 function randomRequest(random: () => number, keyring: readonly AwsCredentials[]): SignRequest {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const headers: Record<string, string> = {
-    [pick(["content-type", "Content-Type", "CONTENT-TYPE"])]: pick(["application/x-amz-json-1.0", "application/json; charset=utf-8", ""]),
+    [pick(["content-type", "Content-Type", "CONTENT-TYPE"])]: pick([
+      "application/x-amz-json-1.0",
+      "application/json; charset=utf-8",
+      "",
+    ]),
     [pick(["x-amz-target", "X-Amz-Target"])]: `DynamoDB_20120810.${text(random, 20)}`,
   };
-  const others = ["user-agent", "Accept-Encoding", "content-encoding", "amz-sdk-request", "cookie", "connection", "te", "X-Amzn-Trace-Id", "content-length"];
+  const others = [
+    "user-agent",
+    "Accept-Encoding",
+    "content-encoding",
+    "amz-sdk-request",
+    "cookie",
+    "connection",
+    "te",
+    "X-Amzn-Trace-Id",
+    "content-length",
+  ];
   for (let extra = Math.floor(random() * 5); extra > 0; extra -= 1) headers[pick(others)] = text(random, 40);
-  for (let extra = Math.floor(random() * 4); extra > 0; extra -= 1) headers[`x-amz-${token(random)}`] = text(random, 40);
+  for (let extra = Math.floor(random() * 4); extra > 0; extra -= 1)
+    headers[`x-amz-${token(random)}`] = text(random, 40);
   // What a client must not be able to smuggle in.
-  if (random() < 0.2) headers[pick(["Authorization", "x-amz-date", "X-Amz-Security-Token", "x-amz-content-sha256", "Date", "Host"])] = text(random, 30);
+  if (random() < 0.2)
+    headers[pick(["Authorization", "x-amz-date", "X-Amz-Security-Token", "x-amz-content-sha256", "Date", "Host"])] =
+      text(random, 30);
   return {
     method: "POST",
     path: "/",
     service: "dynamodb",
-    host: pick(["dynamodb.us-east-1.amazonaws.com", "127.0.0.1:8000", "[::1]:8000", "vpce-1-2.dynamodb.eu-west-1.vpce.amazonaws.com"]),
+    host: pick([
+      "dynamodb.us-east-1.amazonaws.com",
+      "127.0.0.1:8000",
+      "[::1]:8000",
+      "vpce-1-2.dynamodb.eu-west-1.vpce.amazonaws.com",
+    ]),
     region: pick(["us-east-1", "eu-west-1", "cn-north-1", "ddblocal"]),
     headers,
     body: Uint8Array.from({ length: Math.floor(random() ** 3 * 4000) }, () => Math.floor(random() * 256)),
@@ -52,16 +74,25 @@ function randomRequest(random: () => number, keyring: readonly AwsCredentials[])
 
 function credentials(random: () => number): AwsCredentials {
   const sessionToken = random() < 0.5 ? undefined : text(random, 800).replaceAll(/\s/g, "/").padEnd(10, "x");
-  return new AwsCredentials({ accessKeyId: `KEY${token(random)}`, secretAccessKey: `s${text(random, 40)}`, sessionToken });
+  return new AwsCredentials({
+    accessKeyId: `KEY${token(random)}`,
+    secretAccessKey: `s${text(random, 40)}`,
+    sessionToken,
+  });
 }
 
 function text(random: () => number, most: number): string {
   const length = Math.floor(random() * most);
-  return String.fromCharCode(...Array.from({ length }, () => (random() < 0.15 ? 32 : random() < 0.03 ? 9 : 33 + Math.floor(random() * 94))));
+  return String.fromCharCode(
+    ...Array.from({ length }, () => (random() < 0.15 ? 32 : random() < 0.03 ? 9 : 33 + Math.floor(random() * 94))),
+  );
 }
 
 function token(random: () => number): string {
-  return Array.from({ length: 1 + Math.floor(random() * 10) }, () => "abcdefghijklmnopqrstuvwxyz0123456789-"[Math.floor(random() * 37)]).join("");
+  return Array.from(
+    { length: 1 + Math.floor(random() * 10) },
+    () => "abcdefghijklmnopqrstuvwxyz0123456789-"[Math.floor(random() * 37)],
+  ).join("");
 }
 
 function mulberry32(seed: number): () => number {

@@ -52,7 +52,9 @@ describe("AWS's Signature Version 4 vectors", () => {
     });
   }
 
-  const shaped = aws.filter(({ canonicalRequest }) => /^POST\n\/\n\nhost:.*\nx-amz-date:.*\n(x-amz-security-token:.*\n)?\n/.test(canonicalRequest));
+  const shaped = aws.filter(({ canonicalRequest }) =>
+    /^POST\n\/\n\nhost:.*\nx-amz-date:.*\n(x-amz-security-token:.*\n)?\n/.test(canonicalRequest),
+  );
 
   it("have some of Postern's own shape", () => assert.ok(shaped.length >= 3, `${shaped.length}`));
 
@@ -60,7 +62,16 @@ describe("AWS's Signature Version 4 vectors", () => {
     it(`${vector.name}: the short signer gives AWS's signature`, () => {
       const { headers, body, credentials, region, service, signingDate } = parsed(vector);
       const host = headers["host"] ?? "";
-      const request = { method: "POST", path: "/", host, region, service: service as "dynamodb", headers, body, credentials } as const;
+      const request = {
+        method: "POST",
+        path: "/",
+        host,
+        region,
+        service: service as "dynamodb",
+        headers,
+        body,
+        credentials,
+      } as const;
       const signed = new ShortSigner().sign(request, signingDate.getTime());
       assert.equal(signatureOf(signed["authorization"]), vector.signature);
     });
@@ -73,7 +84,16 @@ describe("botocore's signatures of Postern's requests", () => {
       const now = Date.parse(vector.now);
       const { host, region, headers } = vector;
       const body = new TextEncoder().encode(vector.body);
-      const request: SignRequest = { method: "POST", path: "/", service: "dynamodb", host, region, headers, body, credentials: new AwsCredentials(vector) };
+      const request: SignRequest = {
+        method: "POST",
+        path: "/",
+        service: "dynamodb",
+        host,
+        region,
+        headers,
+        body,
+        credentials: new AwsCredentials(vector),
+      };
       const signer = await Signer.create({ clock: { now: () => now, monotonic: () => 0 } });
       assert.equal(signer.path, "short");
       for (const signed of [await signer.sign(request), await signer.signReference(request)]) {
@@ -98,7 +118,10 @@ function signatureOf(authorization: string | undefined): string | undefined {
 /** The vector's raw HTTP text as a request: repeated headers joined by commas, continued lines left in. */
 function parsed(vector: AwsVector): Parameters<typeof signWithSmithy>[0] {
   const [head = "", bodyText = ""] = vector.request.split(/\r?\n\r?\n/, 2);
-  const [first = "", ...lines] = head.replaceAll(/\r?\n(?=[ \t])/g, " ").split(/\r?\n/).filter((line) => line !== "");
+  const [first = "", ...lines] = head
+    .replaceAll(/\r?\n(?=[ \t])/g, " ")
+    .split(/\r?\n/)
+    .filter((line) => line !== "");
   const [, method = "", target = ""] = /^(\S+) (.*) HTTP\/1\.1$/.exec(first) ?? [];
   const [rawPath = "", rawQuery = ""] = target.split("?", 2);
   const headers: Record<string, string> = {};
@@ -111,7 +134,11 @@ function parsed(vector: AwsVector): Parameters<typeof signWithSmithy>[0] {
   const body = new TextEncoder().encode(bodyText);
   if (vector.signBody) headers["x-amz-content-sha256"] = createHash("sha256").update(body).digest("hex");
   const { accessKeyId, secretAccessKey, sessionToken, omitSessionToken } = vector;
-  const credentials = new AwsCredentials({ accessKeyId, secretAccessKey, ...(omitSessionToken ? {} : { sessionToken }) });
+  const credentials = new AwsCredentials({
+    accessKeyId,
+    secretAccessKey,
+    ...(omitSessionToken ? {} : { sessionToken }),
+  });
   return {
     method,
     // A signer that leaves paths alone is given them encoded, as it would be for S3.

@@ -17,12 +17,19 @@ describe("roleArn()", () => {
   }
 
   it("takes the partition of the database", () => {
-    assert.equal(roleArn("X", { partition: "aws-cn", accountId: "123456789012" }), "arn:aws-cn:iam::123456789012:role/X");
-    assert.equal(roleArn("X", { partition: "aws-us-gov", accountId: "123456789012" }), "arn:aws-us-gov:iam::123456789012:role/X");
+    assert.equal(
+      roleArn("X", { partition: "aws-cn", accountId: "123456789012" }),
+      "arn:aws-cn:iam::123456789012:role/X",
+    );
+    assert.equal(
+      roleArn("X", { partition: "aws-us-gov", accountId: "123456789012" }),
+      "arn:aws-us-gov:iam::123456789012:role/X",
+    );
   });
 
   it("is stable: what it gives, it gives again", () => {
-    for (const user of ["Example", "role/role", "a/b/c", "x+=,.@-_"]) assert.equal(roleArn(roleArn(user, home), home), roleArn(user, home));
+    for (const user of ["Example", "role/role", "a/b/c", "x+=,.@-_"])
+      assert.equal(roleArn(roleArn(user, home), home), roleArn(user, home));
   });
 
   const refused: [string, string][] = [
@@ -50,27 +57,43 @@ describe("roleArn()", () => {
   ];
   for (const [user, code] of refused) {
     it(`refuses ${JSON.stringify(user.slice(0, 60))} as ${code}`, () => {
-      assert.throws(() => roleArn(user, home), (error: unknown) => error instanceof AwsError && error.code === code && !error.retryable);
+      assert.throws(
+        () => roleArn(user, home),
+        (error: unknown) => error instanceof AwsError && error.code === code && !error.retryable,
+      );
     });
   }
 
   it("quotes what it refuses so that it cannot forge a line of a log", () => {
-    assert.throws(() => roleArn("a\nb", home), (error: unknown) => error instanceof AwsError && !error.message.includes("\n") && error.message.includes('"a\\nb"'));
+    assert.throws(
+      () => roleArn("a\nb", home),
+      (error: unknown) =>
+        error instanceof AwsError && !error.message.includes("\n") && error.message.includes('"a\\nb"'),
+    );
   });
 });
 
 describe("parseArn()", () => {
   it("is the inverse of formatArn(), colons in the resource included", () => {
-    for (const text of ["arn:aws:dynamodb:us-east-1:123456789012:table/orders/index/by-day", "arn:aws:iam::123456789012:role/a:b/X", "arn:aws:s3:::bucket"]) {
+    for (const text of [
+      "arn:aws:dynamodb:us-east-1:123456789012:table/orders/index/by-day",
+      "arn:aws:iam::123456789012:role/a:b/X",
+      "arn:aws:s3:::bucket",
+    ]) {
       assert.equal(formatArn(parseArn(text)), text);
     }
   });
 
   it("names the parts", () => {
     assert.deepEqual(parseArn("arn:aws-cn:dynamodb:cn-north-1:123456789012:table/t"), {
-      partition: "aws-cn", service: "dynamodb", region: "cn-north-1", account: "123456789012", resource: "table/t",
+      partition: "aws-cn",
+      service: "dynamodb",
+      region: "cn-north-1",
+      account: "123456789012",
+      resource: "table/t",
     });
   });
 
-  it("reads a role of any account where that is asked", () => assert.equal(parseRoleArn("arn:aws:iam::999999999999:role/X").account, "999999999999"));
+  it("reads a role of any account where that is asked", () =>
+    assert.equal(parseRoleArn("arn:aws:iam::999999999999:role/X").account, "999999999999"));
 });

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { inspect } from "node:util";
-import { type CredentialRequest, CredentialSource, type CredentialSourceOptions } from "../../../src/aws/credentials.ts";
+import {
+  type CredentialRequest,
+  CredentialSource,
+  type CredentialSourceOptions,
+} from "../../../src/aws/credentials.ts";
 import { type DatabaseAwsSpec, type DatabaseSpec, resolveDatabase } from "../../../src/aws/database.ts";
 import { AwsError } from "../../../src/aws/errors.ts";
 import { FakeSts } from "./fake-sts.ts";
@@ -11,7 +15,12 @@ const GATEWAY = "arn:aws:iam::123456789012:role/Gateway";
 const UNREACHABLE = new AwsError("sts_unreachable", "down", { retryable: true });
 
 function database(aws: Partial<DatabaseAwsSpec> = {}, rest: Partial<DatabaseSpec> = {}) {
-  return resolveDatabase({ name: "orders", protocol: "dynamodb", aws: { region: "us-east-1", account_id: "123456789012", ...aws }, ...rest });
+  return resolveDatabase({
+    name: "orders",
+    protocol: "dynamodb",
+    aws: { region: "us-east-1", account_id: "123456789012", ...aws },
+    ...rest,
+  });
 }
 
 function request(over: Partial<CredentialRequest> = {}): CredentialRequest {
@@ -45,23 +54,46 @@ describe("CredentialSource asks STS", () => {
     assert.equal(call?.credentials.accessKeyId, "own-1");
     const { credentials: _, ...rest } = call ?? assert.fail();
     assert.deepEqual(rest, {
-      region: "us-east-1", fips: false, roleArn: ROLE, sessionName: "alice", durationSeconds: 3600,
-      externalId: undefined, tags: {}, sourceIdentity: undefined,
+      region: "us-east-1",
+      fips: false,
+      roleArn: ROLE,
+      sessionName: "alice",
+      durationSeconds: 3600,
+      externalId: undefined,
+      tags: {},
+      sourceIdentity: undefined,
     });
   });
 
   it("with the external id on the user's role where there is no first hop", async () => {
     const { sts, source } = setUp();
-    await source.credentialsFor(request({ database: database({ external_id: "ext-1", session_tags: { team: "pay" } }) }));
-    assert.deepEqual(sts.calls.map(({ externalId, tags }) => [externalId, tags]), [["ext-1", { team: "pay" }]]);
+    await source.credentialsFor(
+      request({ database: database({ external_id: "ext-1", session_tags: { team: "pay" } }) }),
+    );
+    assert.deepEqual(
+      sts.calls.map(({ externalId, tags }) => [externalId, tags]),
+      [["ext-1", { team: "pay" }]],
+    );
   });
 
   it("with the external id on the first hop only, and the tags on the second only", async () => {
     const { sts, source } = setUp();
-    const chained = database({ external_id: "ext-1", assume_role_arn: GATEWAY, session_tags: { team: "pay" }, identity_tags: { source_identity: true } });
+    const chained = database({
+      external_id: "ext-1",
+      assume_role_arn: GATEWAY,
+      session_tags: { team: "pay" },
+      identity_tags: { source_identity: true },
+    });
     await source.credentialsFor(request({ database: chained }));
     assert.deepEqual(
-      sts.calls.map((call) => [call.roleArn, call.sessionName, call.externalId, call.tags, call.sourceIdentity, call.credentials.accessKeyId]),
+      sts.calls.map((call) => [
+        call.roleArn,
+        call.sessionName,
+        call.externalId,
+        call.tags,
+        call.sourceIdentity,
+        call.credentials.accessKeyId,
+      ]),
       [
         [GATEWAY, "postern", "ext-1", {}, undefined, "own-1"],
         [ROLE, "alice", undefined, { team: "pay" }, "alice", "key-1"],
@@ -79,7 +111,10 @@ describe("CredentialSource asks STS", () => {
 
   it("with the user's name as tag and source identity where configured", async () => {
     const { sts, source } = setUp();
-    const tagged = database({ session_tags: { team: "pay" }, identity_tags: { source_identity: true, user_tag: "postern:user" } });
+    const tagged = database({
+      session_tags: { team: "pay" },
+      identity_tags: { source_identity: true, user_tag: "postern:user" },
+    });
     await source.credentialsFor(request({ database: tagged, user: "zoë smith" }));
     const [call] = sts.calls;
     assert.deepEqual(call?.tags, { team: "pay", "postern:user": "zoë smith" });
@@ -87,7 +122,13 @@ describe("CredentialSource asks STS", () => {
     assert.match(call?.sessionName ?? "", /^zo__smith-/);
   });
 
-  const durations: [number, number][] = [[7200, 3600], [3600, 3600], [1800.9, 1800], [900, 900], [60, 900]];
+  const durations: [number, number][] = [
+    [7200, 3600],
+    [3600, 3600],
+    [1800.9, 1800],
+    [900, 900],
+    [60, 900],
+  ];
   for (const [left, asked] of durations) {
     it(`for ${asked} s when the user's session has ${left} s left`, async () => {
       const { sts, source } = setUp();
@@ -99,7 +140,12 @@ describe("CredentialSource asks STS", () => {
   it("in AWS_REGION when it is in the database's partition, else in the database's region", async () => {
     const asked = async (env: Record<string, string>, region: string) => {
       const { sts, source } = setUp({ env });
-      await source.credentialsFor(request({ database: database({ region }), roleArn: ROLE.replace("aws:", region.startsWith("cn-") ? "aws-cn:" : "aws:") }));
+      await source.credentialsFor(
+        request({
+          database: database({ region }),
+          roleArn: ROLE.replace("aws:", region.startsWith("cn-") ? "aws-cn:" : "aws:"),
+        }),
+      );
       return sts.calls[0]?.region;
     };
     assert.equal(await asked({ AWS_REGION: "eu-west-1" }, "us-east-1"), "eu-west-1");
@@ -112,7 +158,9 @@ describe("CredentialSource asks STS", () => {
   it("at its FIPS endpoint for a FIPS database in the United States only", async () => {
     const asked = async (region: string) => {
       const { sts, source } = setUp();
-      await source.credentialsFor(request({ database: database({ region }, { uri: `dynamodb-fips.${region}.amazonaws.com` }) }));
+      await source.credentialsFor(
+        request({ database: database({ region }, { uri: `dynamodb-fips.${region}.amazonaws.com` }) }),
+      );
       return sts.calls[0]?.fips;
     };
     assert.deepEqual([await asked("us-west-2"), await asked("ca-central-1")], [true, false]);
@@ -120,7 +168,10 @@ describe("CredentialSource asks STS", () => {
 
   it("never for a role of another account, however the request came to name it", async () => {
     const { sts, source } = setUp();
-    await assert.rejects(source.credentialsFor(request({ roleArn: "arn:aws:iam::210987654321:role/X" })), coded("role_account_mismatch"));
+    await assert.rejects(
+      source.credentialsFor(request({ roleArn: "arn:aws:iam::210987654321:role/X" })),
+      coded("role_account_mismatch"),
+    );
     assert.equal(sts.calls.length, 0);
   });
 });
@@ -141,7 +192,10 @@ describe("CredentialSource and an emulator", () => {
 
   it("still refuses a role of another account", async () => {
     const { source } = setUp();
-    await assert.rejects(source.credentialsFor(request({ database: local, roleArn: "arn:aws:iam::210987654321:role/X" })), coded("role_account_mismatch"));
+    await assert.rejects(
+      source.credentialsFor(request({ database: local, roleArn: "arn:aws:iam::210987654321:role/X" })),
+      coded("role_account_mismatch"),
+    );
   });
 
   it("asks the STS that is configured to go with it", async () => {
@@ -216,7 +270,10 @@ describe("CredentialSource keeps credentials", () => {
     const { sts, source } = setUp({ maxInFlight: 2 });
     sts.hold();
     const waiting = ["u1", "u2"].map((user) => source.credentialsFor(request({ user })));
-    await assert.rejects(source.credentialsFor(request({ user: "u3" })), (error: unknown) => coded("sts_busy")(error) && (error as AwsError).retryable);
+    await assert.rejects(
+      source.credentialsFor(request({ user: "u3" })),
+      (error: unknown) => coded("sts_busy")(error) && (error as AwsError).retryable,
+    );
     sts.release();
     await Promise.all(waiting);
     await source.credentialsFor(request({ user: "u3" }));
@@ -322,7 +379,10 @@ describe("CredentialSource renews", () => {
   it("never from an answer that is expired on arrival", async () => {
     const { sts, source } = setUp();
     sts.lifetime = 10;
-    await assert.rejects(source.credentialsFor(request()), (error: unknown) => coded("sts_response_invalid")(error) && /clock/.test((error as AwsError).hint ?? ""));
+    await assert.rejects(
+      source.credentialsFor(request()),
+      (error: unknown) => coded("sts_response_invalid")(error) && /clock/.test((error as AwsError).hint ?? ""),
+    );
     assert.equal(source.peek(request()), undefined);
   });
 });
@@ -352,7 +412,11 @@ describe("CredentialSource tells", () => {
   it("nobody a secret, however deep it is inspected", async () => {
     const { source } = setUp();
     const credentials = await source.credentialsFor(request());
-    for (const shown of [inspect(credentials, { depth: 9, showHidden: true }), JSON.stringify(credentials), inspect(source, { depth: 20, showHidden: true })]) {
+    for (const shown of [
+      inspect(credentials, { depth: 9, showHidden: true }),
+      JSON.stringify(credentials),
+      inspect(source, { depth: 20, showHidden: true }),
+    ]) {
       assert.doesNotMatch(shown, /secret-\d|token-\d|own-secret/);
     }
   });

@@ -4,7 +4,12 @@ import { type DatabaseAwsSpec, type DatabaseSpec, resolveDatabase, upstreamFor }
 import { AwsError } from "../../../src/aws/errors.ts";
 
 const aws = { region: "us-east-1", account_id: "123456789012" } satisfies DatabaseAwsSpec;
-const spec = { name: "example-dynamodb", protocol: "dynamodb", static_labels: { env: "dev" }, aws } satisfies DatabaseSpec;
+const spec = {
+  name: "example-dynamodb",
+  protocol: "dynamodb",
+  static_labels: { env: "dev" },
+  aws,
+} satisfies DatabaseSpec;
 
 describe("resolveDatabase()", () => {
   it("loads the guide's agent file", () => {
@@ -23,7 +28,11 @@ describe("resolveDatabase()", () => {
   });
 
   it("takes the region from the uri", () => {
-    const database = resolveDatabase({ ...spec, uri: "dynamodb.cn-north-1.amazonaws.com.cn", aws: { account_id: "123456789012" } });
+    const database = resolveDatabase({
+      ...spec,
+      uri: "dynamodb.cn-north-1.amazonaws.com.cn",
+      aws: { account_id: "123456789012" },
+    });
     assert.deepEqual([database.region, database.partition], ["cn-north-1", "aws-cn"]);
   });
 
@@ -71,32 +80,77 @@ describe("resolveDatabase()", () => {
     ["an empty protocol", { ...spec, protocol: "" }, /protocol is empty/],
     ["another protocol", { ...spec, protocol: "postgres" }, /"postgres"/],
     ["no account", { ...spec, aws: { region: "us-east-1" } }, /account_id is empty/],
-    ["the guide's placeholder account", { ...spec, aws: { ...aws, account_id: "abcd1234-this-is-an-example" } }, /account_id still has the placeholder "abcd1234-this-is-an-example"/, /12 digits/],
+    [
+      "the guide's placeholder account",
+      { ...spec, aws: { ...aws, account_id: "abcd1234-this-is-an-example" } },
+      /account_id still has the placeholder "abcd1234-this-is-an-example"/,
+      /12 digits/,
+    ],
     ["an account with dashes", { ...spec, aws: { ...aws, account_id: "1234-5678-9012" } }, /not an AWS account number/],
-    ["an account that lost its leading zero", { ...spec, aws: { ...aws, account_id: 12_345_678_901 } }, /"12345678901"/, /quotes/],
+    [
+      "an account that lost its leading zero",
+      { ...spec, aws: { ...aws, account_id: 12_345_678_901 } },
+      /"12345678901"/,
+      /quotes/,
+    ],
     ["neither uri nor region", { ...spec, aws: { account_id: "123456789012" } }, /neither a uri nor an AWS region/],
-    ["an emulator without region", { ...spec, uri: "http://localhost:8000", aws: { account_id: "123456789012" } }, /region is empty/],
-    ["a uri of another region", { ...spec, uri: "dynamodb.eu-west-1.amazonaws.com" }, /"us-east-1" is not the one of its uri .*"eu-west-1"/, /leave the uri out/],
+    [
+      "an emulator without region",
+      { ...spec, uri: "http://localhost:8000", aws: { account_id: "123456789012" } },
+      /region is empty/,
+    ],
+    [
+      "a uri of another region",
+      { ...spec, uri: "dynamodb.eu-west-1.amazonaws.com" },
+      /"us-east-1" is not the one of its uri .*"eu-west-1"/,
+      /leave the uri out/,
+    ],
     ["a uri of another account", { ...spec, uri: "210987654321.ddb.us-east-1.amazonaws.com" }, /210987654321/],
     ["a label key with a space", { ...spec, static_labels: { "a b": "c" } }, /label key "a b"/],
     ["an assume_role_arn that is a name", { ...spec, aws: { ...aws, assume_role_arn: "Gateway" } }, /"Gateway"/],
-    ["an assume_role_arn of another partition", { ...spec, aws: { ...aws, assume_role_arn: "arn:aws-cn:iam::123456789012:role/X" } }, /partition/],
+    [
+      "an assume_role_arn of another partition",
+      { ...spec, aws: { ...aws, assume_role_arn: "arn:aws-cn:iam::123456789012:role/X" } },
+      /partition/,
+    ],
     ["an external_id with a space", { ...spec, aws: { ...aws, external_id: "a b" } }, /external_id/],
     ["a session tag that AWS reserves", { ...spec, aws: { ...aws, session_tags: { "aws:x": "1" } } }, /"aws:x"/],
-    ["session tags that differ in case only", { ...spec, aws: { ...aws, session_tags: { Team: "1", team: "2" } } }, /twice/],
+    [
+      "session tags that differ in case only",
+      { ...spec, aws: { ...aws, session_tags: { Team: "1", team: "2" } } },
+      /twice/,
+    ],
     ["a session tag with a bad value", { ...spec, aws: { ...aws, session_tags: { team: "a|b" } } }, /"team"/],
-    ["a user_tag that is a session tag", { ...spec, aws: { ...aws, session_tags: { User: "x" }, identity_tags: { user_tag: "user" } } }, /also one of its session_tags/],
-    ["51 session tags", { ...spec, aws: { ...aws, session_tags: Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`k${i}`, "v"])) } }, /51 session_tags/],
+    [
+      "a user_tag that is a session tag",
+      { ...spec, aws: { ...aws, session_tags: { User: "x" }, identity_tags: { user_tag: "user" } } },
+      /also one of its session_tags/,
+    ],
+    [
+      "51 session tags",
+      {
+        ...spec,
+        aws: { ...aws, session_tags: Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`k${i}`, "v"])) },
+      },
+      /51 session_tags/,
+    ],
   ];
   for (const [what, bad, reason, hint = /^/] of refused) {
     it(`refuses ${what}`, () => {
-      assert.throws(() => resolveDatabase(bad), (error: unknown) => error instanceof AwsError && reason.test(error.message) && hint.test(error.hint ?? ""));
+      assert.throws(
+        () => resolveDatabase(bad),
+        (error: unknown) => error instanceof AwsError && reason.test(error.message) && hint.test(error.hint ?? ""),
+      );
     });
   }
 
   it("refuses a region of no partition", () => {
     for (const region of ["local", "us_east_1", "us-isox-east-1", "US-EAST-1", "us-east-1.evil.com"]) {
-      assert.throws(() => resolveDatabase({ ...spec, aws: { ...aws, region } }), (error: unknown) => error instanceof AwsError && error.code === "region_invalid", region);
+      assert.throws(
+        () => resolveDatabase({ ...spec, aws: { ...aws, region } }),
+        (error: unknown) => error instanceof AwsError && error.code === "region_invalid",
+        region,
+      );
     }
   });
 });

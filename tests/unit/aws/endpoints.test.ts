@@ -10,26 +10,108 @@ function hosts(uri: string, account?: string): string[] {
 
 describe("An AWS uri", () => {
   const families: [string, string[]][] = [
-    ["dynamodb.us-east-1.amazonaws.com:443", ["dynamodb.us-east-1.amazonaws.com", "streams.dynamodb.us-east-1.amazonaws.com", "search-dynamodb.us-east-1.amazonaws.com"]],
-    ["aws://dynamodb.us-east-1.amazonaws.com", ["dynamodb.us-east-1.amazonaws.com", "streams.dynamodb.us-east-1.amazonaws.com", "search-dynamodb.us-east-1.amazonaws.com"]],
-    ["HTTPS://Streams.DynamoDB.eu-west-1.amazonaws.com/", ["dynamodb.eu-west-1.amazonaws.com", "streams.dynamodb.eu-west-1.amazonaws.com", "search-dynamodb.eu-west-1.amazonaws.com"]],
-    ["dynamodb-fips.us-west-2.amazonaws.com", ["dynamodb-fips.us-west-2.amazonaws.com", "streams.dynamodb-fips.us-west-2.amazonaws.com", "search-dynamodb-fips.us-west-2.amazonaws.com"]],
-    ["streams.dynamodb-fips.ca-central-1.amazonaws.com", ["dynamodb-fips.ca-central-1.amazonaws.com", "streams.dynamodb-fips.ca-central-1.amazonaws.com", "search-dynamodb-fips.ca-central-1.amazonaws.com"]],
-    ["dynamodb-fips.us-gov-west-1.amazonaws.com", ["dynamodb.us-gov-west-1.amazonaws.com", "streams.dynamodb.us-gov-west-1.amazonaws.com", "search-dynamodb.us-gov-west-1.amazonaws.com"]],
-    ["dynamodb.cn-north-1.amazonaws.com.cn", ["dynamodb.cn-north-1.amazonaws.com.cn", "streams.dynamodb.cn-north-1.amazonaws.com.cn", "search-dynamodb.cn-north-1.amazonaws.com.cn"]],
-    ["dynamodb.us-east-1.api.aws", ["dynamodb.us-east-1.api.aws", "streams-dynamodb.us-east-1.api.aws", "search-dynamodb.us-east-1.api.aws"]],
-    ["dynamodb.eusc-de-east-1.amazonaws.eu", ["dynamodb.eusc-de-east-1.amazonaws.eu", "streams.dynamodb.eusc-de-east-1.amazonaws.eu", "search-dynamodb.eusc-de-east-1.amazonaws.eu"]],
-    ["dynamodb.us-iso-east-1.c2s.ic.gov", ["dynamodb.us-iso-east-1.c2s.ic.gov", "streams.dynamodb.us-iso-east-1.c2s.ic.gov", "search-dynamodb.us-iso-east-1.c2s.ic.gov"]],
-    ["123456789012.ddb.us-east-1.amazonaws.com", ["123456789012.ddb.us-east-1.amazonaws.com", "streams.dynamodb.us-east-1.amazonaws.com", "123456789012.search-ddb.us-east-1.amazonaws.com"]],
+    [
+      "dynamodb.us-east-1.amazonaws.com:443",
+      [
+        "dynamodb.us-east-1.amazonaws.com",
+        "streams.dynamodb.us-east-1.amazonaws.com",
+        "search-dynamodb.us-east-1.amazonaws.com",
+      ],
+    ],
+    [
+      "aws://dynamodb.us-east-1.amazonaws.com",
+      [
+        "dynamodb.us-east-1.amazonaws.com",
+        "streams.dynamodb.us-east-1.amazonaws.com",
+        "search-dynamodb.us-east-1.amazonaws.com",
+      ],
+    ],
+    [
+      "HTTPS://Streams.DynamoDB.eu-west-1.amazonaws.com/",
+      [
+        "dynamodb.eu-west-1.amazonaws.com",
+        "streams.dynamodb.eu-west-1.amazonaws.com",
+        "search-dynamodb.eu-west-1.amazonaws.com",
+      ],
+    ],
+    [
+      "dynamodb-fips.us-west-2.amazonaws.com",
+      [
+        "dynamodb-fips.us-west-2.amazonaws.com",
+        "streams.dynamodb-fips.us-west-2.amazonaws.com",
+        "search-dynamodb-fips.us-west-2.amazonaws.com",
+      ],
+    ],
+    [
+      "streams.dynamodb-fips.ca-central-1.amazonaws.com",
+      [
+        "dynamodb-fips.ca-central-1.amazonaws.com",
+        "streams.dynamodb-fips.ca-central-1.amazonaws.com",
+        "search-dynamodb-fips.ca-central-1.amazonaws.com",
+      ],
+    ],
+    [
+      "dynamodb-fips.us-gov-west-1.amazonaws.com",
+      [
+        "dynamodb.us-gov-west-1.amazonaws.com",
+        "streams.dynamodb.us-gov-west-1.amazonaws.com",
+        "search-dynamodb.us-gov-west-1.amazonaws.com",
+      ],
+    ],
+    [
+      "dynamodb.cn-north-1.amazonaws.com.cn",
+      [
+        "dynamodb.cn-north-1.amazonaws.com.cn",
+        "streams.dynamodb.cn-north-1.amazonaws.com.cn",
+        "search-dynamodb.cn-north-1.amazonaws.com.cn",
+      ],
+    ],
+    [
+      "dynamodb.us-east-1.api.aws",
+      ["dynamodb.us-east-1.api.aws", "streams-dynamodb.us-east-1.api.aws", "search-dynamodb.us-east-1.api.aws"],
+    ],
+    [
+      "dynamodb.eusc-de-east-1.amazonaws.eu",
+      [
+        "dynamodb.eusc-de-east-1.amazonaws.eu",
+        "streams.dynamodb.eusc-de-east-1.amazonaws.eu",
+        "search-dynamodb.eusc-de-east-1.amazonaws.eu",
+      ],
+    ],
+    [
+      "dynamodb.us-iso-east-1.c2s.ic.gov",
+      [
+        "dynamodb.us-iso-east-1.c2s.ic.gov",
+        "streams.dynamodb.us-iso-east-1.c2s.ic.gov",
+        "search-dynamodb.us-iso-east-1.c2s.ic.gov",
+      ],
+    ],
+    [
+      "123456789012.ddb.us-east-1.amazonaws.com",
+      [
+        "123456789012.ddb.us-east-1.amazonaws.com",
+        "streams.dynamodb.us-east-1.amazonaws.com",
+        "123456789012.search-ddb.us-east-1.amazonaws.com",
+      ],
+    ],
   ];
   for (const [uri, expected] of families) {
     it(`${uri} stands for its region's family`, () => assert.deepEqual(hosts(uri), expected));
   }
 
   it("uses account hosts when told to, but not with FIPS or outside the commercial partition", () => {
-    assert.equal(hosts("dynamodb.us-east-1.amazonaws.com", "123456789012")[0], "123456789012.ddb.us-east-1.amazonaws.com");
-    assert.equal(hosts("dynamodb-fips.us-east-1.amazonaws.com", "123456789012")[0], "dynamodb-fips.us-east-1.amazonaws.com");
-    assert.equal(hosts("dynamodb.cn-north-1.amazonaws.com.cn", "123456789012")[0], "dynamodb.cn-north-1.amazonaws.com.cn");
+    assert.equal(
+      hosts("dynamodb.us-east-1.amazonaws.com", "123456789012")[0],
+      "123456789012.ddb.us-east-1.amazonaws.com",
+    );
+    assert.equal(
+      hosts("dynamodb-fips.us-east-1.amazonaws.com", "123456789012")[0],
+      "dynamodb-fips.us-east-1.amazonaws.com",
+    );
+    assert.equal(
+      hosts("dynamodb.cn-north-1.amazonaws.com.cn", "123456789012")[0],
+      "dynamodb.cn-north-1.amazonaws.com.cn",
+    );
   });
 
   it("signs for the region of the host, as dynamodb, for every service", () => {
@@ -47,9 +129,27 @@ describe("Any other endpoint takes every service", () => {
     ["http://[::1]:8000", false, "emulator", "http://[::1]:8000", "[::1]:8000"],
     ["http://localhost:80", false, "emulator", "http://localhost", "localhost"],
     ["http://dynamodb:8000", true, "emulator", "http://dynamodb:8000", "dynamodb:8000"],
-    ["https://alternator.example.com:8043", false, "custom", "https://alternator.example.com:8043", "alternator.example.com:8043"],
-    ["vpce-0123abcd-xyz1.dynamodb.us-east-1.vpce.amazonaws.com", false, "vpce", "https://vpce-0123abcd-xyz1.dynamodb.us-east-1.vpce.amazonaws.com", "vpce-0123abcd-xyz1.dynamodb.us-east-1.vpce.amazonaws.com"],
-    ["https://vpce-0123abcd-xyz1-us-east-1a.dynamodb.us-east-1.vpce.amazonaws.com:443", false, "vpce", "https://vpce-0123abcd-xyz1-us-east-1a.dynamodb.us-east-1.vpce.amazonaws.com", "vpce-0123abcd-xyz1-us-east-1a.dynamodb.us-east-1.vpce.amazonaws.com"],
+    [
+      "https://alternator.example.com:8043",
+      false,
+      "custom",
+      "https://alternator.example.com:8043",
+      "alternator.example.com:8043",
+    ],
+    [
+      "vpce-0123abcd-xyz1.dynamodb.us-east-1.vpce.amazonaws.com",
+      false,
+      "vpce",
+      "https://vpce-0123abcd-xyz1.dynamodb.us-east-1.vpce.amazonaws.com",
+      "vpce-0123abcd-xyz1.dynamodb.us-east-1.vpce.amazonaws.com",
+    ],
+    [
+      "https://vpce-0123abcd-xyz1-us-east-1a.dynamodb.us-east-1.vpce.amazonaws.com:443",
+      false,
+      "vpce",
+      "https://vpce-0123abcd-xyz1-us-east-1a.dynamodb.us-east-1.vpce.amazonaws.com",
+      "vpce-0123abcd-xyz1-us-east-1a.dynamodb.us-east-1.vpce.amazonaws.com",
+    ],
   ];
   for (const [uri, insecure, kind, origin, host] of takers) {
     it(`${uri} (${kind})`, () => {
@@ -97,12 +197,19 @@ describe("parseEndpoint() refuses", () => {
   ];
   for (const [uri, reason] of refused) {
     it(JSON.stringify(uri), () => {
-      assert.throws(() => parseEndpoint(uri, false), (error: unknown) => error instanceof AwsError && error.code === "endpoint_invalid" && reason.test(error.message));
+      assert.throws(
+        () => parseEndpoint(uri, false),
+        (error: unknown) =>
+          error instanceof AwsError && error.code === "endpoint_invalid" && reason.test(error.message),
+      );
     });
   }
 
   it("a region of no partition, rather than guess one", () => {
-    assert.throws(() => parseEndpoint("dynamodb.us-isox-east-1.amazonaws.com", false), (error: unknown) => error instanceof AwsError && error.code === "region_invalid");
+    assert.throws(
+      () => parseEndpoint("dynamodb.us-isox-east-1.amazonaws.com", false),
+      (error: unknown) => error instanceof AwsError && error.code === "region_invalid",
+    );
   });
 
   it("plain HTTP to AWS even when insecure is set", () => {

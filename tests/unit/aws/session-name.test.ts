@@ -6,14 +6,42 @@ import { sessionName, userTagValue } from "../../../src/aws/session-name.ts";
 const STS = /^[\w+=,.@-]{2,64}$/;
 const LONG = "remote-raimundo.oliveira@abigcompany.com-teleport.abigcompany.com";
 const users = [
-  "alice", "Alice", "al", "a", "b", "é", "e", "alice@example.com", "alice example", "alice_example", "alice/example", "alice:example",
-  "日本", "日本語", "😀", "x".repeat(64), "x".repeat(65), "x".repeat(66), "x".repeat(500), "é".repeat(65), "-", "--", LONG,
-  "okta|user", "okta_user", "a\u0000b", "a\nb", " alice", "alice ", "ALICE@EXAMPLE.COM",
+  "alice",
+  "Alice",
+  "al",
+  "a",
+  "b",
+  "é",
+  "e",
+  "alice@example.com",
+  "alice example",
+  "alice_example",
+  "alice/example",
+  "alice:example",
+  "日本",
+  "日本語",
+  "😀",
+  "x".repeat(64),
+  "x".repeat(65),
+  "x".repeat(66),
+  "x".repeat(500),
+  "é".repeat(65),
+  "-",
+  "--",
+  LONG,
+  "okta|user",
+  "okta_user",
+  "a\u0000b",
+  "a\nb",
+  " alice",
+  "alice ",
+  "ALICE@EXAMPLE.COM",
 ];
 
 describe("sessionName()", () => {
   it("leaves a name that STS takes as it is", () => {
-    for (const user of ["alice", "alice@example.com", "x+=,.@-_", "x".repeat(64)]) assert.equal(sessionName(user), user);
+    for (const user of ["alice", "alice@example.com", "x+=,.@-_", "x".repeat(64)])
+      assert.equal(sessionName(user), user);
   });
 
   it("cuts a long name as Teleport does", () => {
@@ -41,7 +69,10 @@ describe("sessionName()", () => {
 
   for (const user of ["", "\ud800", "a\udfff"]) {
     it(`refuses ${JSON.stringify(user)}`, () => {
-      assert.throws(() => sessionName(user), (error: unknown) => error instanceof AwsError && error.code === "session_name_invalid");
+      assert.throws(
+        () => sessionName(user),
+        (error: unknown) => error instanceof AwsError && error.code === "session_name_invalid",
+      );
     });
   }
 });

@@ -7,13 +7,23 @@ import type { SignedHeaders, SignRequest } from "../../../src/aws/sign-request.t
 import { Signer } from "../../../src/aws/signer.ts";
 
 const clock = { now: () => Date.UTC(2026, 10, 22, 12), monotonic: () => 0 };
-const credentials = new AwsCredentials({ accessKeyId: "KEY", secretAccessKey: "a-secret-key", sessionToken: "a-token" });
+const credentials = new AwsCredentials({
+  accessKeyId: "KEY",
+  secretAccessKey: "a-secret-key",
+  sessionToken: "a-token",
+});
 
 function request(over: Partial<SignRequest> = {}): SignRequest {
   return {
-    method: "POST", host: "dynamodb.us-east-1.amazonaws.com", path: "/", region: "us-east-1", service: "dynamodb",
+    method: "POST",
+    host: "dynamodb.us-east-1.amazonaws.com",
+    path: "/",
+    region: "us-east-1",
+    service: "dynamodb",
     headers: { "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.GetItem" },
-    body: new TextEncoder().encode("{}"), credentials, ...over,
+    body: new TextEncoder().encode("{}"),
+    credentials,
+    ...over,
   };
 }
 
@@ -28,11 +38,21 @@ describe("Signer", () => {
 
   it("signs host, content-type and every x-amz header, and nothing that a hop may change", async () => {
     const signer = await Signer.create({ clock });
-    const unsigned = { connection: "close", "user-agent": "x", "transfer-encoding": "chunked", "content-length": "2", "accept-encoding": "gzip", "amz-sdk-request": "1" };
+    const unsigned = {
+      connection: "close",
+      "user-agent": "x",
+      "transfer-encoding": "chunked",
+      "content-length": "2",
+      "accept-encoding": "gzip",
+      "amz-sdk-request": "1",
+    };
     const headers = { ...request().headers, ...unsigned, "content-encoding": "gzip", "x-amz-anything": "1" };
     for (const sign of [() => signer.sign(request({ headers })), () => signer.signReference(request({ headers }))]) {
       const signed = await sign();
-      assert.equal(listed(signed), "content-encoding;content-type;host;x-amz-anything;x-amz-date;x-amz-security-token;x-amz-target");
+      assert.equal(
+        listed(signed),
+        "content-encoding;content-type;host;x-amz-anything;x-amz-date;x-amz-security-token;x-amz-target",
+      );
       assert.equal(signed["user-agent"], "x");
     }
   });
@@ -49,11 +69,19 @@ describe("Signer", () => {
       { headers: { ...headers, "Content-Type": "application/json" } },
       { headers: { ...headers, "content-encoding": "gzip" } },
       { headers: { ...headers, "x-amz-new": "1" } },
-      { credentials: new AwsCredentials({ accessKeyId: "KEY", secretAccessKey: "a-secret-key", sessionToken: "another-token" }) },
+      {
+        credentials: new AwsCredentials({
+          accessKeyId: "KEY",
+          secretAccessKey: "a-secret-key",
+          sessionToken: "another-token",
+        }),
+      },
       { credentials: new AwsCredentials({ accessKeyId: "KEY", secretAccessKey: "another", sessionToken: "a-token" }) },
       { credentials: new AwsCredentials({ accessKeyId: "KEY", secretAccessKey: "a-secret-key" }) },
     ];
-    const signatures = await Promise.all(variants.map(async (variant) => (await signer.sign(request(variant)))["authorization"]));
+    const signatures = await Promise.all(
+      variants.map(async (variant) => (await signer.sign(request(variant)))["authorization"]),
+    );
     assert.equal(new Set(signatures).size, variants.length);
   });
 
@@ -61,7 +89,12 @@ describe("Signer", () => {
     const signer = await Signer.create({ clock });
     const forged = {
       ...request().headers,
-      Authorization: "forged", "X-Amz-Date": "20000101T000000Z", "x-amz-security-token": "forged", "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", Host: "evil", date: "x",
+      Authorization: "forged",
+      "X-Amz-Date": "20000101T000000Z",
+      "x-amz-security-token": "forged",
+      "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD",
+      Host: "evil",
+      date: "x",
     };
     assert.deepEqual(await signer.sign(request({ headers: forged })), await signer.sign(request()));
     assert.deepEqual(await signer.signReference(request({ headers: forged })), await signer.sign(request()));
@@ -70,8 +103,14 @@ describe("Signer", () => {
   it("refuses headers that the wire could carry otherwise than signed", async () => {
     const signer = await Signer.create({ clock });
     const bad: Record<string, string>[] = [
-      { "x-amz-a": "1\r\nx-evil: 1" }, { "x-amz-a": "é" }, { "x-amz-a": "\u0000" }, { "x amz": "1" }, { "x:y": "1" }, { "": "1" },
-      { "x-amz-a": "1", "X-AMZ-A": "2" }, { ["__proto__"]: "1" },
+      { "x-amz-a": "1\r\nx-evil: 1" },
+      { "x-amz-a": "é" },
+      { "x-amz-a": "\u0000" },
+      { "x amz": "1" },
+      { "x:y": "1" },
+      { "": "1" },
+      { "x-amz-a": "1", "X-AMZ-A": "2" },
+      { ["__proto__"]: "1" },
     ];
     for (const headers of bad) {
       const coded = (error: unknown) => error instanceof AwsError && error.code === "header_invalid";
@@ -93,7 +132,12 @@ describe("Signer", () => {
     ["another signature", (signed) => ({ ...signed, authorization: `${signed["authorization"]?.slice(0, -1)}x` })],
     ["a header less", ({ host: _, ...signed }) => signed],
     ["a header more", (signed) => ({ ...signed, "x-amz-more": "1" })],
-    ["a throw", () => { throw new TypeError("no such hash"); }],
+    [
+      "a throw",
+      () => {
+        throw new TypeError("no such hash");
+      },
+    ],
   ];
   for (const [fault, broken] of faults) {
     it(`falls back to the SDK's signer, and says so, when the short path gives ${fault}`, async () => {
@@ -108,7 +152,9 @@ describe("Signer", () => {
   it("notices a short path that keeps a key too long", async () => {
     const short = new ShortSigner();
     let first: SignRequest | undefined;
-    const stale = { sign: (each: SignRequest, now: number) => short.sign({ ...each, credentials: (first ??= each).credentials }, now) };
+    const stale = {
+      sign: (each: SignRequest, now: number) => short.sign({ ...each, credentials: (first ??= each).credentials }, now),
+    };
     assert.equal((await Signer.create({ clock, shortPath: stale })).path, "reference");
   });
 });

@@ -12,8 +12,15 @@ import { HttpSts } from "./http-sts.ts";
 const ROLE = "arn:aws:iam::123456789012:role/Example";
 const own = new AwsCredentials({ accessKeyId: "OWN", secretAccessKey: "own-secret" });
 const call: AssumeRoleCall = {
-  credentials: own, region: "eu-west-1", fips: false, roleArn: ROLE, sessionName: "alice@example.com", durationSeconds: 900,
-  externalId: undefined, tags: {}, sourceIdentity: undefined,
+  credentials: own,
+  region: "eu-west-1",
+  fips: false,
+  roleArn: ROLE,
+  sessionName: "alice@example.com",
+  durationSeconds: 900,
+  externalId: undefined,
+  tags: {},
+  sourceIdentity: undefined,
 };
 
 describe("SdkSts", () => {
@@ -52,17 +59,31 @@ describe("SdkSts", () => {
     const [seen] = server.calls;
     assert.deepEqual([seen?.accessKeyId, seen?.region], ["OWN", "eu-west-1"]);
     assert.deepEqual(seen?.parameters, {
-      Action: "AssumeRole", Version: "2011-06-15", RoleArn: ROLE, RoleSessionName: "alice@example.com", DurationSeconds: "900",
+      Action: "AssumeRole",
+      Version: "2011-06-15",
+      RoleArn: ROLE,
+      RoleSessionName: "alice@example.com",
+      DurationSeconds: "900",
     });
   });
 
   it("sends external id, tags and source identity when there are any", async () => {
-    await sts.assumeRole({ ...call, externalId: "ext-1", tags: { team: "pay", "postern:user": "zoë" }, sourceIdentity: "alice" });
+    await sts.assumeRole({
+      ...call,
+      externalId: "ext-1",
+      tags: { team: "pay", "postern:user": "zoë" },
+      sourceIdentity: "alice",
+    });
     const parameters = server.calls[0]?.parameters ?? {};
     assert.equal(parameters["ExternalId"], "ext-1");
     assert.equal(parameters["SourceIdentity"], "alice");
     assert.deepEqual(
-      [parameters["Tags.member.1.Key"], parameters["Tags.member.1.Value"], parameters["Tags.member.2.Key"], parameters["Tags.member.2.Value"]],
+      [
+        parameters["Tags.member.1.Key"],
+        parameters["Tags.member.1.Value"],
+        parameters["Tags.member.2.Key"],
+        parameters["Tags.member.2.Value"],
+      ],
       ["team", "pay", "postern:user", "zoë"],
     );
   });
@@ -104,9 +125,15 @@ describe("SdkSts", () => {
   it("lets no key or token into an error, even when STS repeats the request", async () => {
     server.secrets.set("OWN", "another-secret");
     const token = `tok${"e".repeat(300)}n`;
-    const error = await failure({ credentials: new AwsCredentials({ accessKeyId: "OWN", secretAccessKey: "own-secret", sessionToken: token }) });
+    const error = await failure({
+      credentials: new AwsCredentials({ accessKeyId: "OWN", secretAccessKey: "own-secret", sessionToken: token }),
+    });
     assert.equal(error.code, "credentials_rejected");
     assert.doesNotMatch(inspect(error, { depth: 20, showHidden: true }), /own-secret|tokee|[0-9a-f]{64}/);
+    const short = await failure({
+      credentials: new AwsCredentials({ accessKeyId: "OWN", secretAccessKey: "x", sessionToken: "short-tokeen" }),
+    });
+    assert.doesNotMatch(inspect(short, { depth: 20, showHidden: true }), /tokee/);
     server.secrets.set("OWN", "own-secret");
     server.failure = { status: 400, code: "ValidationError", message: `bad ${token} value` };
     assert.doesNotMatch(inspect(await failure(), { depth: 20, showHidden: true }), /own-secret|tokee/);
@@ -122,6 +149,22 @@ describe("SdkSts", () => {
     assert.match(error.message, /ECONNREFUSED/);
   });
 
+  it("gives up on a server that does not answer, and on a chain that does not", async () => {
+    const never = () => Promise.resolve(() => new Promise<never>(() => {}));
+    sts = new SdkSts({
+      env: { AWS_ENDPOINT_URL_STS: server.url },
+      timeouts: { connect: 1000, attempt: 50, total: 500 },
+      ownChain: never,
+    });
+    server.failure = "hang";
+    const error = await failure();
+    assert.deepEqual([error.code, error.retryable], ["sts_unreachable", true]);
+    await assert.rejects(
+      sts.ownCredentials(),
+      (thrown: unknown) => thrown instanceof AwsError && thrown.code === "credentials_missing",
+    );
+  });
+
   it("refuses an answer without credentials", async () => {
     server.failure = "garbage";
     assert.equal((await failure()).code, "sts_response_invalid");
@@ -132,16 +175,38 @@ describe("SdkSts", () => {
     assert.equal(overridden({}), false);
     assert.equal(overridden({ AWS_ENDPOINT_URL_STS: "" }), false);
     assert.equal(overridden({ AWS_ENDPOINT_URL: "http://127.0.0.1:1" }), true);
-    assert.equal(overridden({ AWS_ENDPOINT_URL: "http://127.0.0.1:1", AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" }), false);
+    assert.equal(
+      overridden({ AWS_ENDPOINT_URL: "http://127.0.0.1:1", AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" }),
+      false,
+    );
   });
 
   it("finds own credentials through the chain it is given, and says so when there are none", async () => {
     const expiration = new Date(Date.UTC(2030, 0, 1));
-    const found = new SdkSts({ env: {}, ownChain: () => Promise.resolve(() => Promise.resolve({ accessKeyId: "A", secretAccessKey: "B", sessionToken: "C", expiration })) });
+    const found = new SdkSts({
+      env: {},
+      ownChain: () =>
+        Promise.resolve(() =>
+          Promise.resolve({ accessKeyId: "A", secretAccessKey: "B", sessionToken: "C", expiration }),
+        ),
+    });
     const credentials = await found.ownCredentials();
-    assert.deepEqual([credentials.accessKeyId, credentials.sessionToken?.reveal(), credentials.expiresAt], ["A", "C", expiration.getTime()]);
-    const none = new SdkSts({ env: {}, ownChain: () => Promise.resolve(() => Promise.reject(new Error("Command failed: get-keys --password hunter2"))) });
-    await assert.rejects(none.ownCredentials(), (error: unknown) => error instanceof AwsError && error.code === "credentials_missing" && error.retryable && !inspect(error).includes("hunter2"));
+    assert.deepEqual(
+      [credentials.accessKeyId, credentials.sessionToken?.reveal(), credentials.expiresAt],
+      ["A", "C", expiration.getTime()],
+    );
+    const none = new SdkSts({
+      env: {},
+      ownChain: () => Promise.resolve(() => Promise.reject(new Error("Command failed: get-keys --password hunter2"))),
+    });
+    await assert.rejects(
+      none.ownCredentials(),
+      (error: unknown) =>
+        error instanceof AwsError &&
+        error.code === "credentials_missing" &&
+        error.retryable &&
+        !inspect(error).includes("hunter2"),
+    );
   });
 
   it("reads own credentials anew once AWS has refused them", async () => {
@@ -153,10 +218,22 @@ describe("SdkSts", () => {
     };
     let ahead = 0;
     const clock = { now: systemClock.now, monotonic: () => systemClock.monotonic() + ahead };
-    const source = new CredentialSource({ sts: new SdkSts({ env: { AWS_ENDPOINT_URL_STS: server.url }, ownChain: chain }), clock, random: () => 0.5, env: {} });
-    const database = resolveDatabase({ name: "orders", protocol: "dynamodb", aws: { region: "us-east-1", account_id: "123456789012" } });
+    const source = new CredentialSource({
+      sts: new SdkSts({ env: { AWS_ENDPOINT_URL_STS: server.url }, ownChain: chain }),
+      clock,
+      random: () => 0.5,
+      env: {},
+    });
+    const database = resolveDatabase({
+      name: "orders",
+      protocol: "dynamodb",
+      aws: { region: "us-east-1", account_id: "123456789012" },
+    });
     const wanted = { database, roleArn: ROLE, user: "alice", session: {} };
-    await assert.rejects(source.credentialsFor(wanted), (error: unknown) => error instanceof AwsError && error.code === "credentials_rejected");
+    await assert.rejects(
+      source.credentialsFor(wanted),
+      (error: unknown) => error instanceof AwsError && error.code === "credentials_rejected",
+    );
     ahead = 2000;
     assert.equal((await source.credentialsFor(wanted)).accessKeyId, "GRANTED1");
     assert.equal(chains, 2);
