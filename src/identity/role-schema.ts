@@ -44,7 +44,7 @@ function conditions(): z.ZodType<RoleConditions> {
     .strictObject({
       db_labels: labelSelector().nullish().describe("Label → value, or list of values, of the databases meant; `'*': '*'` for every database."),
       db_users: texts("db_users").nullish().describe("AWS roles: names, paths or ARNs, with `*` as wildcard."),
-      db_rules: z.array(rule()).nullish().describe("Operations, tables and keys; absent: every operation."),
+      db_rules: z.array(rule()).nullish().describe("Operations, tables and keys; absent: every operation (in `deny`: none)."),
       db_names: unavailable("DynamoDB has no database names within a database", "use db_labels to choose databases and db_rules for tables"),
       db_permissions: unavailable("db_permissions are for databases with schemas", "write db_rules: actions, tables, keys and attributes"),
       db_labels_expression: unavailable("label expressions are not available in this version", "write db_labels"),
