@@ -65,17 +65,26 @@ export class CredentialSource {
     this.#own = new CredentialCache({
       fetch: () => options.sts.ownCredentials(),
       onRefreshFailure: (error) => onRefreshFailure?.(error, "(own credentials)"),
-      ...{ clock, random, max: 1, maxInFlight: 1 },
+      clock,
+      random,
+      max: 1,
+      maxInFlight: 1,
     });
     this.#firstHops = new CredentialCache({
       fetch: (database) => this.#assumeFirst(database),
       onRefreshFailure: (error, database) => onRefreshFailure?.(error, database.assumeRoleArn ?? ""),
-      ...{ clock, random, max: 1000, maxInFlight: 64 },
+      clock,
+      random,
+      max: 1000,
+      maxInFlight: 64,
     });
     this.#sessions = new CredentialCache({
       fetch: (request) => this.#assume(request),
       onRefreshFailure: (error, request) => onRefreshFailure?.(error, request.roleArn),
-      ...{ clock, random, max: options.maxSessions ?? 10_000, maxInFlight: options.maxInFlight ?? 256 },
+      clock,
+      random,
+      max: options.maxSessions ?? 10_000,
+      maxInFlight: options.maxInFlight ?? 256,
     });
   }
 
