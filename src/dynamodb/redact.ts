@@ -75,13 +75,15 @@ class Redactor {
     const copies: [string, JsonLike][] = [];
     this.#bytes -= 2;
     for (const [member, value] of object) {
-      if (this.#bytes <= 0) {
+      const short = cut(member, LONGEST_NAME);
+      const size = bytesOf(short) + 2;
+      if (size >= this.#bytes) {
+        this.#bytes = 0;
         copies.push(["…", TRUNCATED]);
         break;
       }
+      this.#bytes -= size;
       const shape = shapeOf(member);
-      const short = cut(member, LONGEST_NAME);
-      this.#bytes -= bytesOf(short) + 2;
       copies.push([short, shape === undefined ? REDACTED : this.copy(value, shape, member)]);
     }
     // fromEntries defines members; assigning would let an attribute named __proto__ do something else.

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { describe, it } from "node:test";
+import { redactedBody, type RedactLimits } from "../../../src/dynamodb/redact.ts";
+import { request } from "./support.ts";
+
+describe("redactedBody()", () => {
+  it("hashes key and item values under their tag, and keeps names and expressions", () => {
+    const body = {
+      TableName: "orders",
+      Item: { pk: { S: "secret-1" }, n: { N: "1e3" }, m: { M: { inner: { S: "secret-2" } } }, ok: { BOOL: true }, l: { L: [] } },
+      ConditionExpression: "#a = :v",
+      ExpressionAttributeNames: { "#a": "total" },
+      ExpressionAttributeValues: { ":v": { S: "secret-3" } },
+      ReturnValues: "ALL_OLD",
+    };
+    const hashed: string[] = [];
+    const copy = redactedBody(request("PutItem", body), (text) => `h${hashed.push(text)}`);
+    assert.deepEqual(copy, {
+      TableName: "orders",
+      Item: { pk: { S: "h1" }, n: { N: "h2" }, m: { M: "h3" }, ok: { BOOL: "h4" }, l: { L: "h5" } },
+      ConditionExpression: "#a = :v",
+      ExpressionAttributeNames: { "#a": "total" },
+      ExpressionAttributeValues: { ":v": { S: "h6" } },
+      ReturnValues: "ALL_OLD",
+    });
+    assert.deepEqual(hashed.slice(0, 2), ["S:secret-1", "N:1000"]);
+  });
+
+  it("leaves no value readable, wherever the model lets one stand", () => {
+    const V = { S: "SECRET" };
+    const cases: [string, object][] = [
+      ["GetItem", { TableName: "orders", Key: { pk: V } }],
+      ["Query", { TableName: "orders", KeyConditions: { pk: { ComparisonOperator: "EQ", AttributeValueList: [V] } }, QueryFilter: { a: { ComparisonOperator: "EQ", AttributeValueList: [V] } }, ExclusiveStartKey: { pk: V } }],
+      ["Scan", { TableName: "orders", ScanFilter: { a: { ComparisonOperator: "EQ", AttributeValueList: [V] } } }],
+      ["UpdateItem", { TableName: "orders", Key: { pk: V }, AttributeUpdates: { a: { Value: V, Action: "PUT" } }, Expected: { b: { Value: V }, c: { ComparisonOperator: "EQ", AttributeValueList: [V] } } }],
+      ["BatchGetItem", { RequestItems: { orders: { Keys: [{ pk: V }] } } }],
+      ["BatchWriteItem", { RequestItems: { orders: [{ PutRequest: { Item: { pk: V, l: { L: [V, { M: { x: V } }] }, ss: { SS: ["SECRET"] } } } }, { DeleteRequest: { Key: { pk: V } } }] } }],
+      ["TransactWriteItems", { TransactItems: [{ Put: { TableName: "orders", Item: { pk: V } } }, { Update: { TableName: "orders", Key: { pk: V }, UpdateExpression: "SET a=:v", ExpressionAttributeValues: { ":v": V } } }] }],
+      ["ExecuteStatement", { Statement: `SELECT * FROM orders WHERE pk = 'SECRET' AND x = 'it''s SECRET' AND y = ?`, Parameters: [V], NextToken: "12345678SECRET" }],
+      ["ExecuteTransaction", { TransactStatements: [{ Statement: "INSERT INTO orders VALUE {'pk':'SECRET'}" }], ClientRequestToken: "token-12SECRET" }],
+      ["SearchVectors", { TableName: "orders", IndexName: "vec", TopK: 3, SearchVector: [V] }],
+      ["GetRecords", { ShardIterator: "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/x|1|SECRET" }],
+      ["ExecuteStatement", { Statement: "SELECT 'SECRET" }],
+    ];
+    for (const [name, body] of cases) {
+      const text = JSON.stringify(redactedBody(request(name, body), () => "#"));
+      assert.doesNotMatch(text, /SECRET/, `${name}: ${text}`);
+      assert.match(text, /orders|unreadable/);
+    }
+    assert.deepEqual(redactedBody(request(...(cases[7] ?? ["", {}])), () => "#"), {
+      Statement: "SELECT * FROM orders WHERE pk = '…' AND x = '…' AND y = ?",
+      Parameters: [{ S: "#" }],
+      NextToken: "12345678…",
+    });
+  });
+
+  it("keeps policies, KMS keys and buckets, which are what such requests are about", () => {
+    const policy = request("PutResourcePolicy", { ResourceArn: "arn:x", Policy: '{"Version":"2012-10-17"}' });
+    assert.deepEqual(redactedBody(policy, hash), { ResourceArn: "arn:x", Policy: '{"Version":"2012-10-17"}' });
+    const table = { TableName: "orders", SSESpecification: { Enabled: true, KMSMasterKeyId: "alias/key" } };
+    assert.deepEqual(redactedBody(request("UpdateTable", table), hash), table);
+  });
+
+  it("hashes 64 values and no more than fits, then only says that there are more", () => {
+    const Item = Object.fromEntries(Array.from({ length: 70 }, (_, index) => [`a${index}`, { S: `v${index}` }]));
+    let calls = 0;
+    const copy = redactedBody(request("PutItem", { TableName: "orders", Item }), () => `${(calls += 1)}`) as {
+      Item: Record<string, unknown>;
+    };
+    assert.equal(calls, 64);
+    assert.deepEqual(copy.Item["a63"], { S: "64" });
+    assert.deepEqual(copy.Item["a64"], { S: "[redacted]" });
+    const large = request("PutItem", { TableName: "orders", Item: { a: { S: "x".repeat(300_000) }, b: { M: { c: { S: "y".repeat(300_000) } } }, d: { S: "z" } } });
+    const texts: string[] = [];
+    redactedBody(large, (text) => `${texts.push(text)}`);
+    assert.deepEqual(texts, ["S:z"]);
+  });
+
+  it("stays within its size for any request, and says that it was cut", () => {
+    const wide = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`attribute-${index}`, { S: "v" }]));
+    const long = { [`${"\u0001".repeat(60_000)}`]: { S: "v" }, b: { S: "v" } };
+    const names = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`#${index}`, "\u0001".repeat(3000)]));
+    for (const [name, body] of [
+      ["PutItem", { TableName: "orders", Item: wide }],
+      ["PutItem", { TableName: "orders", Item: long }],
+      ["GetItem", { TableName: "orders", Key: {}, ExpressionAttributeNames: names }],
+      ["TransactWriteItems", { TransactItems: Array.from({ length: 100 }, () => ({ Put: { TableName: "orders", Item: wide } })) }],
+      ["PutResourcePolicy", { ResourceArn: "x", Policy: "p".repeat(100_000) }],
+      ["BatchWriteItem", { RequestItems: { orders: Array.from({ length: 25 }, () => ({ PutRequest: { Item: long } })) } }],
+    ] as const) {
+      for (const limits of [{}, { bytes: 2000 }, { bytes: 600, values: 1 }] satisfies RedactLimits[]) {
+        const text = JSON.stringify(redactedBody(request(name, body), () => "0123456789abcdef", limits));
+        const size = Buffer.byteLength(text);
+        assert.ok(size <= (limits.bytes ?? 8192), `${name}: ${size}`);
+        assert.match(text, /…|\[truncated\]/);
+      }
+    }
+  });
+
+  it("keeps attributes named like JavaScript's own as data", () => {
+    const copy = redactedBody(request("PutItem", '{"TableName":"orders","Item":{"__proto__":{"S":"x"}}}'), hash);
+    assert.equal(JSON.stringify(copy), '{"TableName":"orders","Item":{"__proto__":{"S":"#"}}}');
+    assert.equal(Reflect.get({}, "S"), undefined);
+  });
+
+  it("never throws, not even when the hash does", () => {
+    const parsed = request("GetItem", { TableName: "orders", Key: { pk: { S: "a" } } });
+    assert.equal(
+      redactedBody(parsed, () => {
+        throw new Error("no key");
+      }),
+      "[unreadable]",
+    );
+  });
+});
+
+function hash(): string {
+  return "#";
+}
