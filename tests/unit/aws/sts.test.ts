@@ -153,12 +153,12 @@ describe("SdkSts", () => {
     const never = () => Promise.resolve(() => new Promise<never>(() => {}));
     sts = new SdkSts({
       env: { AWS_ENDPOINT_URL_STS: server.url },
-      timeouts: { connect: 1000, attempt: 50, total: 500 },
+      timeouts: { connect: 1000, attempt: 50, total: 2000 },
       ownChain: never,
     });
     server.failure = "hang";
     const error = await failure();
-    assert.deepEqual([error.code, error.retryable], ["sts_unreachable", true]);
+    assert.deepEqual([error.code, error.retryable, server.attempts], ["sts_unreachable", true, 2]);
     await assert.rejects(
       sts.ownCredentials(),
       (thrown: unknown) => thrown instanceof AwsError && thrown.code === "credentials_missing",
