@@ -1,0 +1,147 @@
+/** The load bench: CPU per request and latency of each way to DynamoDB, in one run, alternating, printed as ratios. */
+
+import { fork, type ChildProcess } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { drive, percentile } from "./driver.ts";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const RESULTS = fileURLToPath(new URL("../results", import.meta.url));
+const quick = process.argv.includes("--quick");
+const SETTINGS = { connections: 16, warmUp: quick ? 4_000 : 15_000, requests: quick ? 8_000 : 25_000, rounds: quick ? 2 : 5 };
+
+const BODY = JSON.stringify({
+  TableName: "orders",
+  Key: { id: { S: "user#00000042" } },
+  ConsistentRead: false,
+  ReturnConsumedCapacity: "NONE",
+  ProjectionExpression: "#a, #b, #c, #d",
+  ExpressionAttributeNames: { "#a": "id", "#b": "name", "#c": "total", "#d": "note" },
+});
+const REQUEST = Buffer.from(
+  [
+    "POST / HTTP/1.1",
+    "host: localhost:8000",
+    "user-agent: bench",
+    "accept-encoding: identity",
+    "content-type: application/x-amz-json-1.0",
+    "x-amz-target: DynamoDB_20120810.GetItem",
+    `content-length: ${BODY.length}`,
+    "",
+    BODY,
+  ].join("\r\n"),
+);
+
+interface Reading {
+  readonly served: number;
+  readonly cpu: NodeJS.CpuUsage;
+  readonly rss: number;
+}
+
+interface Subject {
+  readonly name: string;
+  readonly port: number;
+  readonly process: ChildProcess | undefined;
+}
+
+interface Round {
+  readonly cpuUs: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly perSecond: number;
+  readonly rssMiB: number;
+}
+
+const upstream = await start("upstream", "stub-upstream.ts", []);
+const origin = `http://127.0.0.1:${upstream.port}`;
+const subjects: Subject[] = [
+  { name: "direct", port: upstream.port, process: undefined },
+  await start("bare proxy", "bare-proxy.ts", [origin]),
+  await start("Postern without policy", "postern-process.ts", [origin, "without-policy"]),
+  await start("Postern", "postern-process.ts", [origin, "whole"]),
+];
+const rounds = new Map<string, Round[]>(subjects.map(({ name }) => [name, []]));
+for (const subject of subjects) await drive(subject.port, REQUEST, SETTINGS.connections, SETTINGS.warmUp);
+for (let round = 0; round < SETTINGS.rounds; round++) {
+  // Forth and back, so that a machine that slows down slows all of them.
+  for (const subject of round % 2 === 0 ? subjects : [...subjects].reverse()) {
+    rounds.get(subject.name)?.push(await measure(subject));
+    process.stderr.write(".");
+  }
+}
+process.stderr.write("\n");
+report();
+for (const { process: child } of [upstream, ...subjects]) child?.kill();
+
+async function measure(subject: Subject): Promise<Round> {
+  const servedBefore = (await read(upstream)).served;
+  const before = subject.process === undefined ? undefined : await read(subject);
+  const result = await drive(subject.port, REQUEST, SETTINGS.connections, SETTINGS.requests);
+  const after = subject.process === undefined ? undefined : await read(subject);
+  const served = (await read(upstream)).served - servedBefore;
+  // A run counts only when every request reached the upstream and came back well.
+  if (served !== SETTINGS.requests || result.errors > 0) {
+    throw new Error(`${subject.name}: ${SETTINGS.requests} sent, ${served} reached the upstream, ${result.errors} failed`);
+  }
+  const cpu = before === undefined || after === undefined ? 0 : after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system;
+  return {
+    cpuUs: cpu / SETTINGS.requests,
+    p50: percentile(result.latencies, 0.5),
+    p99: percentile(result.latencies, 0.99),
+    perSecond: result.requests / result.seconds,
+    rssMiB: (after?.rss ?? 0) / 1024 / 1024,
+  };
+}
+
+function report(): void {
+  const bare = median(rounds.get("bare proxy") ?? [], "cpuUs");
+  const rows = subjects.map(({ name }) => {
+    const of = rounds.get(name) ?? [];
+    const cpuUs = median(of, "cpuUs");
+    return { name, cpuUs, ratio: cpuUs / bare, p50: median(of, "p50"), p99: median(of, "p99"), perSecond: median(of, "perSecond"), rssMiB: median(of, "rssMiB"), rounds: of };
+  });
+  process.stdout.write(`\n${SETTINGS.connections} connections, GetItem of 200 bytes, ${SETTINGS.requests} requests a round, medians of ${SETTINGS.rounds} rounds\n\n`);
+  process.stdout.write("                          CPU µs/req  × bare      p50 µs    p99 µs     req/s   RSS MiB\n");
+  for (const { name, cpuUs, ratio, p50, p99, perSecond, rssMiB } of rows) {
+    const cells = [cpuUs.toFixed(1), ratio.toFixed(2), p50.toFixed(0), p99.toFixed(0), perSecond.toFixed(0), rssMiB.toFixed(0)];
+    process.stdout.write(`${name.padEnd(24)}${cells.map((cell, at) => cell.padStart([12, 8, 12, 10, 10, 10][at] ?? 10)).join("")}\n`);
+  }
+  for (const { name, rounds: of } of rows) process.stdout.write(`  ${name}: CPU µs ${of.map(({ cpuUs }) => cpuUs.toFixed(1)).join(" ")}\n`);
+  mkdirSync(RESULTS, { recursive: true });
+  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, kernel: release() };
+  const file = join(RESULTS, quick ? "load-quick.json" : "load.json");
+  writeFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), machine, settings: SETTINGS, rows }, null, 2)}\n`);
+  process.stdout.write(`\nJSON: ${file}\n`);
+}
+
+function median(of: readonly Round[], key: keyof Round): number {
+  const sorted = of.map((round) => round[key]).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+async function start(name: string, file: string, args: readonly string[]): Promise<Subject & { process: ChildProcess }> {
+  const child = fork(join(HERE, file), [...args], { execArgv: ["--import", "tsx"], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const { port } = await message<{ port: number }>(child);
+  return { name, port, process: child };
+}
+
+function read(subject: Subject): Promise<Reading> {
+  const { process: child } = subject;
+  if (child === undefined) return Promise.reject(new Error("Nothing to read"));
+  const answer = message<Reading>(child);
+  child.send("read");
+  return answer;
+}
+
+function message<T>(child: ChildProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null): void => reject(new Error(`A process of the bench ended with ${code}`));
+    child.once("exit", onExit);
+    child.once("message", (value) => {
+      child.off("exit", onExit);
+      resolve(value as T);
+    });
+  });
+}
