@@ -53,7 +53,8 @@ export async function parseBundle(archive: Uint8Array, name: string): Promise<Po
   }
   const manifest = readJson(files.get(".manifest"), name, ".manifest");
   return {
-    wasm: wasm.slice(),
+    // Not `slice()`: of a Buffer that is a view, which would keep the whole archive and share its bytes.
+    wasm: new Uint8Array(wasm),
     revision: typeof manifest["revision"] === "string" ? manifest["revision"] : "",
     entrypoints: entrypointsOf(manifest, name),
     data: readJson(files.get("data.json"), name, "data.json"),

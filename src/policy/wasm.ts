@@ -42,7 +42,7 @@ export interface Snapshot {
  * `policy_wasm_unknown` or `policy_abi_unsupported`.
  */
 export async function compileModule(wasm: Uint8Array): Promise<WebAssembly.Module> {
-  if (!WebAssembly.validate(wasm.slice())) {
+  if (!WebAssembly.validate(new Uint8Array(wasm))) {
     throw new PosternError("policy_wasm_invalid", "Cannot load the policy module: WebAssembly refuses it as invalid", {
       hint: "OPA miscompiles a package that holds a function and is reached by a variable; move its functions elsewhere",
     });
