@@ -61,7 +61,10 @@ function nearest(entry: string, candidates: readonly string[]): string | undefin
 }
 
 function bare(action: string): string {
-  return action.slice(action.indexOf(":") + 1).replaceAll("*", "").toLowerCase();
+  return action
+    .slice(action.indexOf(":") + 1)
+    .replaceAll("*", "")
+    .toLowerCase();
 }
 
 /** Levenshtein's distance. */

@@ -85,7 +85,8 @@ export function patternsOf(data: PolicyData): string[] {
       for (const [, values] of block?.labels?.all ?? []) collect(values);
       for (const users of [block?.users?.path, block?.users?.arn]) collect(users);
       for (const { tables, narrow } of block?.rules?.list ?? []) {
-        for (const matcher of [tables, narrow?.indexes, narrow?.leading_keys, narrow?.attributes?.within]) collect(matcher);
+        for (const matcher of [tables, narrow?.indexes, narrow?.leading_keys, narrow?.attributes?.within])
+          collect(matcher);
       }
     }
   }
@@ -125,12 +126,20 @@ class IndexTable {
   }
 }
 
-function compileConditions(role: RoleSpec, block: Block, actions: ActionTable, indexes: IndexTable): CompiledConditions | undefined {
+function compileConditions(
+  role: RoleSpec,
+  block: Block,
+  actions: ActionTable,
+  indexes: IndexTable,
+): CompiledConditions | undefined {
   const conditions: RoleConditions = role[block];
   const site = (field: string): Site => ({ role: role.name, path: `spec.${block}.${field}` });
   const labels = compileLabels(conditions.db_labels, site("db_labels"));
   const users = compileUsers(conditions.db_users, site("db_users"), block === "deny");
-  const rules = conditions.db_rules === undefined ? undefined : compileRules(conditions.db_rules, site("db_rules"), block, actions, indexes);
+  const rules =
+    conditions.db_rules === undefined
+      ? undefined
+      : compileRules(conditions.db_rules, site("db_rules"), block, actions, indexes);
   if (labels === undefined && users === undefined && rules === undefined) return undefined;
   return {
     ...(labels === undefined ? {} : { labels }),
@@ -149,7 +158,12 @@ function compileLabels(selectors: Readonly<Record<string, readonly string[]>>, s
     const matcher = compileLabelValues(values, here);
     if (key === "*") {
       if (values.length !== 1 || values[0] !== "*") {
-        throw patternError(here, values.join(", "), "the key * goes with the value * only", "write '*': '*' for every database, or name the label");
+        throw patternError(
+          here,
+          values.join(", "),
+          "the key * goes with the value * only",
+          "write '*': '*' for every database, or name the label",
+        );
       }
       any = true;
     } else if (key.includes("{{")) {
@@ -160,7 +174,13 @@ function compileLabels(selectors: Readonly<Record<string, readonly string[]>>, s
   return any ? { any } : { all };
 }
 
-function compileRules(rules: readonly RoleRule[], site: Site, block: Block, actions: ActionTable, indexes: IndexTable): CompiledRules {
+function compileRules(
+  rules: readonly RoleRule[],
+  site: Site,
+  block: Block,
+  actions: ActionTable,
+  indexes: IndexTable,
+): CompiledRules {
   const byAction = new Map<string, number[]>();
   const list = rules.map((rule, at): CompiledRule => {
     const here = (field: string): Site => ({ role: site.role, path: `${site.path}[${at}].${field}` });
@@ -192,13 +212,19 @@ function assertLists(rule: RoleRule, here: (field: string) => Site): void {
   for (const field of ["actions", "tables", "indexes", "leading_keys", "attributes"] as const) {
     if (rule[field]?.length !== 0) continue;
     const hint = field === "actions" ? "name at least one action" : "leave the field out for all of them";
-    throw new PosternError("role_rule_empty", `Cannot load role "${here(field).role}": ${here(field).path} is an empty list`, { hint });
+    throw new PosternError(
+      "role_rule_empty",
+      `Cannot load role "${here(field).role}": ${here(field).path} is an empty list`,
+      { hint },
+    );
   }
 }
 
 /** What no table can be called would never match: in a deny, a hole. */
 function admitResourceName(pattern: string, site: Site): void {
   if (pattern.includes("{{") || /^[\w.*-]+$/u.test(pattern)) return;
-  const hint = pattern.startsWith("arn:") ? "write the table's name, without the rest of its ARN" : "write a name or a glob such as \"orders-*\"";
+  const hint = pattern.startsWith("arn:")
+    ? "write the table's name, without the rest of its ARN"
+    : 'write a name or a glob such as "orders-*"';
   throw patternError(site, pattern, "names of tables and indexes hold letters, digits, _ - and . only", hint);
 }

@@ -65,13 +65,14 @@ function rolePathOf(selector: string, site: Site): string | null {
     throw patternError(site, selector, "the prefix is written in lower case", `write "role/${selector.slice(5)}"`);
   }
   const path = selector.startsWith("role/") ? selector.slice("role/".length) : selector;
-  if (path === "" || path.startsWith("/")) throw patternError(site, selector, "it names no role", "write the name, or a path such as \"team/Name\"");
+  if (path === "" || path.startsWith("/"))
+    throw patternError(site, selector, "it names no role", 'write the name, or a path such as "team/Name"');
   return path;
 }
 
 function assertNoRegex(selector: string, site: Site): void {
   if (!selector.startsWith("^")) return;
-  throw patternError(site, selector, "regular expressions are not supported here", "write a glob such as \"admin-*\"");
+  throw patternError(site, selector, "regular expressions are not supported here", 'write a glob such as "admin-*"');
 }
 
 /** Each part of the ARN before the first that holds a `*` must be able to match. */
@@ -86,7 +87,12 @@ function assertRoleArn(selector: string, site: Site): void {
     (glob !== 5 || mayBeRole(parts[5] ?? "")) &&
     (glob !== -1 || parts.length === expected.length);
   if (!isRole) {
-    throw patternError(site, selector, "it is not the ARN of an AWS role", "write arn:aws:iam::<12 digits>:role/<name>, or the name alone");
+    throw patternError(
+      site,
+      selector,
+      "it is not the ARN of an AWS role",
+      "write arn:aws:iam::<12 digits>:role/<name>, or the name alone",
+    );
   }
 }
 

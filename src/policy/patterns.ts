@@ -63,10 +63,16 @@ export function compileLabelValues(patterns: readonly string[], site: Site): Mat
     const template = templateOf(pattern, here);
     const isRegex = pattern.startsWith("^") && pattern.endsWith("$");
     if (isRegex && template !== null) {
-      throw patternError(here, pattern, "a regular expression cannot hold a template", "let the trait hold the whole expression");
+      throw patternError(
+        here,
+        pattern,
+        "a regular expression cannot hold a template",
+        "let the trait hold the whole expression",
+      );
     }
     if (isRegex) draft.addRegex(pattern);
-    else if (template?.trait != null && template.before === "" && template.after === "") draft.addSelector(template.trait);
+    else if (template?.trait != null && template.before === "" && template.after === "")
+      draft.addSelector(template.trait);
     else draft.addText(pattern, template);
   });
   return draft.matcher();
@@ -94,7 +100,13 @@ export function templateOf(pattern: string, site: Site): Template | null {
 }
 
 /** An error that names role, place and value. */
-export function patternError(site: Site, value: string, why: string, hint?: string, code = "role_pattern_invalid"): PosternError {
+export function patternError(
+  site: Site,
+  value: string,
+  why: string,
+  hint?: string,
+  code = "role_pattern_invalid",
+): PosternError {
   const message = `Cannot load role "${site.role}": ${site.path} ${JSON.stringify(value)}: ${why}`;
   return new PosternError(code, message, hint === undefined ? {} : { hint });
 }

@@ -43,7 +43,7 @@ export function parseTemplate(text: string): Template | TemplateFault | null {
   return typeof trait === "object" && trait !== null ? trait : { trait, before, after };
 }
 
-const FORMS = "templates are {{internal.x}}, {{external.x}}, {{external[\"x\"]}} and {{user.name}}";
+const FORMS = 'templates are {{internal.x}}, {{external.x}}, {{external["x"]}} and {{user.name}}';
 
 function isUnbalanced(text: string): boolean {
   return text.includes("{{") || text.includes("}}");

@@ -62,6 +62,7 @@ denies_rule(rule, access) if {
 _in_tables(rule, access) if {
 	not rule.tables
 } else if {
+	is_string(access.table)
 	match.denies(rule.tables, access.table)
 }
 

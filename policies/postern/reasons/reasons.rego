@@ -56,7 +56,7 @@ denials contains _reason("rule_denied", message, number, name) if {
 	block := data.postern.compiled.roles[name].deny
 	rule := min(deny.denying_rules(block, access))
 	message := concat("", [
-		"role ", _quote(name), " denies ", _subject(access), " (spec.deny.db_rules[", format_int(rule, 10), "])",
+		"role ", _quote(name), " denies ", _subject(access), " (spec.deny.db_rules[", json.marshal(rule), "])",
 		_rule_note(block.rules.list[rule], access),
 	])
 }
@@ -114,13 +114,13 @@ _is_denied(access) if {
 	count(deny.denying_rules(data.postern.compiled.roles[name].deny, access)) > 0
 }
 
-_mismatch(name) := "allows no database" if {
+_mismatch(name) := "has no db_labels" if {
 	not data.postern.compiled.roles[name].allow.labels
-} else := "allows no database user" if {
+} else := "has no db_users" if {
 	not data.postern.compiled.roles[name].allow.users
-} else := concat("", ["does not match its labels", _label_note(data.postern.compiled.roles[name].allow.labels)]) if {
+} else := concat("", ["has other db_labels", _label_note(data.postern.compiled.roles[name].allow.labels)]) if {
 	not match.allows_labels(data.postern.compiled.roles[name].allow.labels)
-} else := concat("", ["does not match the database user", _user_note(data.postern.compiled.roles[name].allow.users)])
+} else := concat("", ["has other db_users", _user_note(data.postern.compiled.roles[name].allow.users)])
 
 # Every rule of the eligible roles that names the action.
 _candidates(access) := [rules.list[number] |
@@ -228,7 +228,7 @@ _resource(access) := "" if {
 _list(texts, separator) := concat(separator, texts) if {
 	count(texts) <= 8
 } else := concat("", [
-	concat(separator, array.slice(texts, 0, 8)), separator, "and ", format_int(count(texts) - 8, 10), " more",
+	concat(separator, array.slice(texts, 0, 8)), separator, "and ", json.marshal(count(texts) - 8), " more",
 ])
 
 _quote(text) := concat("", [`"`, text, `"`])

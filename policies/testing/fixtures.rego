@@ -1,0 +1,82 @@
+# METADATA
+# title: Fixtures
+# description: Questions and compiled roles that the tests start from.
+package testing
+
+# METADATA
+# title: A plain read
+# description: Alice, who holds the role reader, gets an item of orders.
+get_item := {
+	"version": 1,
+	"time": "2026-11-22T14:00:00.000Z",
+	"user": {"name": "alice", "roles": ["reader"], "traits": {}, "mfa_verified": false},
+	"client": {"ip": "127.0.0.1", "user_agent": "Boto3/1.40"},
+	"database": {
+		"name": "example-dynamodb",
+		"labels": {"env": "dev"},
+		"region": "us-east-1",
+		"account_id": "123456789012",
+		"partition": "aws",
+	},
+	"db_user": "arn:aws:iam::123456789012:role/ExampleRole",
+	"request": {
+		"service": "dynamodb",
+		"operation": "GetItem",
+		"id": "01JD0000000000000000000000",
+		"accesses": [access],
+	},
+}
+
+# METADATA
+# title: One access
+access := {
+	"action": "dynamodb:GetItem",
+	"level": "read",
+	"via": "GetItem",
+	"table": "orders",
+	"index": null,
+	"arn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
+	"keys_known": true,
+	"leading_keys": ["ada#1"],
+	"attributes_known": false,
+	"attributes": [],
+	"reads": [],
+	"writes": [],
+	"select": null,
+	"return_values": "NONE",
+	"full_scan": false,
+	"consistent": false,
+}
+
+# METADATA
+# title: Compiled roles
+compiled := {
+	"version": 1,
+	"roles": {
+		"reader": {"allow": {
+			"labels": {"any": true},
+			"users": {"path": {"exact": {"ExampleRole": true}}},
+			"rules": {"index": "i0", "list": [{"tables": {"exact": {"orders": true}}}]},
+		}},
+		"anything": {"allow": {"labels": {"any": true}, "users": {"path": {"any": true}}}},
+		"no-deletes": {"deny": {"rules": {"index": "i1", "list": [{}]}}},
+		"nothing": {},
+	},
+	"indexes": {
+		"i0": {"dynamodb:GetItem": [0]},
+		"i1": {"dynamodb:DeleteItem": [0]},
+	},
+}
+
+# METADATA
+# title: Holding
+# description: The plain read by a user who holds these roles.
+holding(roles) := object.union(get_item, {"user": {"roles": roles}})
+
+# METADATA
+# title: Asking
+# description: The plain read with each of these laid over its access.
+asking(changes) := object.union(
+	get_item,
+	{"request": {"accesses": [object.union(access, change) | some change in changes]}},
+)

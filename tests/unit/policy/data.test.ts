@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { PosternError } from "../../../src/base/errors.ts";
+import { ACTIONS, EQUIVALENT_ACTIONS } from "../../../src/dynamodb/actions.ts";
+import { compilePolicyData, patternsOf, rolesWithPatterns } from "../../../src/policy/data.ts";
+import type { RoleConditions, RoleRule, RoleSpec } from "../../../src/policy/roles.ts";
+
+const actions = { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS };
+const nothing: RoleConditions = { db_labels: {}, db_users: [] };
+
+function role(name: string, allow: Partial<RoleConditions> = {}, deny: Partial<RoleConditions> = {}): RoleSpec {
+  return { name, allow: { ...nothing, ...allow }, deny: { ...nothing, ...deny } };
+}
+
+function compiledRule(rule: RoleRule): unknown {
+  const data = compilePolicyData([role("r", { db_rules: [rule] })], actions);
+  return data.postern.compiled.roles["r"]?.allow?.rules?.list[0];
+}
+
+function refusal(...roles: RoleSpec[]): PosternError {
+  try {
+    compilePolicyData(roles, actions);
+  } catch (error) {
+    assert.ok(error instanceof PosternError);
+    return error;
+  }
+  throw new assert.AssertionError({ message: "nothing was refused" });
+}
+
+describe("compilePolicyData()", () => {
+  it("leaves out what can match nothing", () => {
+    assert.deepEqual(compilePolicyData([role("empty")], actions).postern.compiled, {
+      version: 1,
+      roles: { empty: {} },
+      indexes: {},
+    });
+  });
+
+  it("compiles labels key by key, and lets '*': '*' stand for all of them", () => {
+    const all = compilePolicyData([role("r", { db_labels: { env: ["dev", "test-*"], team: ["*"] } })], actions);
+    assert.deepEqual(all.postern.compiled.roles["r"]?.allow?.labels, {
+      all: [
+        ["env", { exact: { dev: true }, more: { prefix: ["test-"] } }],
+        ["team", { any: true }],
+      ],
+    });
+    const any = compilePolicyData([role("r", { db_labels: { env: ["dev"], "*": ["*"] } })], actions);
+    assert.deepEqual(any.postern.compiled.roles["r"]?.allow?.labels, { any: true });
+  });
+
+  it("expands names, globs and levels to closed sets, indexed by action", () => {
+    const data = compilePolicyData(
+      [
+        role("r", {
+          db_rules: [
+            { actions: ["dynamodb:GetItem", "dynamodb:Batch*Item"] },
+            { actions: ["permissions"] },
+            { actions: ["dynamodb:GetItem"] },
+          ],
+        }),
+      ],
+      actions,
+    );
+    const rules = data.postern.compiled.roles["r"]?.allow?.rules;
+    assert.deepEqual(data.postern.compiled.indexes[rules?.index ?? ""], {
+      "dynamodb:BatchGetItem": [0],
+      "dynamodb:BatchWriteItem": [0],
+      "dynamodb:DeleteResourcePolicy": [1],
+      "dynamodb:GetItem": [0, 2],
+      "dynamodb:PutResourcePolicy": [1],
+    });
+  });
+
+  it("closes denied actions over their equivalents, one step, and allowed ones not", () => {
+    const rule = { actions: ["dynamodb:PutItem"] };
+    const { roles, indexes } = compilePolicyData([role("r", { db_rules: [rule] }, { db_rules: [rule] })], actions)
+      .postern.compiled;
+    const named = (block: "allow" | "deny"): string[] =>
+      Object.keys(indexes[roles["r"]?.[block]?.rules?.index ?? ""] ?? {});
+    assert.deepEqual(named("allow"), ["dynamodb:PutItem"]);
+    assert.deepEqual(named("deny"), ["dynamodb:PartiQLInsert", "dynamodb:PutItem"]);
+  });
+
+  it("keeps one index for all roles of one shape, so that ten thousand roles stay small", () => {
+    const roles = Array.from({ length: 10_000 }, (_, at) =>
+      role(`r${at}`, {
+        db_labels: { team: [`t${at}`] },
+        db_users: ["X"],
+        db_rules: [{ actions: ["read", "write"], tables: [`t${at}-*`] }],
+      }),
+    );
+    const data = compilePolicyData(roles, actions);
+    assert.equal(Object.keys(data.postern.compiled.indexes).length, 1);
+    assert.ok(JSON.stringify(data).length < 2_500_000);
+  });
+
+  it("puts keys, attributes and indexes one level down", () => {
+    assert.deepEqual(
+      compiledRule({
+        actions: ["read"],
+        tables: ["orders"],
+        indexes: ["by-*"],
+        leading_keys: ["{{user.name}}"],
+        attributes: ["id"],
+      }),
+      {
+        tables: { exact: { orders: true } },
+        narrow: {
+          indexes: { more: { prefix: ["by-"] } },
+          leading_keys: { traits: { is: [[null, "", ""]] } },
+          attributes: { within: { exact: { id: true }, more: { prefix: ["id.", "id["] } }, over: ["id"] },
+        },
+      },
+    );
+    assert.deepEqual(compiledRule({ actions: ["read"] }), {});
+  });
+
+  it("takes __proto__ as the name of a role and of a label", () => {
+    const spec = role("__proto__", JSON.parse('{"db_labels": {"__proto__": ["x"]}}') as Partial<RoleConditions>);
+    const text = JSON.stringify(compilePolicyData([spec], actions));
+    assert.match(text, /"roles":\{"__proto__":\{"allow":\{"labels":\{"all":\[\["__proto__",/);
+  });
+
+  it("names role, place and value of an action that does not exist, and guesses what was meant", () => {
+    const error = refusal(role("dev", { db_rules: [{ actions: ["read"] }, { actions: ["dynamodb:GetItems"] }] }));
+    assert.equal(error.code, "role_action_unknown");
+    assert.equal(
+      error.message,
+      'Cannot load role "dev": spec.allow.db_rules[1].actions[0] "dynamodb:GetItems": there is no such action or access level',
+    );
+    assert.equal(error.hint, 'did you mean "dynamodb:GetItem"?');
+  });
+
+  const guesses: [string, string][] = [
+    ["GetItem", 'did you mean "dynamodb:GetItem"?'],
+    ["dynamodb:getitem", 'did you mean "dynamodb:GetItem"?'],
+    ["reads", 'did you mean "read"?'],
+    [
+      "s3:GetObject",
+      'write an IAM action such as "dynamodb:GetItem", a glob, or one of list, read, write, tagging, permissions',
+    ],
+  ];
+  for (const [action, hint] of guesses) {
+    it(`hints at a remedy for ${action}`, () => {
+      assert.equal(refusal(role("dev", {}, { db_rules: [{ actions: [action] }] })).hint, hint);
+    });
+  }
+
+  const refused: [string, string, RoleSpec][] = [
+    [
+      "a glob that matches no action",
+      "role_action_unknown",
+      role("r", { db_rules: [{ actions: ["dynamodb:Fetch*"] }] }),
+    ],
+    [
+      "an empty list, which would be no restriction or no rule",
+      "role_rule_empty",
+      role("r", {}, { db_rules: [{ actions: ["read"], tables: [] }] }),
+    ],
+    ["the key * with another value", "role_pattern_invalid", role("r", {}, { db_labels: { "*": ["prod"] } })],
+    ["a template in a label's key", "role_template_invalid", role("r", { db_labels: { "{{external.k}}": ["x"] } })],
+    [
+      "an ARN as a table",
+      "role_pattern_invalid",
+      role("r", {}, { db_rules: [{ actions: ["read"], tables: ["arn:aws:dynamodb:*:*:table/x"] }] }),
+    ],
+    [
+      "a bad template in keys",
+      "role_template_invalid",
+      role("r", { db_rules: [{ actions: ["read"], leading_keys: ["{{tenant}}"] }] }),
+    ],
+  ];
+  for (const [what, code, spec] of refused) {
+    it(`refuses ${what}`, () => {
+      assert.equal(refusal(spec).code, code);
+    });
+  }
+
+  it("refuses two roles of one name", () => {
+    assert.equal(refusal(role("a"), role("a")).code, "role_duplicate");
+  });
+});
+
+describe("patternsOf()", () => {
+  const data = compilePolicyData(
+    [
+      role("labels", { db_labels: { env: ["^a)|(b$"], re: ["x"] } }),
+      role("rules", {}, { db_rules: [{ actions: ["read"], tables: ["a*b*c"], leading_keys: ["*{{external.t}}*"] }] }),
+      role("users", { db_users: ["a*b*c"] }),
+    ],
+    actions,
+  );
+
+  it("lists every expression bare and wrapped, each once: one that breaks out of its wrapping is valid only wrapped", () => {
+    assert.deepEqual(patternsOf(data), [
+      "(?s:a.*b.*c)",
+      "^(?:(?s:a.*b.*c))$",
+      "^(?:^a)|(b$)$",
+      "^(?s:.*.*)$",
+      "^a)|(b$",
+    ]);
+  });
+
+  it("finds the roles that hold one", () => {
+    assert.deepEqual(rolesWithPatterns(data, new Set(["^a)|(b$"])), ["labels"]);
+    assert.deepEqual(rolesWithPatterns(data, new Set(["(?s:a.*b.*c)"])), ["rules", "users"]);
+  });
+});
