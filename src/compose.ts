@@ -22,7 +22,7 @@ import type { GatewayState } from "./gateway/state.ts";
 import { Directory } from "./identity/directory.ts";
 import type { PolicyBundle } from "./policy/bundle.ts";
 import { compilePolicyData, type PolicyData } from "./policy/data.ts";
-import { PolicyDecisionPoint } from "./policy/pdp.ts";
+import { PolicyDecisionPoint, type PolicyFault } from "./policy/pdp.ts";
 import type { Readiness } from "./telemetry/diagnostics.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
@@ -132,6 +132,13 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   }
 }
 
+/** Policy, people and databases of a configuration, as `openGateway` would put them in force, without opening anything else. */
+export async function loadSources(config: Config, loadPolicy: () => Promise<PolicyBundle>): Promise<{ state: ActiveState }> {
+  const bundle = await loadPolicy();
+  const resources = await firstResources(config, systemClock);
+  return { state: await stateOf(config, { bundle, resources }, { clock: systemClock, onFault: () => undefined }) };
+}
+
 /** What decides: a bundle and the resources that are its data. */
 interface Sources {
   readonly bundle: PolicyBundle;
@@ -145,7 +152,7 @@ interface ReloaderServices {
   readonly recorder: Recorder;
 }
 
-type ActiveState = GatewayState & { readonly policy: PolicyDecisionPoint };
+export type ActiveState = GatewayState & { readonly policy: PolicyDecisionPoint };
 
 /** Keeps one consistent state in force: a change is prepared beside it, tried, and swapped in whole, or refused whole. */
 class Reloader {
@@ -173,7 +180,7 @@ class Reloader {
   activate(change: Partial<Sources>): Promise<void> {
     const activated = this.#last.then(async () => {
       const sources = { ...this.#sources, ...change };
-      this.#state = await stateOf(this.#config, sources, this.#services);
+      this.#state = await stateOf(this.#config, sources, { clock: this.#services.clock, onFault: (fault) => this.#faulted(fault) });
       this.#sources = sources;
       this.refused = null;
       const { recorder, log } = this.#services;
@@ -234,6 +241,11 @@ class Reloader {
     return closers.map((closer) => () => closer.close());
   }
 
+  #faulted({ code, message, revision }: PolicyFault): void {
+    this.#services.metrics.policyFault(code);
+    this.#services.log.error({ code, revision, error: message }, "A policy evaluation failed; the request was denied");
+  }
+
   #refuse(what: "resources" | "policy", source: string, error: unknown): void {
     const reason = messageOf(error);
     this.refused = reason.split("\n", 1)[0] ?? reason;
@@ -247,16 +259,18 @@ class Reloader {
   }
 }
 
-async function stateOf(config: Config, sources: Sources, services: ReloaderServices): Promise<ActiveState> {
+interface StateOptions {
+  readonly clock: Clock;
+  readonly onFault: (fault: PolicyFault) => void;
+}
+
+async function stateOf(config: Config, sources: Sources, { clock, onFault }: StateOptions): Promise<ActiveState> {
   const { bundle, resources } = sources;
   const policy = await PolicyDecisionPoint.load({
     bundle,
     data: policyDataOf(resources),
-    clock: services.clock,
-    onFault: ({ code, message, revision }) => {
-      services.metrics.policyFault(code);
-      services.log.error({ code, revision, error: message }, "A policy evaluation failed; the request was denied");
-    },
+    clock,
+    onFault,
   });
   return { policy, directory: resources.directory, databases: databasesOf(config, resources) };
 }

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { auditCommand } from "./audit/index.ts";
+import { doctorCommand } from "./doctor/index.ts";
 import { policyCommand } from "./policy/index.ts";
 import { readConfig, startCommand } from "./start/index.ts";
 import { packageVersion, versionCommand } from "./version.ts";
@@ -20,6 +21,7 @@ export async function postern(argv: readonly string[]): Promise<number> {
     .version(packageVersion(), "-V, --version")
     .addHelpText("after", EXAMPLES);
   program.addCommand(startCommand());
+  program.addCommand(doctorCommand());
   program.addCommand(policyCommand());
   program.addCommand(auditCommand({ dataDirOf: (file) => readConfig(file).postern.data_dir }));
   program.addCommand(versionCommand());

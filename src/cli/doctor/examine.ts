@@ -1,0 +1,149 @@
+/** The examinations of `postern doctor`, in the order in which a request would meet what they look at. */
+
+import { access, constants, mkdir } from "node:fs/promises";
+import { CredentialSource } from "../../aws/credentials.ts";
+import { roleArn } from "../../aws/arn.ts";
+import { type Database, upstreamFor } from "../../aws/database.ts";
+import { SdkSts } from "../../aws/sts.ts";
+import { systemClock } from "../../base/clock.ts";
+import { messageOf, PosternError } from "../../base/errors.ts";
+import { loadSources } from "../../compose.ts";
+import type { Config } from "../../config/config.ts";
+import { formatAddress } from "../../config/address.ts";
+import { policySource } from "../start/policy-source.ts";
+import { type Finding, fail, ok, warn } from "./findings.ts";
+import { examineTrust } from "./trust.ts";
+
+/** Most seconds between this machine's clock and AWS's: SigV4 refuses more than five minutes, DynamoDB is told the time of signing. */
+const SKEW = { warn: 30, fail: 240 };
+
+/** Examines everything that a configuration needs. Yields findings as they are made. */
+export async function* examine(config: Config, env: NodeJS.ProcessEnv): AsyncGenerator<Finding, void, undefined> {
+  yield ok("configuration", config.file);
+  yield await examineDataDirectory(config.postern.data_dir);
+  let databases: ReadonlyMap<string, Database>;
+  try {
+    const sources = await loadSources(config, policySource(config));
+    databases = sources.state.databases;
+    yield ok("policy", `revision ${sources.state.policy.revision}, evaluated ${sources.state.policy.engine === "direct" ? "directly" : "through the npm package (slower)"}`);
+    yield ok("resources", `${sources.state.directory.users().length} users, ${sources.state.directory.roles().length} roles, ${databases.size} databases`);
+    for (const { address, user, database } of config.db_service.listeners) {
+      const subject = `listener ${formatAddress(address)}`;
+      if (sources.state.directory.principalOf(user) === undefined) {
+        yield fail(subject, `there is no user "${user}"`, "add a user document, or correct the listener");
+      } else if (!databases.has(database)) yield fail(subject, `there is no database "${database}"`, "add it, or correct the listener");
+      else if (sources.state.directory.lockOf(user) !== undefined) yield warn(subject, `the user "${user}" is locked`, "remove the lock when its time is over");
+    }
+  } catch (error) {
+    yield fail("policy and resources", messageOf(error), error instanceof PosternError && error.hint !== undefined ? error.hint : "correct what it names");
+    return;
+  }
+  yield* examineAws(config, databases, env);
+}
+
+async function examineDataDirectory(directory: string): Promise<Finding> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    return ok("data directory", directory);
+  } catch (error) {
+    return fail("data directory", messageOf(error), `make "${directory}" a directory that this user can write, or set postern.data_dir`);
+  }
+}
+
+async function* examineAws(config: Config, databases: ReadonlyMap<string, Database>, env: NodeJS.ProcessEnv): AsyncGenerator<Finding, void, undefined> {
+  const sts = new SdkSts({ env });
+  const credentials = new CredentialSource({ sts, clock: systemClock, random: Math.random, env });
+  try {
+    const probe = await credentials.probe(databases.values());
+    const needed = [...databases.values()].some((database) => !database.emulator) || sts.isOverridden;
+    let own: string | undefined;
+    if (!probe.ready) {
+      yield fail("own AWS credentials", probe.error.message, "give the gateway an instance role, a profile or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+    } else if (needed) {
+      const region = env["AWS_REGION"] ?? [...databases.values()][0]?.region ?? "us-east-1";
+      const identity = await examineOwnIdentity(region, env);
+      own = identity.arn;
+      yield* identity.findings;
+    }
+    for (const database of databases.values()) yield await examineEndpoint(database);
+    for (const { user, dbUser, database } of chosenRoles(config, databases)) {
+      let arn: string;
+      try {
+        arn = roleArn(dbUser, database);
+      } catch (error) {
+        yield fail(`AWS role ${dbUser}`, messageOf(error), "name a role of the database's account");
+        continue;
+      }
+      try {
+        await credentials.credentialsFor({ database, roleArn: arn, user, session: {} });
+        yield ok(`AWS role ${arn}`, database.emulator && !sts.isOverridden ? "an emulator's roles need no STS" : `assumed for "${user}"`);
+      } catch (error) {
+        yield fail(`AWS role ${arn}`, messageOf(error), "let its trust policy name the gateway's own identity, and allow the gateway sts:AssumeRole on it");
+      }
+      if (own !== undefined && (!database.emulator || sts.isOverridden)) yield await examineTrust(arn, own, database.region);
+    }
+  } finally {
+    credentials.close();
+  }
+}
+
+/** Every (AWS role, database) that listeners choose, once. */
+function chosenRoles(config: Config, databases: ReadonlyMap<string, Database>): { user: string; dbUser: string; database: Database }[] {
+  const chosen = new Map<string, { user: string; dbUser: string; database: Database }>();
+  for (const { user, database: name, db_user: dbUser } of config.db_service.listeners) {
+    const database = databases.get(name);
+    if (database !== undefined) chosen.set(`${name} ${dbUser}`, { user, dbUser, database });
+  }
+  return [...chosen.values()];
+}
+
+/** Who the gateway is, and whether its clock agrees with STS's. */
+async function examineOwnIdentity(region: string, env: NodeJS.ProcessEnv): Promise<{ arn: string | undefined; findings: Finding[] }> {
+  const findings: Finding[] = [];
+  try {
+    const { STSClient, GetCallerIdentityCommand } = await import("@aws-sdk/client-sts");
+    const endpoint = env["AWS_ENDPOINT_URL_STS"] ?? env["AWS_ENDPOINT_URL"];
+    const client = new STSClient({ region, maxAttempts: 2, ...(endpoint === undefined ? {} : { endpoint }) });
+    let serverTime: number | undefined;
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        const { headers } = result.response as { headers?: Record<string, string> };
+        serverTime = Date.parse(headers?.["date"] ?? "");
+        return result;
+      },
+      { step: "deserialize", priority: "low", name: "readDate" },
+    );
+    const { Arn } = await client.send(new GetCallerIdentityCommand({}), { abortSignal: AbortSignal.timeout(10_000) });
+    client.destroy();
+    findings.push(ok("own AWS identity", Arn ?? "unknown"));
+    if (serverTime !== undefined && !Number.isNaN(serverTime)) findings.push(clockFinding(Math.abs(Date.now() - serverTime) / 1000));
+    return { arn: Arn, findings };
+  } catch (error) {
+    const why = error instanceof Error ? `${error.name}: ${error.message}` : messageOf(error);
+    findings.push(fail("STS", `it did not say who the gateway is (${why})`, "let the gateway reach STS of the region, and check its credentials"));
+    return { arn: undefined, findings };
+  }
+}
+
+function clockFinding(seconds: number): Finding {
+  const message = `${seconds.toFixed(0)} s apart from AWS`;
+  const remedy = "let the machine keep time with NTP: AWS refuses signatures that are five minutes off";
+  if (seconds >= SKEW.fail) return fail("clock", message, remedy);
+  return seconds >= SKEW.warn ? warn("clock", message, remedy) : ok("clock", message);
+}
+
+/** Whether anything answers HTTP at a database's endpoint; DynamoDB greets an unsigned GET. */
+async function examineEndpoint(database: Database): Promise<Finding> {
+  const { origin } = upstreamFor(database, "dynamodb");
+  const subject = `database ${database.name}`;
+  try {
+    const response = await fetch(origin, { redirect: "manual", signal: AbortSignal.timeout(5_000) });
+    await response.body?.cancel();
+    return ok(subject, `${origin} answers`);
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
+    return fail(subject, `${origin} does not answer (${cause})`, "check uri and region, and let the gateway reach it");
+  }
+}
