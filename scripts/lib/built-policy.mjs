@@ -11,7 +11,7 @@ import { compilePolicy, filesBelow, keyOf, readSources, writeWhole } from "./com
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** Builds the policy below `root` unless its build is up to date. `opa` is what findOpa() gave. */
-export async function buildPolicy({ opa, root = PROJECT, say = () => undefined, smoke = true }) {
+export async function buildPolicy({ opa, root = PROJECT, say = () => undefined }) {
   const policies = join(root, "policies");
   const capabilities = join(policies, "capabilities.json");
   const output = join(root, "build", "policy", "bundle.tar.gz");
@@ -28,7 +28,7 @@ export async function buildPolicy({ opa, root = PROJECT, say = () => undefined, 
   const bundle = await compilePolicy({ opa: opa.path, sources, capabilities, revision });
   const wasm = membersOf(bundle).get("policy.wasm");
   if (wasm === undefined || !WebAssembly.validate(wasm)) throw new Error("OPA built a policy that WebAssembly refuses as invalid");
-  if (smoke) await requireDenial(wasm);
+  await requireDenial(wasm);
   await writeWhole(output, bundle);
   return { output, revision, built: true };
 }

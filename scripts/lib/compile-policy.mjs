@@ -61,12 +61,21 @@ export async function compilePolicy({ opa, sources, data, capabilities, revision
 
 export function run(command, args, { cwd, env, timeout } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, timeout, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    // Not spawn's own `timeout`: where the program is not there its timer goes on and keeps us alive.
+    const timer = timeout === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), timeout);
     const output = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"]) {
       child[stream].setEncoding("utf8").on("data", (text) => (output[stream] += text));
     }
-    child.on("error", reject).on("close", (code, signal) => resolve({ code: code ?? signal, ...output }));
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code: code ?? signal, ...output });
+    });
   });
 }
 
