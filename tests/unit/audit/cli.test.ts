@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { CommanderError, type Command } from "commander";
+import { auditCommand, type AuditCommandPorts } from "../../../src/cli/audit/index.ts";
+import { COMPLETED, ManualClock, newFacts, newSession, openRecorder, temporaryDirectory } from "./support.ts";
+
+describe("postern audit", () => {
+  it("ls shows people who did what to which table, whether it was allowed, and why not", async (t) => {
+    const dataDir = await sampleLog(t);
+    assert.equal(
+      await run(["ls", "--data-dir", dataDir]),
+      [
+        "TIME                  USER   ACTION            ON                RESULT   STATUS  LATENCY  REASON",
+        "2026-11-22 14:00:00Z  alice  db.session.start  example-dynamodb",
+        "2026-11-22 14:00:00Z  alice  GetItem           orders            allowed  200     1.2 ms",
+        "2026-11-22 14:00:00Z  alice  DeleteTable       orders            denied   400     1.2 ms   rule_not_matched: no role allows it",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("ls prints records as JSON and YAML, and takes data_dir from a configuration", async (t) => {
+    const dataDir = await sampleLog(t);
+    const json = await run(["ls", "-c", "postern.yaml", "-f", "json", "--denied"], { dataDirOf: (file) => (file === "postern.yaml" ? dataDir : "") });
+    assert.deepEqual((JSON.parse(json) as { target: string }[]).map((record) => record.target), ["DynamoDB_20120810.DeleteTable"]);
+    assert.match(await run(["ls", "--data-dir", dataDir, "-f", "yaml", "--limit", "1"]), /^- event: db\.session\.dynamodb\.request\n/);
+  });
+
+  it("ls colours refusals only where colour is wanted, and shows no control character of a client", async (t) => {
+    const dataDir = await sampleLog(t, "Delete\u001b[2JTable");
+    assert.equal((await run(["ls", "--data-dir", dataDir])).includes("\u001b"), false);
+    assert.match(await run(["ls", "--data-dir", dataDir], { color: true }), /\u001b\[31m.*Delete\?\[2JTable/);
+  });
+
+  it("tail prints the last lines as JSON, one a line, and with --follow those to come", async (t) => {
+    const dataDir = await sampleLog(t);
+    const lines = (await run(["tail", "--data-dir", dataDir, "-f", "json", "-n", "2"])).trimEnd().split("\n");
+    assert.deepEqual(lines.map((line) => (JSON.parse(line) as { outcome: string }).outcome), ["completed", "denied"]);
+    const recorder = await openRecorder(join(dataDir, "audit"));
+    let turns = 2;
+    const wait = async (): Promise<boolean> => {
+      await recorder.record({ event: "postern.service.stop", code: "PSV02I", service: "s", reason: "r" });
+      return turns-- > 0;
+    };
+    const followed = await run(["tail", "--data-dir", dataDir, "-f", "json", "-n", "1", "--follow"], { wait });
+    await recorder.close();
+    const events = followed.trimEnd().split("\n").map((line) => (JSON.parse(line) as { event: string }).event);
+    assert.deepEqual(events, ["db.session.dynamodb.request", "postern.service.stop", "postern.service.stop"]);
+  });
+
+  it("verify prints an anchor that a later run accepts, and fails with the place of what was altered", async (t) => {
+    const dataDir = await sampleLog(t);
+    const [, anchor = ""] = /anchor (\S+)/.exec(await run(["verify", "--data-dir", dataDir])) ?? [];
+    assert.match(await run(["verify", "--data-dir", dataDir, "--anchor", anchor]), /^ok {2}main: 4 lines in 1 file/);
+    const path = join(dataDir, "audit", "main-000000000001.jsonl");
+    writeFileSync(path, readFileSync(path, "utf8").replace("GetItem", "PutItem"));
+    let answer = "";
+    await assert.rejects(run(["verify", "--data-dir", dataDir], { write: (text) => (answer += text) }), { code: "failed", exitCode: 1 });
+    assert.match(answer, /^main-000000000001\.jsonl:2: altered: .*\nBAD {2}main:/);
+  });
+
+  it("verify fails where there is no log, rather than calling nothing sound", async (t) => {
+    await assert.rejects(run(["verify", "--data-dir", temporaryDirectory(t)]), { code: "failed" });
+  });
+
+  it("refuses values that it cannot read, and events that do not exist", async (t) => {
+    const dataDir = temporaryDirectory(t);
+    for (const args of [["--since", "yesterday"], ["--limit", "0"], ["-f", "xml"]]) {
+      await assert.rejects(run(["ls", "--data-dir", dataDir, ...args]), CommanderError);
+    }
+    await assert.rejects(run(["ls", "--data-dir", dataDir, "--event", "db.session.strat"]), { exitCode: 2 });
+  });
+
+  it("ends every help text in examples", () => {
+    const command = auditCommand({ dataDirOf: () => "" });
+    for (const each of [command, ...command.commands]) {
+      let help = "";
+      each.configureOutput({ writeOut: (text) => (help += text) });
+      each.outputHelp();
+      assert.match(help, /\nExamples:\n(?: {2}postern audit .*\n?)+$/, each.name());
+    }
+  });
+});
+
+async function run(args: string[], ports: Partial<AuditCommandPorts> = {}): Promise<string> {
+  let answer = "";
+  const command = auditCommand({
+    dataDirOf: () => "",
+    write: (text) => void (answer += text),
+    color: false,
+    clock: new ManualClock(),
+    ...ports,
+  });
+  for (const each of [command, ...command.commands] as Command[]) each.exitOverride().configureOutput({ writeErr: () => undefined });
+  await command.parseAsync(args, { from: "user" });
+  return answer;
+}
+
+async function sampleLog(t: TestContext, operation = "DeleteTable"): Promise<string> {
+  const dataDir = temporaryDirectory(t);
+  const recorder = await openRecorder(join(dataDir, "audit"));
+  const facts = newFacts(newSession());
+  await recorder.record({ event: "db.session.start", code: "TDB00I", session: facts.session, error: null });
+  const uid = await recorder.begin(facts);
+  await recorder.finish(uid, COMPLETED);
+  await recorder.record({
+    event: "db.session.dynamodb.request",
+    ...facts,
+    ...COMPLETED,
+    target: `DynamoDB_20120810.${operation}`,
+    decision: {
+      id: "d",
+      allow: false,
+      reasons: [{ code: "rule_not_matched", message: "no role allows it", access: 0, role: null }],
+      roles: [],
+      revision: "r",
+      eval_us: 1,
+    },
+    outcome: "denied",
+    status_code: 400,
+    response: null,
+  });
+  await recorder.close();
+  return dataDir;
+}
