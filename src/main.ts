@@ -7,6 +7,9 @@ import { reportError } from "./cli/report-error.ts";
 /** Exit codes: the same for every command. */
 const EXIT = { done: 0, failed: 1, misused: 2 } as const;
 
+// The SDK would greet every start on Node 20 with a warning about versions to come; the lock file pins one that runs here.
+process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
+
 try {
   const code = await postern(process.argv.slice(2));
   process.exitCode = code;
