@@ -1,5 +1,6 @@
 /** The sandbox's DynamoDB door: checks the signature of each request as AWS would, notes what it saw, then lets it in. */
 
+import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import { crc32, gzipSync } from "node:zlib";
 import type { Clock } from "../base/clock.ts";

@@ -1,5 +1,6 @@
 /** A small HTTP server on loopback that hands over whole requests and sends whole answers. */
 
+import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ReceivedRequest } from "./sigv4.ts";

@@ -3,6 +3,7 @@
  * endpoint would refuse, this refuses, with AWS's own error codes.
  */
 
+import { Buffer } from "node:buffer";
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 
 const algorithm = "AWS4-HMAC-SHA256";
@@ -151,8 +152,8 @@ function parseAuthorization(value: string): Authorization | string {
   if (credential === undefined) return "Authorization header requires 'Credential' parameter.";
   if (signature === undefined) return "Authorization header requires 'Signature' parameter.";
   if (signedHeaders === undefined) return "Authorization header requires 'SignedHeaders' parameter.";
-  const [accessKeyId, date, region, service, terminator] = credential;
-  if (credential.length !== 5 || !accessKeyId || !date || !region || !service || !terminator) {
+  const [accessKeyId = "", date = "", region = "", service = "", terminator = ""] = credential;
+  if (credential.length !== 5 || credential.includes("")) {
     return "Credential must have exactly 5 slash-delimited elements.";
   }
   return { accessKeyId, date, region, service, terminator, signedHeaders, signature };

@@ -1,5 +1,6 @@
 /** The STS look-alike: AssumeRole and GetCallerIdentity over the Query protocol, with every signature checked. */
 
+import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { type AssumedRole, assumeRole, type StsRefusal } from "./assume-role.ts";

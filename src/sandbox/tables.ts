@@ -3,6 +3,7 @@
  * that checks signatures. It lacks transactions, streams, PartiQL, TTL changes and backups.
  */
 
+import { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import type { Server } from "node:http";
 import process from "node:process";

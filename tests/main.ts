@@ -1,0 +1,33 @@
+/**
+ * Runs every test in one process: node --import tsx tests/main.ts [--scenario] [part of a path …].
+ * Files under tests/scenario run only with --scenario or when a part of their path is given.
+ */
+
+import { readdir } from "node:fs/promises";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const words = process.argv.slice(2);
+const filters = words.filter((word) => !word.startsWith("--"));
+const withScenarios = words.includes("--scenario") || filters.some((filter) => filter.includes("scenario"));
+
+const files = (await readdir(folder, { recursive: true }))
+  .map((file) => file.replaceAll("\\", "/"))
+  .filter((file) => file.endsWith(".test.ts"))
+  .filter((file) => withScenarios || !file.startsWith("scenario/"))
+  .filter((file) => filters.length === 0 || filters.some((filter) => `tests/${file}`.includes(filter)))
+  .sort();
+
+if (files.length === 0) {
+  process.stderr.write(`postern: error: No test has ${filters.join(" or ")} in its path\n`);
+  process.exitCode = 2;
+}
+
+// What started us sends this when nothing has happened for long: then say what keeps the process alive.
+process.once("SIGTERM", () => {
+  process.stderr.write(`postern: error: Still open: ${process.getActiveResourcesInfo().join(", ") || "nothing"}\n`);
+  process.exit(1);
+});
+
+for (const file of files) await import(pathToFileURL(folder + file).href);
