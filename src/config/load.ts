@@ -4,7 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, isAbsolute, resolve } from "node:path";
 import type { DatabaseSpec } from "../aws/database.ts";
-import { messageOf, PosternError } from "../base/errors.ts";
+import { PosternError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
 import { formatPath, type DocumentPath, type Problem } from "../identity/problem.ts";
 import { quoted } from "../identity/names.ts";
@@ -13,7 +13,7 @@ import { isMapping } from "../identity/teleport-keys.ts";
 import { formatAddress, parseAddress, type ListenAddress } from "./address.ts";
 import type { Config, JoinToken } from "./config.ts";
 import { isExampleHost, placeholdersIn } from "./placeholders.ts";
-import { ConfigError, type PositionedProblem } from "./problem.ts";
+import { ConfigError, MAX_PLACED, reasonOf, type PositionedProblem } from "./problem.ts";
 import { configSchema, type ConfigDocument, type PosternDocument } from "./schema.ts";
 import { MAX_FILE_BYTES, parseYaml, type YamlDocument } from "./yaml.ts";
 
@@ -48,7 +48,7 @@ export function parseConfig(text: string, file: string, options: LoadOptions): C
       ...(hint === undefined ? {} : { hint }),
     };
   };
-  const fail = (problems: readonly Problem[]): ConfigError => new ConfigError("config_invalid", attempt, problems.map(positioned));
+  const fail = (problems: readonly Problem[]): ConfigError => new ConfigError("config_invalid", attempt, problems.slice(0, MAX_PLACED).map(positioned), { total: problems.length });
 
   const placeholders = placeholdersIn(value);
   const forgotten = new Set(placeholders.map(({ path }) => formatPath(path)));
@@ -75,7 +75,7 @@ function readText(file: string): string {
     return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
   } catch (cause) {
     if (cause instanceof PosternError) throw cause;
-    throw fail(cause instanceof TypeError ? "The file is not UTF-8 text" : `The file cannot be read: ${messageOf(cause)}`, cause);
+    throw fail(cause instanceof TypeError ? "The file is not UTF-8 text" : `The file cannot be read: ${reasonOf(cause)}`, cause);
   }
 }
 

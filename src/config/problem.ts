@@ -1,6 +1,6 @@
 /** Faults of files that people write, with file, line and column: collected, ordered, bounded, shown together. */
 
-import { PosternError, type SourcePosition } from "../base/errors.ts";
+import { messageOf, PosternError, type SourcePosition } from "../base/errors.ts";
 
 /** One fault, and where it stands. */
 export interface PositionedProblem extends SourcePosition {
@@ -42,10 +42,27 @@ export type ConfigErrorCode = "config_invalid" | "config_unreadable" | "resource
 /** Most problems that one error shows. */
 export const MAX_PROBLEMS = 50;
 
+/** Most problems of one document whose places are looked for: each search walks the document. */
+export const MAX_PLACED = 500;
+
 /** `file:line:column: message`, and the hint on a line of its own. */
 export function formatProblem({ file, line, column, message, hint }: PositionedProblem): string {
   return `${file}:${line}:${column}: ${message}${hint === undefined ? "" : `\n  hint: ${hint}`}`;
 }
+
+/** What the system said, in words. */
+export function reasonOf(cause: unknown): string {
+  const code: unknown = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return REASONS[String(code)] ?? messageOf(cause);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "it does not exist",
+  EACCES: "this user may not read it",
+  EISDIR: "it is a directory",
+  ENOTDIR: "it is not a directory",
+  ELOOP: "its links go round in a circle",
+};
 
 function byPlace(a: PositionedProblem, b: PositionedProblem): number {
   if (a.file !== b.file) return a.file < b.file ? -1 : 1;

@@ -12,7 +12,7 @@ import { isMapping } from "../identity/teleport-keys.ts";
 import { parseUser, type User } from "../identity/user.ts";
 import { databaseResourceSchema } from "./database-schema.ts";
 import { placeholdersIn } from "./placeholders.ts";
-import type { PositionedProblem } from "./problem.ts";
+import { MAX_PLACED, type PositionedProblem } from "./problem.ts";
 import { parseYaml, type YamlDocument, type YamlPlace } from "./yaml.ts";
 
 /** A resource and where it was read. */
@@ -61,8 +61,8 @@ export async function readResourceFile(bytes: Uint8Array, file: string, limit: n
     }
     problems.push(...document.problems);
     if (document.problems.length === 0 && document.value !== null) readResource(document, resources, problems, warnings);
-    // What a parser that failed half-way makes of the rest would only confuse.
-    if (document.problems.length > 0) break;
+    // What a parser that failed half-way makes of the rest would only confuse, and nobody reads hundreds of problems.
+    if (document.problems.length > 0 || problems.length > MAX_PLACED) break;
     const paused = pause();
     if (paused !== undefined) await paused;
   }
@@ -82,15 +82,16 @@ function readResource(document: YamlDocument, resources: Resource[], problems: P
     return;
   }
   const placeholders = placeholdersIn(value);
-  problems.push(...placeholders.map(positioned));
+  problems.push(...placeholders.slice(0, MAX_PLACED).map(positioned));
   try {
     const { resource, warnings: told } = READERS[kind as ResourceKind](value);
-    warnings.push(...told.map(positioned));
+    warnings.push(...told.slice(0, MAX_PLACED).map(positioned));
     resources.push({ ...resource, place });
   } catch (thrown) {
     if (!(thrown instanceof DocumentError)) throw thrown;
     const forgotten = new Set(placeholders.map(({ path }) => path.join("\n")));
-    problems.push(...thrown.problems.filter(({ path }) => !forgotten.has(path.join("\n"))).map(positioned));
+    const rest = thrown.problems.filter(({ path }) => !forgotten.has(path.join("\n")));
+    problems.push(...rest.slice(0, MAX_PLACED).map(positioned));
   }
 }
 

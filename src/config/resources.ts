@@ -6,13 +6,13 @@ import { join } from "node:path";
 import type { DatabaseSpec } from "../aws/database.ts";
 import type { Clock } from "../base/clock.ts";
 import { systemClock } from "../base/clock.ts";
-import { messageOf, PosternError, type SourcePosition } from "../base/errors.ts";
+import { PosternError, type SourcePosition } from "../base/errors.ts";
 import { Directory } from "../identity/directory.ts";
 import { quoted } from "../identity/names.ts";
 import { parsePath, ResourceProblemsError, type DocumentPath, type ResourceKind, type ResourceProblem } from "../identity/problem.ts";
 import type { Role } from "../identity/role.ts";
 import { resourcePathOf } from "./database-schema.ts";
-import { ConfigError, MAX_PROBLEMS, type PositionedProblem } from "./problem.ts";
+import { ConfigError, MAX_PROBLEMS, reasonOf, type PositionedProblem } from "./problem.ts";
 import { digestOf, readResourceFile, type Resource, type ResourceFile } from "./resource-file.ts";
 import { MAX_FILE_BYTES, positionIn, type YamlPlace } from "./yaml.ts";
 
@@ -102,7 +102,7 @@ async function readFiles(
   pause: Pause,
 ): Promise<{ files: Map<string, ResourceFile>; warnings: PositionedProblem[] }> {
   const unreadable = (file: string, cause: unknown): ConfigError => {
-    const message = `${file === directory ? "The directory" : "The file"} cannot be read: ${messageOf(cause)}`;
+    const message = `${file === directory ? "The directory" : "The file"} cannot be read: ${reasonOf(cause)}`;
     return new ConfigError("resources_unreadable", attempt, [{ file, line: 1, column: 1, message }], { cause });
   };
   const entries = await readdir(directory).catch((cause: unknown) => {

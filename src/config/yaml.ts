@@ -1,10 +1,10 @@
 /** YAML 1.2 with places: documents as plain values, and where in the file each of them stands. */
 
-import { Composer, type Document, isAlias, isMap, isSeq, LineCounter, type Node, Parser, type YAMLMap } from "yaml";
+import { Composer, type CST, type Document, isAlias, isMap, isSeq, LineCounter, type Node, Parser, type YAMLMap } from "yaml";
 import type { SourcePosition } from "../base/errors.ts";
 import type { DocumentPath } from "../identity/problem.ts";
-import type { PositionedProblem } from "./problem.ts";
-import { valueOf, type Fault } from "./yaml-value.ts";
+import { MAX_PLACED, type PositionedProblem } from "./problem.ts";
+import { MAX_DEPTH, valueOf, type Fault } from "./yaml-value.ts";
 
 /** Largest file that is read. */
 export const MAX_FILE_BYTES: number = 1024 * 1024;
@@ -39,7 +39,12 @@ export function* parseYaml(text: string, file: string): Generator<YamlDocument, 
     return;
   }
   let start = 0;
-  for (const { document, lines } of compose(text)) {
+  for (const composed of compose(text)) {
+    if ("tooDeep" in composed) {
+      yield broken(file, text, composed.tooDeep, `It is nested deeper than ${MAX_DEPTH} levels`);
+      return;
+    }
+    const { document, lines } = composed;
     const place: YamlPlace = { file, text, start, end: document.range[2] };
     start = place.end;
     yield documentOf(document, lines, place);
@@ -50,8 +55,9 @@ export function* parseYaml(text: string, file: string): Generator<YamlDocument, 
 export function positionIn(place: YamlPlace, path: DocumentPath, at?: "key"): SourcePosition {
   const above = place.text.slice(0, place.start);
   const lines = above.split("\n");
-  for (const { document, lines: counter } of compose(place.text.slice(place.start, place.end))) {
-    const { line, column } = locate(document, counter, place.file, path, at);
+  for (const composed of compose(place.text.slice(place.start, place.end))) {
+    if ("tooDeep" in composed) break;
+    const { line, column } = locate(composed.document, composed.lines, place.file, path, at);
     return { file: place.file, line: line + lines.length - 1, column: line === 1 ? column + (lines.at(-1)?.length ?? 0) : column };
   }
   return { file: place.file, line: lines.length, column: 1 };
@@ -61,17 +67,45 @@ export function positionIn(place: YamlPlace, path: DocumentPath, at?: "key"): So
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
-interface Composed {
-  readonly document: Document.Parsed;
-  readonly lines: LineCounter;
-}
+/** A document, or the offset at which it is nested too deep to be looked at. */
+type Composed = { readonly document: Document.Parsed; readonly lines: LineCounter } | { readonly tooDeep: number };
 
 function* compose(text: string): Generator<Composed, void, undefined> {
   const lines = new LineCounter();
   const parser = new Parser(lines.addNewLine);
   // Duplicate keys are looked for in valueOf(): the library compares every key with every other.
   const composer = new Composer({ stringKeys: true, uniqueKeys: false, resolveKnownTags: false, version: "1.2", schema: "core", merge: false });
-  for (const document of composer.compose(parser.parse(text))) yield { document: document as Document.Parsed, lines };
+  for (const token of parser.parse(text)) {
+    // The composer recurses. With the stack nearly used up, V8 ends the whole process when it compiles a regular
+    // expression there: no exception that could be caught. So depth is bounded before, without recursion.
+    const tooDeep = depthFault(token);
+    if (tooDeep !== undefined) {
+      yield { tooDeep };
+      return;
+    }
+    for (const document of composer.next(token)) yield { document: document as Document.Parsed, lines };
+  }
+  for (const document of composer.end()) yield { document: document as Document.Parsed, lines };
+}
+
+/** The offset of the first token beyond the bound. One level of values is at most two of tokens. */
+function depthFault(root: CST.Token): number | undefined {
+  let level: readonly CST.Token[] = [root];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > 2 * MAX_DEPTH + 2) return level[0]?.offset;
+    level = level.flatMap(partsOf);
+  }
+  return undefined;
+}
+
+function partsOf(token: CST.Token): CST.Token[] {
+  if (token.type === "document") return token.value === undefined ? [] : [token.value];
+  if (!("items" in token)) return [];
+  return token.items.flatMap(({ key, value }: CST.CollectionItem) => [key, value].filter((part): part is CST.Token => isCollection(part)));
+}
+
+function isCollection(token: CST.Token | null | undefined): token is CST.Token {
+  return token !== null && token !== undefined && "items" in token;
 }
 
 function documentOf(document: Document.Parsed, lines: LineCounter, place: YamlPlace): YamlDocument {
@@ -79,7 +113,7 @@ function documentOf(document: Document.Parsed, lines: LineCounter, place: YamlPl
   const value = faults.length > 0 ? null : valueOf(document, faults);
   return {
     value: faults.length > 0 ? null : value,
-    problems: faults.map(({ offset, message, hint }) => ({
+    problems: faults.slice(0, MAX_PLACED).map(({ offset, message, hint }) => ({
       ...positionAt(lines, offset, place.file),
       message,
       ...(hint === undefined ? {} : { hint }),

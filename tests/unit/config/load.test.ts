@@ -1,0 +1,262 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { inspect } from "node:util";
+import { resolveDatabase } from "../../../src/aws/database.ts";
+import { PosternError } from "../../../src/base/errors.ts";
+import { loadConfig, parseConfig, type LoadOptions } from "../../../src/config/load.ts";
+import { ConfigError } from "../../../src/config/problem.ts";
+import { configJsonSchema, configurationReference } from "../../../src/config/reference.ts";
+
+const GUIDE = `version: v3
+teleport:
+  nodename: CHANGEME
+  data_dir: /var/lib/teleport
+  proxy_server: teleport.example.com:443
+  auth_token: /tmp/token
+db_service:
+  enabled: "yes"
+  # Lists statically registered databases proxied by this agent.
+  databases:
+    - name: "example-dynamodb"
+      protocol: "dynamodb"
+      # uri: "dynamodb.us-east-1.amazonaws.com:443"
+      static_labels:
+        env: "dev"
+      aws:
+        region: "us-east-1"
+        account_id: "abcd1234-this-is-an-example"
+`;
+const FILLED = GUIDE.replace("CHANGEME", "gw-1").replace("abcd1234-this-is-an-example", "123456789012");
+
+describe("parseConfig()", () => {
+  it("reads the guide's agent file once its placeholders are filled", () => {
+    const config = parse(FILLED);
+    assert.equal(config.postern.nodename, "gw-1");
+    assert.deepEqual(config.postern.auth_token, { kind: "file", path: "/tmp/token" });
+    assert.deepEqual(config.db_service, {
+      enabled: true,
+      listeners: [],
+      databases: [
+        { name: "example-dynamodb", protocol: "dynamodb", static_labels: { env: "dev" }, aws: { region: "us-east-1", account_id: "123456789012" } },
+      ],
+    });
+    assert.deepEqual(config.warnings.map(({ line, message }) => [line, message.split(" ")[0]]), [
+      [5, "teleport.proxy_server"],
+      [6, "teleport.auth_token"],
+    ]);
+  });
+
+  it("names the placeholders that were left in the guide's file, and nothing else", () => {
+    assert.deepEqual(problemsIn(GUIDE), [
+      '3:13 teleport.nodename: "CHANGEME" is still a placeholder',
+      '18:21 db_service.databases[0].aws.account_id: "abcd1234-this-is-an-example" is still a placeholder',
+    ]);
+  });
+
+  for (const value of ["changeme", "<ACCOUNT_ID>", "${ACCOUNT_ID}", "arn:aws:iam::abcd1234-this-is-an-example:role/X", "sha256:…", "abcd123-insecure-do-not-use-this"]) {
+    it(`knows ${value} for a placeholder`, () => {
+      assert.match(problemsIn(`version: v3\npostern:\n  nodename: ${JSON.stringify(value)}\n`).join(), /still a placeholder/);
+    });
+  }
+
+  it("fills in defaults and makes paths absolute", () => {
+    const config = parse("version: v3\npostern: {resources: ./r, data_dir: d}\npolicy: {bundle: p}\n", "/etc/postern/postern.yaml");
+    assert.equal(config.postern.resources, "/etc/postern/r");
+    assert.equal(config.postern.data_dir, "/etc/postern/d");
+    assert.equal(config.policy.bundle, "/etc/postern/p");
+    assert.equal(config.postern.workers, 1);
+    assert.deepEqual(config.postern.audit, { mode: "strict", fsync: "batch", redact: "hash" });
+    assert.deepEqual(config.postern.log, { severity: "info", format: "text" });
+    assert.equal(config.db_service.enabled, false);
+    assert.equal(parse("version: v3\n").postern.data_dir, "/var/lib/postern");
+    assert.equal(parse("version: v3\n", "/x/y.yaml", { env: { POSTERN_DATA_DIR: "/data" } }).postern.data_dir, "/data");
+  });
+
+  for (const [word, expected] of Object.entries({ yes: true, '"yes"': true, "true": true, "on": true, no: false, '"no"': false, "false": false, "off": false })) {
+    it(`takes enabled: ${word} for ${expected}`, () => assert.equal(parse(`version: v3\ndb_service: {enabled: ${word}}\n`).db_service.enabled, expected));
+  }
+
+  it("collects every fault, each at its place and with its remedy", () => {
+    const text = `version: v3
+postern:
+  data_dirr: x
+  workers: 0
+  audit: {mode: stict}
+db_service:
+  enabled: maybe
+  databases:
+    - name: a
+      protocol: mysql
+      static_lables: {env: dev}
+      aws: {account_id: 012345678901}
+auth_service: {enabled: yes, cluster_name: x}
+policy: {opa_config: x}
+`;
+    assert.deepEqual(problemsIn(text), [
+      '3:3 postern: unknown key "data_dirr" (did you mean "data_dir"?)',
+      "4:12 postern.workers: expected at least 1, not 0",
+      '5:17 postern.audit.mode: expected strict or best_effort, not "stict" (did you mean strict?)',
+      '7:12 db_service.enabled: expected yes or no, not "maybe"',
+      '10:17 db_service.databases[0].protocol: expected dynamodb, not "mysql"',
+      '11:7 db_service.databases[0]: unknown key "static_lables" (did you mean "static_labels"?)',
+      "12:25 db_service.databases[0].aws.account_id: expected a string, not 12345678901 (put the value in quotes, exactly as you mean it)",
+      '13:25 auth_service.enabled: auth_service is not available in this version (write enabled: "no", or remove the section)',
+      "14:22 policy.opa_config: OPA's own configuration is not available in this version (write policy.bundle)",
+    ]);
+  });
+
+  it("accepts services that are off, whatever else their sections say", () => {
+    parse('version: v3\nauth_service: {enabled: "no", x: 1}\nproxy_service: {enabled: no}\nssh_service: {enabled: false}\n');
+  });
+
+  it("refuses a postern and a teleport section together", () => {
+    assert.match(problemsIn("version: v3\npostern: {}\nteleport: {}\n").join(), /^3:1 There are both/);
+  });
+
+  it("refuses a file that is empty, not a mapping, or more than one document", () => {
+    assert.match(problemsIn("# nothing\n").join(), /The file is empty/);
+    assert.match(problemsIn("- a\n").join(), /Expected a mapping/);
+    assert.match(problemsIn("version: v3\n---\nkind: role\n").join(), /^3:1 A second document/);
+  });
+
+  it("refuses a fixed user on an address that others can reach", () => {
+    for (const address of ["0.0.0.0:8000", "[::]:8000", "10.0.0.1:8000", "gateway.internal:8000", "[::ffff:10.0.0.1]:8000"]) {
+      assert.match(problemsIn(listening(address)).join(), /whoever reaches the address would be that user/, address);
+    }
+  });
+
+  for (const [address, expected] of [
+    ["127.0.0.1:0", { kind: "tcp", host: "127.0.0.1", port: 0 }],
+    ["localhost:8000", { kind: "tcp", host: "localhost", port: 8000 }],
+    ["[::1]:8000", { kind: "tcp", host: "::1", port: 8000 }],
+    ["unix:/run/p.sock", { kind: "unix", path: "/run/p.sock" }],
+    ["unix:p.sock", { kind: "unix", path: "/etc/p.sock" }],
+    ["/run/p.sock", { kind: "unix", path: "/run/p.sock" }],
+  ] as const) {
+    it(`listens on ${address}`, () => assert.deepEqual(parse(listening(address), "/etc/c.yaml").db_service.listeners[0]?.address, expected));
+  }
+
+  for (const [address, remedy] of [
+    ["8000", "127.0.0.1:8000"], [":8000", "127.0.0.1:8000"], ["::1", "[::1]:8000"], ["127.0.0.1", "127.0.0.1:8000"],
+    ["127.1:80", ""], ["127.0.0.1:65536", ""], ["http://localhost:1", ""], ["unix:", ""], [`/${"x".repeat(120)}`, ""],
+  ] as const) {
+    it(`refuses to listen on ${address.slice(0, 20)}`, () => {
+      const problems = problemsIn(listening(address)).join();
+      assert.match(problems, /cannot listen on/);
+      assert.ok(problems.includes(remedy), problems);
+    });
+  }
+
+  it("refuses databases and addresses that are taken, and a listener without its database", () => {
+    const database = (name: string): string => `{name: ${name}, protocol: dynamodb, aws: {region: us-east-1, account_id: "123456789012"}}`;
+    const listener = (address: string, name: string): string => `{address: "${address}", user: u, database: ${name}, db_user: R}`;
+    const text = `version: v3
+db_service:
+  enabled: yes
+  databases: [${database("a")}, ${database("a")}]
+  listeners:
+    - ${listener("127.0.0.1:80", "a")}
+    - ${listener("127.0.0.1:80", "a")}
+    - ${listener("127.0.0.1:0", "a")}
+    - ${listener("127.0.0.1:0", "b")}
+`;
+    assert.deepEqual(problemsIn(text).map((line) => line.replace(/^\S+ /, "")), [
+      'db_service.databases[1].name: database "a" is already taken by db_service.databases[0]',
+      'db_service.listeners[1].address: address "127.0.0.1:80" is already taken by db_service.listeners[0]',
+      'db_service.listeners[3].database: there is no database "b" (name one of db_service.databases)',
+    ]);
+  });
+
+  it("places what the AWS room says of a database", () => {
+    const text = FILLED.replace("# uri: \"dynamodb.us-east-1", "uri: \"dynamodb.eu-west-1");
+    assert.match(problemsIn(text, { env: {}, validateDatabase: resolveDatabase }).join(), /^11:13 Cannot load database "example-dynamodb": .*region/);
+    const validateDatabase = (): never => {
+      throw Object.assign(new PosternError("x", "no such region"), { path: ["aws", "region"] });
+    };
+    assert.deepEqual(problemsIn(FILLED, { env: {}, validateDatabase }), ["17:17 no such region"]);
+  });
+
+  it("keeps the join token out of errors and printouts", () => {
+    assert.doesNotMatch(problemsIn("version: v3\npostern: {auth_token: 8675309}\n").join(), /8675309/);
+    const config = parse("version: v3\npostern: {auth_token: hunter2}\n");
+    assert.doesNotMatch(`${inspect(config, { depth: 9 })}${JSON.stringify(config)}`, /hunter2/);
+  });
+
+  it("shows at most fifty problems and counts the rest", () => {
+    const text = `version: v3\npostern:\n${Array.from({ length: 60 }, (_, at) => `  unknown_key_${at}: 1`).join("\n")}\n`;
+    assert.throws(() => parse(text), (error: unknown) => {
+      assert.ok(error instanceof ConfigError);
+      assert.equal(error.problems.length, 50);
+      assert.match(error.message, /: 60 problems\n/);
+      assert.match(error.message, /\nand 10 more$/);
+      return true;
+    });
+  });
+
+  it("knows later where a path stands", () => {
+    const { line, column } = parse(FILLED).positionOf(["postern", "nodename"]);
+    assert.deepEqual([line, column], [3, 13]);
+  });
+});
+
+describe("loadConfig()", () => {
+  it("loads the standalone example without a warning", () => {
+    const config = loadConfig(new URL("../../../examples/standalone/postern.yaml", import.meta.url).pathname, { env: {}, validateDatabase: resolveDatabase });
+    assert.deepEqual(config.warnings, []);
+    assert.equal(config.db_service.listeners.length, 2);
+  });
+
+  it("says which file cannot be read, is too large, or is no text", () => {
+    const folder = mkdtempSync(join(tmpdir(), "postern-config-"));
+    try {
+      const file = join(folder, "c.yaml");
+      assert.throws(() => loadConfig(file, { env: {} }), { code: "config_unreadable" });
+      writeFileSync(file, Buffer.from([0x61, 0x3a, 0xff]));
+      assert.throws(() => loadConfig(file, { env: {} }), /not UTF-8/);
+      writeFileSync(file, "#".repeat(1024 * 1024 + 1));
+      assert.throws(() => loadConfig(file, { env: {} }), /1048577 bytes, 1048576 allowed/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe("docs/reference", () => {
+  // Compared without white space, for the formatter has its own opinion on it.
+  const squeeze = (text: string): string => text.replace(/[\s-]+/g, "");
+
+  it("configuration.md is what the schema says (npx tsx scripts/reference.ts)", () => {
+    const file = readFileSync(new URL("../../../docs/reference/configuration.md", import.meta.url), "utf8");
+    assert.equal(squeeze(file), squeeze(configurationReference()));
+  });
+
+  it("config.schema.json is what the schema says (npx tsx scripts/reference.ts)", () => {
+    const file = readFileSync(new URL("../../../docs/reference/config.schema.json", import.meta.url), "utf8");
+    assert.deepEqual(JSON.parse(file), JSON.parse(configJsonSchema()));
+  });
+});
+
+function parse(text: string, file = "/etc/postern.yaml", options: LoadOptions = { env: {} }): ReturnType<typeof parseConfig> {
+  return parseConfig(text, file, options);
+}
+
+/** Problems as `line:column message (hint)`; hints of placeholders left out. */
+function problemsIn(text: string, options: LoadOptions = { env: {} }): string[] {
+  try {
+    parse(text, "/etc/postern.yaml", options);
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigError)) throw thrown;
+    return thrown.problems.map(
+      ({ line, column, message, hint }) => `${line}:${column} ${message}${hint === undefined || message.endsWith("placeholder") ? "" : ` (${hint})`}`,
+    );
+  }
+  return [];
+}
+
+function listening(address: string): string {
+  const listener = `{address: ${JSON.stringify(address)}, user: alice, database: d, db_user: R}`;
+  return `version: v3\npostern: {resources: r}\ndb_service:\n  enabled: yes\n  listeners: [${listener}]\n`;
+}
