@@ -97,6 +97,28 @@ test_a_late_access_of_many_is_still_told if {
 	}])
 }
 
+test_a_late_denied_access_of_many_is_told if {
+	changes := [change | some number in numbers.range(0, 49); change := {"action": actions[number == 41]}]
+	question := object.union(fixtures.asking(changes), {"user": {"roles": ["anything", "no-deletes"]}})
+	decide(question) == denied([{
+		"code": "rule_denied",
+		"message": concat("", [
+			`role "no-deletes" denies dynamodb:DeleteItem in GetItem on table "orders" `,
+			"(spec.deny.db_rules[0])",
+		]),
+		"access": 41,
+		"role": "no-deletes",
+	}])
+}
+
+test_only_so_many_denied_accesses_are_told if {
+	changes := [{"action": "dynamodb:DeleteItem"} | some _ in numbers.range(1, 50)]
+	question := object.union(fixtures.asking(changes), {"user": {"roles": ["anything", "no-deletes"]}})
+	count(decide(question).reasons) == 8
+}
+
+actions := {true: "dynamodb:DeleteItem", false: "dynamodb:GetItem"}
+
 tables := {true: "payroll", false: "orders"}
 
 test_only_so_many_reasons_are_told if {

@@ -43,8 +43,13 @@ test_a_malformed_deny_denies[note] if {
 	denials({"p": {"deny": malformed}}) == told(message)
 }
 
+test_a_malformed_deny_is_not_read_entry_by_entry[note] if {
+	some note, entry in {"text": "no", "object": {"message": "no"}}
+	denials({"p": {"deny": {"a": entry}}}) == told("its deny must be a set of messages, not a value of type object")
+}
+
 test_a_malformed_entry_denies[note] if {
-	some note, malformed in {"number": 1, "false": false, "nameless": {"msg": "no"}, "list": ["no"]}
+	some note, malformed in {"number": 1, "false": false, "nameless": {"msg": "no"}, "numbered": {"message": 7}, "list": ["no"]}
 	denials({"p": {"deny": {malformed}}}) == told("its deny holds an entry that is neither a string nor {message, access}")
 }
 
@@ -66,4 +71,9 @@ test_obligations_are_sorted_and_single if {
 	}
 	found := extensions.obligations with data.postern.custom as packages
 	found == [{"kind": "a"}, {"kind": "b"}]
+}
+
+test_obligations_without_a_kind_are_none if {
+	found := extensions.obligations with data.postern.custom as {"p": {"obligations": {{"attribute": "ssn"}}}}
+	found == []
 }

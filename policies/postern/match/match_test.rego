@@ -12,6 +12,7 @@ forms := {
 	"prefix": [{"more": {"prefix": ["a"]}}, "ab", "ba"],
 	"suffix": [{"more": {"suffix": ["a"]}}, "ba", "ab"],
 	"affix": [{"more": {"affix": [["ab", "ba", 4]]}}, "ab\nba", "aba"],
+	"affix, other end": [{"more": {"affix": [["ab", "ba", 4]]}}, "ab-ba", "ab-b"],
 	"re": [{"more": {"re": ["^(?:a|b)$"]}}, "b", "ab"],
 	"is": [{"traits": {"is": [["t", "<", ">"]]}}, "<x*>", "<x>"],
 	"starts": [{"traits": {"starts": [["t", "<", "-", ">"]]}}, "<x*-y>", "<x-y>"],
@@ -21,12 +22,20 @@ forms := {
 	"name": [{"traits": {"is": [[null, "", "!"]]}}, "alice!", "bob!"],
 	"selector glob": [{"traits": {"selectors": ["glob"]}}, "a.b-c", "aXb-c"],
 	"selector globs": [{"traits": {"selectors": ["globs"]}}, "1+\n2", "1"],
+	"selector dot": [{"traits": {"selectors": ["dot"]}}, "a.b", "aXb"],
+	"selector star in a regex": [{"traits": {"selectors": ["stars"]}}, "aaa", "^aXa$"],
+	"selector half a regex": [{"traits": {"selectors": ["half"]}}, "^dev", "dev"],
+	"selector other half": [{"traits": {"selectors": ["other half"]}}, "dev$", "dev"],
 	"selector regex": [{"traits": {"selectors": ["regex"]}}, "dev", "xdev"],
 	"selector text": [{"traits": {"selectors": ["text"]}}, "dev", "devs"],
 }
 
 traits := {
 	"t": ["x*"],
+	"dot": ["a.b"],
+	"stars": ["^a*a$"],
+	"half": ["^dev"],
+	"other half": ["dev$"],
 	"glob": ["a.b*"],
 	"globs": ["*+*2*"],
 	"regex": ["^de[vw]|x$"],
@@ -48,6 +57,21 @@ test_breakout_of_a_regex_is_unreadable if {
 	match.denies({"traits": {"selectors": ["t"]}}, "z") with input as alice({"t": ["^a)|(b$"]})
 }
 
+test_a_regex_that_wrapping_breaks_is_unreadable if {
+	match.denies({"traits": {"selectors": ["t"]}}, "z") with input as alice({"t": [`^\Qa$`]})
+}
+
+test_readable_selectors_deny_what_they_match_only[note] if {
+	some note, selector in {"regex": "^a$", "text": "(", "glob": "a*"}
+	not match.denies({"traits": {"selectors": ["t"]}}, "z") with input as alice({"t": [selector]})
+}
+
+test_an_empty_value_allows_nothing if {
+	matcher := {"traits": {"starts": [["t", "", "#", ""]]}}
+	not match.value(matcher, "#1") with input as alice({"t": ["", "a"]})
+	match.value(matcher, "a#1") with input as alice({"t": ["", "a"]})
+}
+
 test_missing_traits[note] if {
 	some note, held in {"absent": {}, "empty": {"t": []}, "empty value": {"t": ["a", ""]}, "wrong type": {"t": 1}}
 	match.is_missing("t") with input as alice(held)
@@ -64,6 +88,20 @@ test_users if {
 	match.allows_user({"selectors": [[null, "", ""]]}) with input as question
 	match.allows_user({"selectors": [["t", "arn:aws:iam::*:", ""]]}) with input as question
 	not match.allows_user({"selectors": [["t", "x", ""]]}) with input as question
+}
+
+test_user_selectors_compare_like_with_like[note] if {
+	some note, template in {
+		"star in the name": [null, "", ""],
+		"star before text": ["star", "", "Role"],
+		"another account": ["arn", "", ""],
+		"part of the ARN": ["part", "", ""],
+	}
+	question := object.union(
+		alice({"star": ["*"], "arn": ["arn:aws:iam::999999999999:role/ExampleRole"], "part": ["*aws*"]}),
+		{"user": {"name": "*"}},
+	)
+	not match.allows_user({"selectors": [template]}) with input as question
 }
 
 test_denied_users_ignore_case if {
