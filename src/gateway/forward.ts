@@ -1,6 +1,6 @@
 /** Sends what was judged: the very bytes, under headers rebuilt from an allow-list, signed with the AWS role's credentials. */
 
-import type { AwsCredentials } from "../aws/credentials.ts";
+import type { AwsCredentials, CredentialRequest } from "../aws/credentials.ts";
 import { upstreamFor } from "../aws/database.ts";
 import type { Operation } from "../dynamodb/catalogue.ts";
 import type { Caller } from "./authenticate.ts";
@@ -15,7 +15,7 @@ import type { GatewayServices } from "./services.ts";
  * @throws Refusal ServiceUnavailable, which SDKs retry; what STS said stays in our log
  */
 export async function assume(services: GatewayServices, caller: Caller): Promise<AwsCredentials> {
-  const wanted = { database: caller.database, roleArn: caller.awsRoleArn, user: caller.principal.name, session: {} };
+  const wanted = wantedBy(caller);
   const cached = services.credentials.peek(wanted);
   if (cached !== undefined) return cached;
   try {
@@ -65,10 +65,20 @@ export async function signed(
   };
 }
 
-/** Sends it, and turns what can go wrong into an answer that SDKs retry. */
-export async function send(services: GatewayServices, request: UpstreamRequest): Promise<UpstreamResponse> {
+/**
+ * Sends it, and turns what can go wrong into an answer that SDKs retry. Credentials that DynamoDB does not take any more
+ * are forgotten, so that the next request gets fresh ones.
+ */
+export async function send(
+  services: GatewayServices,
+  request: UpstreamRequest,
+  caller: Caller,
+  credentials: AwsCredentials,
+): Promise<UpstreamResponse> {
   try {
-    return await services.upstream.send(request);
+    const response = await services.upstream.send(request);
+    if (refusesCredentials(response)) services.credentials.invalidate(wantedBy(caller), credentials);
+    return response;
   } catch (cause) {
     if (request.signal.aborted) throw new Refusal("client_gone", "The client went away", "ServiceUnavailable", { cause });
     if (!(cause instanceof UpstreamError)) throw cause;
@@ -79,6 +89,16 @@ export async function send(services: GatewayServices, request: UpstreamRequest):
           cause,
         });
   }
+}
+
+function wantedBy(caller: Caller): CredentialRequest {
+  return { database: caller.database, roleArn: caller.awsRoleArn, user: caller.principal.name, session: {} };
+}
+
+/** DynamoDB's words for credentials that it does not take, before it looked at the request. */
+function refusesCredentials({ status, body }: UpstreamResponse): boolean {
+  if (status < 400 || status > 403 || !(body instanceof Uint8Array)) return false;
+  return /#(?:UnrecognizedClientException|ExpiredTokenException|InvalidClientTokenId)"/.test(Buffer.from(body).toString("latin1", 0, 512));
 }
 
 function userAgent(client: string): string {

@@ -47,7 +47,7 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
     const outgoing = await signed(services, caller, operation, head, body, credentials, exchange.signal);
     await recorded(() => trace.intend());
     const sentAt = services.clock.monotonic();
-    const response = await send(services, outgoing);
+    const response = await send(services, outgoing, caller, credentials);
     services.metrics.upstreamAnswered(operation.name, (services.clock.monotonic() - sentAt) / 1000);
     return await fulfil(services, trace, response);
   } catch (problem) {

@@ -1,6 +1,7 @@
-/** What a platform does for the gateway: listening. One file for each runtime fills it. */
+/** What a platform does for the gateway: listening and reaching upstreams. One file for each runtime fills it. */
 
-import type { Answer, Connection } from "../gateway/ports.ts";
+import type { GatewayApp } from "../gateway/app.ts";
+import type { Answer, Connection, Upstream } from "../gateway/ports.ts";
 
 /** Where to listen. */
 export type ListenAddress =
@@ -22,4 +23,11 @@ export interface Listening {
   readonly address: string;
   /** Stops accepting, lets requests in flight end, closes what is left after the timeout. */
   drain(timeoutMs: number): Promise<void>;
+}
+
+/** A runtime's way of doing it. */
+export interface Platform {
+  readonly name: "node" | "deno";
+  createUpstream(): Upstream;
+  listen(app: GatewayApp, address: ListenAddress, options: ServeOptions): Promise<Listening>;
 }

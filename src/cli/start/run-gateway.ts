@@ -1,13 +1,12 @@
-/** One gateway process on Node: services opened, listeners bound, and all of it ended in order. */
+/** One gateway process: services opened, listeners bound, and all of it ended in order. */
 
 import { openGateway, type OpenGateway } from "../../compose.ts";
 import type { Config } from "../../config/config.ts";
 import { gatewayApp } from "../../gateway/app.ts";
 import { refuseUnparsable } from "../../gateway/unparsable.ts";
 import { endSession } from "../../gateway/trace.ts";
-import { listenOnNode } from "../../platform/node-server.ts";
-import { NodeUpstream } from "../../platform/node-upstream.ts";
 import type { Listening } from "../../platform/ports.ts";
+import { thisPlatform } from "../../platform/this-platform.ts";
 import type { Readiness } from "../../telemetry/diagnostics.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { packageVersion } from "../version.ts";
@@ -36,8 +35,9 @@ export const DRAIN_MS: number = 25_000;
 /** Opens the gateway and binds its listeners. @throws PosternError what keeps it from serving */
 export async function runGateway(config: Config, options: RunOptions): Promise<RunningGateway> {
   const { log, env, worker } = options;
+  const platform = await thisPlatform();
   const gateway = await openGateway(config, {
-    upstream: new NodeUpstream(),
+    upstream: platform.createUpstream(),
     log,
     env,
     loadPolicy: policySource(config),
@@ -51,7 +51,7 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
     for (const [at, listener] of gateway.listeners.entries()) {
       const spec = config.db_service.listeners[at];
       if (spec === undefined) continue;
-      const listening = await listenOnNode(gatewayApp(services, listener), spec.address, {
+      const listening = await platform.listen(gatewayApp(services, listener), spec.address, {
         onConnection: () => services.metrics.connectionOpened(),
         onDisconnection: (connection) => {
           services.metrics.connectionClosed();

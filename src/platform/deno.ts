@@ -1,0 +1,94 @@
+/** Deno: `Deno.serve` in front, `fetch` behind. Deno's parser shows no raw headers, so repeated ones arrive joined and match nothing. */
+
+import { newId } from "../base/ids.ts";
+import type { GatewayApp } from "../gateway/app.ts";
+import { type Upstream, UpstreamError, type UpstreamRequest, type UpstreamResponse, WHOLE_BODY_BYTES } from "../gateway/ports.ts";
+import type { ListenAddress, Listening, Platform, ServeOptions } from "./ports.ts";
+
+/** As much of Deno as is used here; its own types are not at hand when Node's compiler reads this. */
+interface DenoServer {
+  readonly addr: { readonly transport: string; readonly hostname?: string; readonly port?: number; readonly path?: string };
+  shutdown(): Promise<void>;
+  readonly finished: Promise<void>;
+}
+declare const Deno: {
+  serve(options: object, handler: (request: Request, info: { remoteAddr: { hostname?: string } }) => Response | Promise<Response>): DenoServer;
+};
+
+/** Milliseconds to the head of an answer. */
+const HEADERS_TIMEOUT = 30_000;
+
+class DenoUpstream implements Upstream {
+  async send(request: UpstreamRequest): Promise<UpstreamResponse> {
+    const headers = new Headers(request.headers);
+    // fetch sets the host from the URL, and undoes encodings; so none is asked for.
+    headers.delete("host");
+    headers.set("accept-encoding", "identity");
+    const slow = new AbortController();
+    const giveUp = setTimeout(() => slow.abort(), HEADERS_TIMEOUT);
+    try {
+      const response = await fetch(`${request.origin}/`, {
+        method: "POST",
+        headers,
+        body: request.body as BodyInit,
+        redirect: "manual",
+        signal: AbortSignal.any([request.signal, slow.signal]),
+      });
+      return { status: response.status, headers: Object.fromEntries(response.headers), body: await bodyOf(response) };
+    } catch (cause) {
+      const refused = /refused|dns error|tcp connect|unreachable/i.test(String(cause));
+      throw refused
+        ? new UpstreamError("unreachable", "The upstream cannot be reached", { cause })
+        : new UpstreamError("broken", "The upstream broke off", { cause });
+    } finally {
+      clearTimeout(giveUp);
+    }
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** Small bodies whole, larger ones as a stream. */
+async function bodyOf(response: Response): Promise<UpstreamResponse["body"]> {
+  const length = Number(response.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
+  if (response.body === null) return new Uint8Array();
+  return length <= WHOLE_BODY_BYTES ? new Uint8Array(await response.arrayBuffer()) : response.body;
+}
+
+async function listenOnDeno(app: GatewayApp, address: ListenAddress, options: ServeOptions): Promise<Listening> {
+  const where = address.kind === "unix" ? { path: address.path } : { hostname: address.host, port: address.port };
+  const { promise, resolve } = signalled();
+  const server = Deno.serve({ ...where, onListen: resolve }, (request, { remoteAddr }) => {
+    // Deno shows no connections, so each exchange is a session of its own.
+    const connection = { id: newId(), ip: remoteAddr.hostname ?? "" };
+    return Promise.resolve(app.fetch(request, { connection })).finally(() => options.onDisconnection?.(connection));
+  });
+  await promise;
+  const { addr } = server;
+  const bound = addr.path === undefined ? `${addr.hostname?.includes(":") === true ? `[${addr.hostname}]` : addr.hostname}:${addr.port}` : `unix:${addr.path}`;
+  return {
+    address: bound,
+    async drain(timeoutMs) {
+      const late = new Promise<void>((done) => {
+        setTimeout(done, timeoutMs);
+      });
+      await Promise.race([server.shutdown(), late]);
+    },
+  };
+}
+
+function signalled(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+export const denoPlatform: Platform = {
+  name: "deno",
+  createUpstream: () => new DenoUpstream(),
+  listen: listenOnDeno,
+};

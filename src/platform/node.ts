@@ -1,0 +1,11 @@
+/** Node: `node:http` in front, undici behind. */
+
+import { listenOnNode } from "./node-server.ts";
+import { NodeUpstream } from "./node-upstream.ts";
+import type { Platform } from "./ports.ts";
+
+export const nodePlatform: Platform = {
+  name: "node",
+  createUpstream: () => new NodeUpstream(),
+  listen: listenOnNode,
+};
