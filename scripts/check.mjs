@@ -1,5 +1,6 @@
 // The gate before a commit: format, lint, types, architecture, unit and policy tests, documents; in under ten seconds.
-// --all adds what takes longer: every test with the real parts, Deno, dead code, licences, the bill of materials.
+// --static runs no tests. --all adds what takes longer: every test with the real parts, dead code, licences, the bill
+// of materials, Deno.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -7,18 +8,25 @@ import { join } from "node:path";
 import { programOf, root, runSteps, typescript } from "./lib/steps.mjs";
 
 const all = process.argv.includes("--all");
+const tests = !process.argv.includes("--static");
 const env = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" };
 const quiet = true;
 const spec = ["--test-reporter=spec"];
 const units = ["tests/unit/", "tests/contract/", "tests/architecture"];
 
-const steps = [
-  { name: "unit tests and architecture", args: typescript("tests/main.ts", units, spec), env, quiet },
+const steps = [];
+if (tests) {
+  // The longest first: the others fit beside it.
+  steps.push(
+    { name: "unit tests and architecture", args: typescript("tests/main.ts", units, spec), env, quiet },
+    { name: "opa fmt, check and test", args: ["scripts/rego.mjs"], quiet },
+  );
+}
+steps.push(
   { name: "lint", args: programOf("oxlint"), quiet },
-  { name: "opa fmt, check and test", args: ["scripts/rego.mjs"], quiet },
   { name: "types", args: programOf("typescript", ["-p", "."], "bin/tsc"), quiet },
   { name: "format", args: programOf("oxfmt", ["--check"]), quiet },
-];
+);
 // What each document is made from is compared with it by a test, in tests/unit; links and paths in tests/architecture.
 if (all) {
   steps.push(
@@ -26,7 +34,8 @@ if (all) {
     { name: "dead code", args: programOf("knip"), quiet },
     { name: "licences", args: ["scripts/licenses.mjs"], quiet },
     { name: "bill of materials", args: ["scripts/sbom.mjs", "--check"], quiet },
-    { name: "Deno", args: programOf("deno", ["task", "test"]), quiet },
+    { name: "Deno: pure rooms", args: programOf("deno", ["task", "test"]), quiet },
+    { name: "Deno: gateway", args: programOf("deno", ["task", "test:gateway"]), quiet },
   );
   if (existsSync(join(root, "src/mod.ts"))) {
     steps.push({ name: "API documents", args: programOf("deno", ["doc", "--lint", "src/mod.ts"]), quiet });
