@@ -24,7 +24,12 @@ export interface ChainFields extends ChainPosition {
  * Writes a line into `buffer` at `offset` and returns where it ends. `text` is the event's JSON object without its closing
  * brace; the chain's fields, the brace and a newline are added. The caller has room for `text` in UTF-8 and `SEAL_BYTES`.
  */
-export function sealLine(text: string, after: ChainPosition, buffer: Buffer, offset: number): { end: number; hash: string } {
+export function sealLine(
+  text: string,
+  after: ChainPosition,
+  buffer: Buffer,
+  offset: number,
+): { end: number; hash: string } {
   let end = offset + buffer.write(text, offset, "utf8");
   end += buffer.write(`,"seq":${after.seq + 1},"prev":"${after.hash}"`, end, "latin1");
   const digest = digestOf(buffer.subarray(offset, end));

@@ -104,7 +104,8 @@ export class Committer {
    */
   add(text: string, uid?: string): Promise<void> {
     if (this.#closed) return this.#refuse("the log is closed", uid);
-    if (spaceOf(text) > MAX_APPEND_BYTES) return this.#refuse(`the event has ${text.length} characters, too many for a line`, uid);
+    if (spaceOf(text) > MAX_APPEND_BYTES)
+      return this.#refuse(`the event has ${text.length} characters, too many for a line`, uid);
     // Outcomes are always taken: there are no more of them than requests that were let through.
     if (this.#queued >= this.#port.maxQueue && uid === undefined) {
       if (this.#port.mode === "strict") return this.#refuse(`${this.#queued} records wait already`, uid);

@@ -84,7 +84,10 @@ export type AdminEvent =
 /** Events that the recorder writes about its own log. */
 export type RecorderEvent =
   | Admin<"postern.audit.repaired", { stream: string; file: string; bytes: number }>
-  | Admin<"postern.audit.gap", { stream: string; missing_from: number | null; missing_to: number | null; reason: string }>
+  | Admin<
+      "postern.audit.gap",
+      { stream: string; missing_from: number | null; missing_to: number | null; reason: string }
+    >
   | Admin<
       "postern.audit.recovered",
       { stream: string; faulted_at: string; faulted_ms: number; reason: string; rejected_count: number }

@@ -8,7 +8,9 @@
 export function withoutSecrets(members: string): string {
   // Almost every line passes this one scan.
   if (!SECRET_MEMBER.test(members)) return members;
-  const text = JSON.stringify(JSON.parse(`{${members}}`), (name, value: unknown) => (isSecretName(name) ? "[secret]" : value));
+  const text = JSON.stringify(JSON.parse(`{${members}}`), (name, value: unknown) =>
+    isSecretName(name) ? "[secret]" : value,
+  );
   return text.slice(1, -1);
 }
 

@@ -71,7 +71,8 @@ function parseHead(text: string, stream: string): HeadReading {
   }
   if (typeof value !== "object" || value === null) return "unreadable";
   const { seq, hash, open_from, closed, time, stream: named } = value as Record<string, unknown>;
-  if (!isCount(seq) || !isCount(open_from) || typeof hash !== "string" || !/^[0-9a-f]{64}$/.test(hash)) return "unreadable";
+  if (!isCount(seq) || !isCount(open_from) || typeof hash !== "string" || !/^[0-9a-f]{64}$/.test(hash))
+    return "unreadable";
   if (typeof closed !== "boolean" || typeof time !== "string" || named !== stream) return "unreadable";
   return { stream, seq, hash, open_from, closed, time };
 }

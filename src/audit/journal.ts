@@ -41,7 +41,8 @@ export class Journal {
     this.#stream = options.stream;
     this.#maxFileBytes = options.maxFileBytes;
     this.#position = options.position;
-    if (options.first !== undefined) this.#file = new LogFile(auditFileOf(options.directory, options.stream, options.first));
+    if (options.first !== undefined)
+      this.#file = new LogFile(auditFileOf(options.directory, options.stream, options.first));
   }
 
   /** The last line's place. */

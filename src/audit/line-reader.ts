@@ -45,7 +45,14 @@ export async function* readLines(path: string, start = 0): AsyncGenerator<RawLin
       for (let at = data.indexOf(10); at >= 0; at = data.indexOf(10, from)) {
         // The end of a line that was given out, cut, when it passed the bound.
         if (skipping) skipping = false;
-        else lines.push({ bytes: data.subarray(from, at), number: ++number, offset: lineOffset, complete: true, oversize: false });
+        else
+          lines.push({
+            bytes: data.subarray(from, at),
+            number: ++number,
+            offset: lineOffset,
+            complete: true,
+            oversize: false,
+          });
         from = at + 1;
         lineOffset = readAt - data.length + from;
       }
@@ -58,7 +65,8 @@ export async function* readLines(path: string, start = 0): AsyncGenerator<RawLin
       }
       if (lines.length > 0) yield lines;
     }
-    if (rest.length > 0) yield [{ bytes: rest, number: ++number, offset: lineOffset, complete: false, oversize: false }];
+    if (rest.length > 0)
+      yield [{ bytes: rest, number: ++number, offset: lineOffset, complete: false, oversize: false }];
   } finally {
     await file.close();
   }

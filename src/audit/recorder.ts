@@ -120,9 +120,13 @@ export class Recorder {
   static async open(options: RecorderOptions): Promise<Recorder> {
     const stream = options.stream ?? "main";
     if (!isStreamName(stream)) {
-      throw new PosternError("audit_stream_invalid", `Cannot open audit stream "${stream}": the name is not usable in a file name`, {
-        hint: "use lower-case letters, digits and inner hyphens",
-      });
+      throw new PosternError(
+        "audit_stream_invalid",
+        `Cannot open audit stream "${stream}": the name is not usable in a file name`,
+        {
+          hint: "use lower-case letters, digits and inner hyphens",
+        },
+      );
     }
     let unlock: (() => void) | undefined;
     let recorder: Recorder | undefined;
@@ -132,22 +136,37 @@ export class Recorder {
       const recovered = await recoverStream(options.directory, stream, options.maxOpen ?? 65_536);
       const { position, file } = recovered;
       const maxFileBytes = options.maxFileBytes ?? 64 * 1024 * 1024;
-      const journal = new Journal({ directory: options.directory, stream, position, first: file?.file.first, maxFileBytes });
+      const journal = new Journal({
+        directory: options.directory,
+        stream,
+        position,
+        first: file?.file.first,
+        maxFileBytes,
+      });
       recorder = new Recorder(options, stream, journal, unlock);
       new Reserve(options.directory, stream).restore();
       // From the first line on there is a head record, so one that is missing later was taken away.
       const first = file?.file.first ?? position.seq + 1;
-      journal.mendNow({ ...position, open_from: recovered.unfinished[0]?.first ?? first, closed: false, time: recorder.#now() });
+      journal.mendNow({
+        ...position,
+        open_from: recovered.unfinished[0]?.first ?? first,
+        closed: false,
+        time: recorder.#now(),
+      });
       await recorder.#recordRecovery(recovered);
       return recorder;
     } catch (cause) {
       await recorder?.close().catch(() => undefined);
       unlock?.();
       if (cause instanceof PosternError) throw cause;
-      throw new PosternError("audit_unavailable", `Cannot open the audit log in "${options.directory}": ${messageOf(cause)}`, {
-        cause,
-        hint: "make data_dir a directory that this user can write, on a disk with space",
-      });
+      throw new PosternError(
+        "audit_unavailable",
+        `Cannot open the audit log in "${options.directory}": ${messageOf(cause)}`,
+        {
+          cause,
+          hint: "make data_dir a directory that this user can write, on a disk with space",
+        },
+      );
     }
   }
 
@@ -189,7 +208,10 @@ export class Recorder {
    */
   async begin(facts: RequestFacts): Promise<string> {
     if (this.#requests.size >= this.#maxOpen) {
-      throw new PosternError("audit_unavailable", `Cannot record an intent: ${this.#requests.size} requests are under way already`);
+      throw new PosternError(
+        "audit_unavailable",
+        `Cannot record an intent: ${this.#requests.size} requests are under way already`,
+      );
     }
     const uid = newId();
     const { session } = facts;
@@ -214,7 +236,9 @@ export class Recorder {
     const request = this.#requests.get(uid);
     if (request === undefined || request.text !== undefined) {
       const reason = request === undefined ? "no intent with it is open" : "it is finished already";
-      return Promise.reject(new PosternError("audit_intent_unknown", `Cannot record the end of request "${uid}": ${reason}`));
+      return Promise.reject(
+        new PosternError("audit_intent_unknown", `Cannot record the end of request "${uid}": ${reason}`),
+      );
     }
     request.text = renderRequest(uid, this.#now(), request.session.nextIndex(), request.facts, outcome);
     // Nobody will hear whether a best-effort record was written, so it need not be remembered.
@@ -247,7 +271,14 @@ export class Recorder {
     for (const intent of unfinished) {
       const line = await readIntent(intent);
       const reason = `intent ${intent.uid} cannot be read`;
-      const altered = { event: "postern.audit.gap", code: "PAU02E", stream, missing_from: null, missing_to: null, reason } as const;
+      const altered = {
+        event: "postern.audit.gap",
+        code: "PAU02E",
+        stream,
+        missing_from: null,
+        missing_to: null,
+        reason,
+      } as const;
       await this.#committer.add(line === undefined ? this.#textOf(altered) : renderUnknown(line, this.#now()));
     }
     this.#recoveringFrom = undefined;

@@ -41,7 +41,13 @@ export async function recoverStream(directory: string, stream: string, maxOpen: 
   const settled = typeof head === "object" && head.closed && head.seq === position.seq;
   // A settled head may still name intents that its writer could not finish: `open_from` then lies before the end.
   const from = typeof head === "object" ? head.open_from : 0;
-  const unfinished = settled && from > position.seq ? [] : await findUnfinished(files.filter((file) => file.first >= from), maxOpen);
+  const unfinished =
+    settled && from > position.seq
+      ? []
+      : await findUnfinished(
+          files.filter((file) => file.first >= from),
+          maxOpen,
+        );
   return {
     position,
     file: last === undefined || end === undefined ? undefined : { file: last, size: end.size },
@@ -141,7 +147,8 @@ function reconcile(
   const behind = { seq: Math.max(head.seq, floor), hash: head.hash };
   if (stated === null) return { position: behind, gap: { from: null, to: null, reason: "the last line was altered" } };
   const seq = stated?.seq ?? 0;
-  if (seq < head.seq) return { position: head, gap: { from: seq + 1, to: head.seq, reason: "the last lines are gone" } };
+  if (seq < head.seq)
+    return { position: head, gap: { from: seq + 1, to: head.seq, reason: "the last lines are gone" } };
   if (stated !== undefined && seq === head.seq && stated.hash !== head.hash) {
     return { position: head, gap: { from: seq, to: seq, reason: "the last line was replaced" } };
   }
@@ -167,7 +174,8 @@ async function findUnfinished(files: readonly AuditFile[], maxOpen: number): Pro
 }
 
 const REQUEST_START = Buffer.from('{"event":"db.session.dynamodb.');
-const REQUEST_LINE = /^\{"event":"db\.session\.dynamodb\.(intent|request)","code":"[^"]*","time":"[^"]*","uid":"([^"]*)"/;
+const REQUEST_LINE =
+  /^\{"event":"db\.session\.dynamodb\.(intent|request)","code":"[^"]*","time":"[^"]*","uid":"([^"]*)"/;
 
 function startsWith(bytes: Buffer, start: Buffer): boolean {
   return bytes.length >= start.length && bytes.compare(start, 0, start.length, 0, start.length) === 0;

@@ -29,7 +29,8 @@ export function createHasher(dataDirectory: string): Redact {
   const inner = padded(key, 0x36, BLOCK_BYTES + SHORT_CHARACTERS * 3);
   const outer = padded(key, 0x5c, BLOCK_BYTES + DIGEST_BYTES);
   return (text) => {
-    if (text.length > SHORT_CHARACTERS) return `h:${createHmac("sha256", key).update(text).digest("hex").slice(0, SHOWN_DIGITS)}`;
+    if (text.length > SHORT_CHARACTERS)
+      return `h:${createHmac("sha256", key).update(text).digest("hex").slice(0, SHOWN_DIGITS)}`;
     const end = BLOCK_BYTES + inner.write(text, BLOCK_BYTES, "utf8");
     outer.write(hash("sha256", inner.subarray(0, end), "hex"), BLOCK_BYTES, "hex");
     return `h:${hash("sha256", outer, "hex").slice(0, SHOWN_DIGITS)}`;

@@ -59,7 +59,13 @@ export function renderEvent(event: AuditEvent | RecorderEvent, uid: string, time
 /** The text of the event for an intent whose end nobody saw; `intent` is its line, parsed. */
 export function renderUnknown(intent: Readonly<Record<string, unknown>>, time: string): string {
   const { event: _event, code: _code, time: _time, uid, ei, seq: _seq, prev: _prev, hash: _hash, ...facts } = intent;
-  const end: RequestOutcome = { outcome: "unknown", status_code: 0, aws_request_id: null, latency_us: 0, response: null };
+  const end: RequestOutcome = {
+    outcome: "unknown",
+    status_code: 0,
+    aws_request_id: null,
+    latency_us: 0,
+    response: null,
+  };
   return renderRequest(String(uid), time, Number(ei), withoutSecrets(JSON.stringify(facts).slice(1, -1)), end);
 }
 
@@ -79,7 +85,9 @@ function renderStart(event: string, code: string, time: string, uid: string, ei:
 function renderBody(body: unknown): string {
   const text = JSON.stringify(body) as string | undefined;
   if (text === undefined) return "null";
-  return text.length <= MAX_BODY_CHARACTERS ? text : `{"omitted":"longer than ${MAX_BODY_CHARACTERS} characters","characters":${text.length}}`;
+  return text.length <= MAX_BODY_CHARACTERS
+    ? text
+    : `{"omitted":"longer than ${MAX_BODY_CHARACTERS} characters","characters":${text.length}}`;
 }
 
 // bench: intent and event, -1 µs against one JSON.stringify() of each object.

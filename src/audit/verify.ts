@@ -70,9 +70,11 @@ export async function verifyAudit(directory: string, options: VerifyOptions = {}
   // Heads first: what they vouch for is on the disk by the time that the files are listed.
   const heads = new Map<string, HeadReading>();
   const before = await listAuditFiles(directory);
-  for (const stream of new Set([...before.streams.keys(), ...before.heads])) heads.set(stream, await readHead(directory, stream));
+  for (const stream of new Set([...before.streams.keys(), ...before.heads]))
+    heads.set(stream, await readHead(directory, stream));
   const listing = await listAuditFiles(directory);
-  for (const file of listing.foreign) ledger.add({ kind: "foreign", stream: null, file, line: null, message: FINDINGS.foreign });
+  for (const file of listing.foreign)
+    ledger.add({ kind: "foreign", stream: null, file, line: null, message: FINDINGS.foreign });
   const streams: StreamReport[] = [];
   for (const [stream, head] of heads) {
     const anchors = options.anchors?.filter((anchor) => anchor.stream === stream) ?? [];
@@ -81,7 +83,13 @@ export async function verifyAudit(directory: string, options: VerifyOptions = {}
   }
   for (const { stream, seq } of options.anchors ?? []) {
     if (heads.has(stream)) continue;
-    ledger.add({ kind: "truncated", stream, file: null, line: null, message: `stream "${stream}", with line ${seq}, is gone` });
+    ledger.add({
+      kind: "truncated",
+      stream,
+      file: null,
+      line: null,
+      message: `stream "${stream}", with line ${seq}, is gone`,
+    });
   }
   const { findings, total } = ledger;
   return { directory, ok: total === 0, streams, findings, findingsTotal: total };
@@ -114,7 +122,8 @@ class StreamVerifier {
     this.#stream = stream;
     this.#head = head;
     this.#ledger = ledger;
-    if (typeof head === "object" && head.seq > 0) this.#vouched.set(head.seq, { hash: head.hash, by: "the head record" });
+    if (typeof head === "object" && head.seq > 0)
+      this.#vouched.set(head.seq, { hash: head.hash, by: "the head record" });
     for (const { seq, hash } of anchors) this.#vouched.set(seq, { hash, by: "an anchor" });
   }
 
@@ -123,7 +132,8 @@ class StreamVerifier {
     if (start !== undefined && start.first > 1) {
       this.#expected = start.first;
       this.#prev = null;
-      if (!allowPruned) this.#find("pruned", start.name, null, `the log starts at line ${start.first}; the files before it are gone`);
+      if (!allowPruned)
+        this.#find("pruned", start.name, null, `the log starts at line ${start.first}; the files before it are gone`);
     }
     for (const [at, file] of files.entries()) await this.#verifyFile(file, at === files.length - 1);
     this.#verifyEnd(files);
@@ -144,7 +154,8 @@ class StreamVerifier {
     for await (const lines of readLines(file.path)) {
       for (const line of lines) {
         // A writer may be at work, or have died at it: what it acknowledged, the head record vouches for.
-        if (isLast && !line.complete && !line.oversize && !(typeof this.#head === "object" && this.#head.closed)) continue;
+        if (isLast && !line.complete && !line.oversize && !(typeof this.#head === "object" && this.#head.closed))
+          continue;
         this.#verifyLine(file, line, opened ? undefined : file.first);
         opened = true;
       }
@@ -161,7 +172,12 @@ class StreamVerifier {
       return;
     }
     if (expectedHashOf(line.bytes) !== fields.hash) {
-      this.#find("altered", file.name, line.number, `line ${fields.seq} is not what was written: its hash does not fit`);
+      this.#find(
+        "altered",
+        file.name,
+        line.number,
+        `line ${fields.seq} is not what was written: its hash does not fit`,
+      );
       // Where an altered line claims to stand is believed only if nothing speaks against it.
       if (fields.seq !== this.#expected) {
         this.#expected += 1;
@@ -180,7 +196,12 @@ class StreamVerifier {
     const { seq, prev, hash } = fields;
     const vouched = this.#vouched.get(seq);
     if (seq > this.#expected) {
-      this.#find("removed", file.name, line.number, `${rangeOf(this.#expected, seq - 1)} gone before this line, which is line ${seq}`);
+      this.#find(
+        "removed",
+        file.name,
+        line.number,
+        `${rangeOf(this.#expected, seq - 1)} gone before this line, which is line ${seq}`,
+      );
     } else if (seq < this.#expected) {
       this.#find("repeated", file.name, line.number, `line ${seq} stands where line ${this.#expected} should`);
       return;
@@ -191,7 +212,8 @@ class StreamVerifier {
     }
     if (vouched === undefined) return;
     this.#vouched.delete(seq);
-    if (vouched.hash !== hash) this.#find("altered", file.name, line.number, `line ${seq} is not the line that ${vouched.by} names`);
+    if (vouched.hash !== hash)
+      this.#find("altered", file.name, line.number, `line ${seq} is not the line that ${vouched.by} names`);
   }
 
   #verifyEnd(files: readonly AuditFile[]): void {
@@ -203,10 +225,16 @@ class StreamVerifier {
     if (head === "missing") this.#find("head_missing", file, null, FINDINGS.head_missing);
     if (head === "unreadable") this.#find("head_unreadable", file, null, FINDINGS.head_unreadable);
     for (const [missing, { by }] of this.#vouched) {
-      if (missing > seq) this.#find("truncated", file, line, `the log ends with line ${seq}, but ${by} names line ${missing}`);
+      if (missing > seq)
+        this.#find("truncated", file, line, `the log ends with line ${seq}, but ${by} names line ${missing}`);
     }
     if (typeof head === "object" && head.closed && seq > head.seq) {
-      this.#find("appended", file, line, `the writer ended the log with line ${head.seq}, but it goes on to line ${seq}`);
+      this.#find(
+        "appended",
+        file,
+        line,
+        `the writer ended the log with line ${head.seq}, but it goes on to line ${seq}`,
+      );
     }
   }
 

@@ -20,7 +20,8 @@ describe("A recorder that is killed with SIGKILL", () => {
       const child = spawn(command, args, { stdio: ["ignore", file, "inherit"] });
       closeSync(file);
       const ended = once(child, "close");
-      while (statSync(path).size < 20_000 && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (statSync(path).size < 20_000 && child.exitCode === null)
+        await new Promise((resolve) => setTimeout(resolve, 5));
       child.kill("SIGKILL");
       await ended;
       const output = readFileSync(path, "utf8");

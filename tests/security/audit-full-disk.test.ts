@@ -7,7 +7,15 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { searchAudit } from "../../src/audit/search.ts";
 import { verifyAudit } from "../../src/audit/verify.ts";
-import { COMPLETED, linesIn, ManualClock, newFacts, openRecorder, scriptCommand, temporaryDirectory } from "../unit/audit/support.ts";
+import {
+  COMPLETED,
+  linesIn,
+  ManualClock,
+  newFacts,
+  openRecorder,
+  scriptCommand,
+  temporaryDirectory,
+} from "../unit/audit/support.ts";
 
 const START = { event: "postern.service.start", code: "PSV01I", service: "db_service", version: "1" } as const;
 
@@ -27,12 +35,17 @@ describe("A recorder on a full disk", () => {
       const uids = await Promise.all(Array.from({ length: 16 }, () => recorder.begin(newFacts())));
       fill(join(mount, "ballast"));
       let refused: unknown;
-      for (let at = 0; at < 20 && refused === undefined; at++) refused = await recorder.begin(newFacts()).catch((error) => error);
+      for (let at = 0; at < 20 && refused === undefined; at++)
+        refused = await recorder.begin(newFacts()).catch((error) => error);
       assert.equal((refused as { code?: string }).code ?? "accepted", "audit_unavailable");
       assert.deepEqual([recorder.healthy, faults], [false, ["audit_unavailable"]]);
       for (const uid of uids) await recorder.finish(uid, COMPLETED);
       clock.advance(1000);
-      await assert.rejects(recorder.record(START), { code: "audit_unavailable" }, "the space for outcomes is not for others");
+      await assert.rejects(
+        recorder.record(START),
+        { code: "audit_unavailable" },
+        "the space for outcomes is not for others",
+      );
       assert.deepEqual((await verifyAudit(directory)).findings, []);
 
       rmSync(join(mount, "ballast"));
@@ -56,7 +69,10 @@ describe("A recorder on a full disk", () => {
     const [command, args] = scriptCommand("crash-writer.ts", directory);
     // A limit on file size stops a write half-way, as a full disk does, and needs no rights.
     const limited = ["-c", 'ulimit -f 40 && exec "$0" "$@"', command, ...args];
-    const child = spawn("sh", limited, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, TSX_DISABLE_CACHE: "1" } });
+    const child = spawn("sh", limited, {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, TSX_DISABLE_CACHE: "1" },
+    });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
     await once(child, "close");

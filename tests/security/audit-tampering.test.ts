@@ -3,7 +3,14 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { verifyAudit } from "../../src/audit/verify.ts";
-import { COMPLETED, logFilesIn, newFacts, newSession, openRecorder, temporaryDirectory } from "../unit/audit/support.ts";
+import {
+  COMPLETED,
+  logFilesIn,
+  newFacts,
+  newSession,
+  openRecorder,
+  temporaryDirectory,
+} from "../unit/audit/support.ts";
 
 /** A way to tamper with the files of a log; `pick(n)` is a number below n. Returns `false` when it changed nothing. */
 type Tampering = (directory: string, files: readonly string[], pick: (below: number) => number) => boolean;
@@ -28,9 +35,13 @@ const TAMPERINGS: Readonly<Record<string, Tampering>> = {
       return lines.with(a, lines[b] ?? "").with(b, lines[a] ?? "");
     }),
   "a line repeated": (directory, files, pick) =>
-    editLines(directory, files, pick, (lines) => lines.toSpliced(pick(lines.length + 1), 0, lines[pick(lines.length)] ?? "")),
+    editLines(directory, files, pick, (lines) =>
+      lines.toSpliced(pick(lines.length + 1), 0, lines[pick(lines.length)] ?? ""),
+    ),
   "a line of another place inserted": (directory, files, pick) =>
-    editLines(directory, files, pick, (lines) => lines.toSpliced(pick(lines.length + 1), 0, '{"event":"user.login","code":"T1000I"}')),
+    editLines(directory, files, pick, (lines) =>
+      lines.toSpliced(pick(lines.length + 1), 0, '{"event":"user.login","code":"T1000I"}'),
+    ),
   "the end cut off": (directory, files, pick) => {
     const last = files.slice(-1);
     return edit(directory, last, pick, (bytes) => bytes.subarray(0, pick(bytes.length)));
@@ -78,7 +89,10 @@ describe("verifyAudit() finds every tampering of a log", () => {
     const lines = readFileSync(join(directory, file), "utf8").split("\n");
     writeFileSync(join(directory, file), lines.with(1, (lines[1] ?? "").replace("alice", "mallo")).join("\n"));
     const { findings } = await verifyAudit(directory);
-    assert.deepEqual(findings.map(({ kind, file: where, line }) => [kind, where, line]), [["altered", file, 2]]);
+    assert.deepEqual(
+      findings.map(({ kind, file: where, line }) => [kind, where, line]),
+      [["altered", file, 2]],
+    );
   });
 });
 
@@ -116,7 +130,11 @@ function editLines(
 ): boolean {
   return edit(directory, files, pick, (bytes) => {
     const lines = bytes.toString("utf8").split("\n").slice(0, -1);
-    return Buffer.from(change(lines).map((line) => `${line}\n`).join(""));
+    return Buffer.from(
+      change(lines)
+        .map((line) => `${line}\n`)
+        .join(""),
+    );
   });
 }
 

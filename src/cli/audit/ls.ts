@@ -41,7 +41,9 @@ export function auditLsCommand(surroundings: AuditSurroundings): Command {
 /** Adds the options of `FilterOptions`. */
 export function withFilter(command: Command, { clock }: AuditSurroundings): Command {
   return command
-    .option("--since <when>", "from this long ago (30m, 1h, 7d) or this time on", (text) => parseMoment(text, clock.now()))
+    .option("--since <when>", "from this long ago (30m, 1h, 7d) or this time on", (text) =>
+      parseMoment(text, clock.now()),
+    )
     .option("--until <when>", "up to this long ago or this time", (text) => parseMoment(text, clock.now()))
     .option("--user <name>", "only this user")
     .option("--event <name>", "only this event, such as db.session.start")

@@ -29,7 +29,10 @@ export function renderTable(rows: readonly (readonly string[])[], color: boolean
 
 /** One row, its cells padded to `widths`. */
 export function renderRow(row: readonly string[], widths: readonly number[], color: boolean): string {
-  const line = row.map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at] ?? 0))).join("  ").trimEnd();
+  const line = row
+    .map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at] ?? 0)))
+    .join("  ")
+    .trimEnd();
   const result = row[RESULT_COLUMN] ?? "";
   return color && REFUSED.has(result) ? `\u001b[31m${line}\u001b[39m\n` : `${line}\n`;
 }
@@ -48,7 +51,8 @@ function resultOf(record: AuditRecord): string {
 /** What the record is about: tables where the body names them, else the database, else a file or a source. */
 function objectOf(record: AuditRecord): string {
   const tables = [...new Set(tablesOf(record["body"]))];
-  if (tables.length > 0) return tables.length > 3 ? `${tables.slice(0, 3).join(",")},+${tables.length - 3}` : tables.join(",");
+  if (tables.length > 0)
+    return tables.length > 3 ? `${tables.slice(0, 3).join(",")},+${tables.length - 3}` : tables.join(",");
   for (const field of ["db_service", "source", "service", "file", "stream"]) {
     if (typeof record[field] === "string") return textOf(record[field]);
   }
@@ -67,7 +71,10 @@ function tablesOf(body: unknown): string[] {
 function reasonOf(record: AuditRecord): string {
   const { decision, response } = record;
   if (isObject(decision) && decision["allow"] === false && Array.isArray(decision["reasons"])) {
-    return decision["reasons"].filter(isObject).map((reason) => `${textOf(reason["code"])}: ${textOf(reason["message"])}`).join("; ");
+    return decision["reasons"]
+      .filter(isObject)
+      .map((reason) => `${textOf(reason["code"])}: ${textOf(reason["message"])}`)
+      .join("; ");
   }
   if (isObject(response) && typeof response["error"] === "string") return response["error"];
   return textOf(record["error"] ?? record["reason"]);

@@ -26,7 +26,8 @@ export function auditTailCommand(surroundings: AuditSurroundings): Command {
     .action(async (options: TailOptions) => {
       const filter = filterOf(options);
       const directory = await surroundings.directoryOf(options);
-      const print = (record: AuditRecord): void => surroundings.write(render(record, options.format, surroundings.color));
+      const print = (record: AuditRecord): void =>
+        surroundings.write(render(record, options.format, surroundings.color));
       if (options.format === "text") surroundings.write(renderRow(HEADINGS, WIDTHS, false));
       for (const record of await searchAudit(directory, filter, options.lines)) print(record);
       if (options.follow !== true) return;

@@ -3,7 +3,13 @@
 import { Command, InvalidArgumentError } from "commander";
 import { stringify } from "yaml";
 import { isStreamName } from "../../audit/files.ts";
-import { type AuditReport, type Finding, type StreamReport, verifyAudit, type VerifyOptions } from "../../audit/verify.ts";
+import {
+  type AuditReport,
+  type Finding,
+  type StreamReport,
+  verifyAudit,
+  type VerifyOptions,
+} from "../../audit/verify.ts";
 import { CommandError } from "../command-error.ts";
 import { type ListFormat, withFormat, withWhere } from "./options.ts";
 import type { AuditSurroundings, WhereOptions } from "./surroundings.ts";
@@ -18,22 +24,34 @@ interface VerifyCommandOptions extends WhereOptions {
 
 /** The `verify` command. Fails when anything is wrong. */
 export function auditVerifyCommand(surroundings: AuditSurroundings): Command {
-  const command = new Command("verify").description("find every line that was removed, altered, inserted, moved or cut off");
+  const command = new Command("verify").description(
+    "find every line that was removed, altered, inserted, moved or cut off",
+  );
   withFormat(withWhere(command), ["text", "json", "yaml"])
     .option("--allow-pruned", "accept that the oldest files were deleted to make room")
     .option("--anchor <stream:seq:hash>", "a place that must be in the log unchanged; may be repeated", addAnchor, [])
     .addHelpText("after", EXAMPLES)
     .action(async (options: VerifyCommandOptions) => {
       const directory = await surroundings.directoryOf(options);
-      const report = await verifyAudit(directory, { allowPruned: options.allowPruned === true, anchors: options.anchor });
+      const report = await verifyAudit(directory, {
+        allowPruned: options.allowPruned === true,
+        anchors: options.anchor,
+      });
       surroundings.write(render(report, options.format));
       if (report.ok && report.streams.length > 0) return;
-      if (report.ok) throw new CommandError(1, `Cannot verify "${directory}": there is no audit log`, { hint: "name it with --data-dir or -c" });
-      throw new CommandError(1, `The audit log in "${directory}" was tampered with or damaged: ${countOf(report.findingsTotal, "finding")}`, {
-        hint: report.findings.some((finding) => finding.kind === "pruned")
-          ? "if the oldest files were deleted on purpose, add --allow-pruned"
-          : "keep the directory as it is, and compare it with a copy kept elsewhere",
-      });
+      if (report.ok)
+        throw new CommandError(1, `Cannot verify "${directory}": there is no audit log`, {
+          hint: "name it with --data-dir or -c",
+        });
+      throw new CommandError(
+        1,
+        `The audit log in "${directory}" was tampered with or damaged: ${countOf(report.findingsTotal, "finding")}`,
+        {
+          hint: report.findings.some((finding) => finding.kind === "pruned")
+            ? "if the oldest files were deleted on purpose, add --allow-pruned"
+            : "keep the directory as it is, and compare it with a copy kept elsewhere",
+        },
+      );
     });
   return command;
 }

@@ -23,9 +23,17 @@ describe("postern audit", () => {
 
   it("ls prints records as JSON and YAML, and takes data_dir from a configuration", async (t) => {
     const dataDir = await sampleLog(t);
-    const json = await run(["ls", "-c", "postern.yaml", "-f", "json", "--denied"], { dataDirOf: (file) => (file === "postern.yaml" ? dataDir : "") });
-    assert.deepEqual((JSON.parse(json) as { target: string }[]).map((record) => record.target), ["DynamoDB_20120810.DeleteTable"]);
-    assert.match(await run(["ls", "--data-dir", dataDir, "-f", "yaml", "--limit", "1"]), /^- event: db\.session\.dynamodb\.request\n/);
+    const json = await run(["ls", "-c", "postern.yaml", "-f", "json", "--denied"], {
+      dataDirOf: (file) => (file === "postern.yaml" ? dataDir : ""),
+    });
+    assert.deepEqual(
+      (JSON.parse(json) as { target: string }[]).map((record) => record.target),
+      ["DynamoDB_20120810.DeleteTable"],
+    );
+    assert.match(
+      await run(["ls", "--data-dir", dataDir, "-f", "yaml", "--limit", "1"]),
+      /^- event: db\.session\.dynamodb\.request\n/,
+    );
   });
 
   it("ls colours refusals only where colour is wanted, and shows no control character of a client", async (t) => {
@@ -37,7 +45,10 @@ describe("postern audit", () => {
   it("tail prints the last lines as JSON, one a line, and with --follow those to come", async (t) => {
     const dataDir = await sampleLog(t);
     const lines = (await run(["tail", "--data-dir", dataDir, "-f", "json", "-n", "2"])).trimEnd().split("\n");
-    assert.deepEqual(lines.map((line) => (JSON.parse(line) as { outcome: string }).outcome), ["completed", "denied"]);
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as { outcome: string }).outcome),
+      ["completed", "denied"],
+    );
     const recorder = await openRecorder(join(dataDir, "audit"));
     let turns = 2;
     const wait = async (): Promise<boolean> => {
@@ -46,7 +57,10 @@ describe("postern audit", () => {
     };
     const followed = await run(["tail", "--data-dir", dataDir, "-f", "json", "-n", "1", "--follow"], { wait });
     await recorder.close();
-    const events = followed.trimEnd().split("\n").map((line) => (JSON.parse(line) as { event: string }).event);
+    const events = followed
+      .trimEnd()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { event: string }).event);
     assert.deepEqual(events, ["db.session.dynamodb.request", "postern.service.stop", "postern.service.stop"]);
   });
 
@@ -57,7 +71,10 @@ describe("postern audit", () => {
     const path = join(dataDir, "audit", "main-000000000001.jsonl");
     writeFileSync(path, readFileSync(path, "utf8").replace("GetItem", "PutItem"));
     let answer = "";
-    await assert.rejects(run(["verify", "--data-dir", dataDir], { write: (text) => (answer += text) }), { code: "failed", exitCode: 1 });
+    await assert.rejects(run(["verify", "--data-dir", dataDir], { write: (text) => (answer += text) }), {
+      code: "failed",
+      exitCode: 1,
+    });
     assert.match(answer, /^main-000000000001\.jsonl:2: altered: .*\nBAD {2}main:/);
   });
 
@@ -67,7 +84,11 @@ describe("postern audit", () => {
 
   it("refuses values that it cannot read, and events that do not exist", async (t) => {
     const dataDir = temporaryDirectory(t);
-    for (const args of [["--since", "yesterday"], ["--limit", "0"], ["-f", "xml"]]) {
+    for (const args of [
+      ["--since", "yesterday"],
+      ["--limit", "0"],
+      ["-f", "xml"],
+    ]) {
       await assert.rejects(run(["ls", "--data-dir", dataDir, ...args]), CommanderError);
     }
     await assert.rejects(run(["ls", "--data-dir", dataDir, "--event", "db.session.strat"]), { exitCode: 2 });
@@ -93,7 +114,8 @@ async function run(args: string[], ports: Partial<AuditCommandPorts> = {}): Prom
     clock: new ManualClock(),
     ...ports,
   });
-  for (const each of [command, ...command.commands] as Command[]) each.exitOverride().configureOutput({ writeErr: () => undefined });
+  for (const each of [command, ...command.commands] as Command[])
+    each.exitOverride().configureOutput({ writeErr: () => undefined });
   await command.parseAsync(args, { from: "user" });
   return answer;
 }

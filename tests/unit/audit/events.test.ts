@@ -27,7 +27,13 @@ describe("The table of events", () => {
     await recorder.finish(await recorder.begin(newFacts(session)), COMPLETED);
     await recorder.record({ event: "db.session.end", code: "TDB01I", session, session_start: "a", session_stop: "b" });
     await recorder.record({ event: "postern.service.start", code: "PSV01I", service: "s", version: "1" });
-    await recorder.record({ event: "postern.resources.loaded", code: "PRS01I", revision: "r", source: "d", counts: { role: 1 } });
+    await recorder.record({
+      event: "postern.resources.loaded",
+      code: "PRS01I",
+      revision: "r",
+      source: "d",
+      counts: { role: 1 },
+    });
     await recorder.close();
     const lines = linesIn(directory);
     assert.equal(lines.length, 6);
@@ -48,13 +54,22 @@ describe("The table of events", () => {
 });
 
 function renderReference(): string {
-  const lines: string[] = ["", "### Events", "", "| event | code | meaning | fields beside the common ones |", "|---|---|---|---|"];
+  const lines: string[] = [
+    "",
+    "### Events",
+    "",
+    "| event | code | meaning | fields beside the common ones |",
+    "|---|---|---|---|",
+  ];
   for (const [name, { meaning, codes, fields }] of Object.entries(EVENTS)) {
     const said = Object.entries(codes).map(([code, what]) => `\`${code}\` ${what}`);
-    lines.push(`| \`${name}\` | ${said.join("<br>")} | ${meaning} | ${fields.map((field) => `\`${field}\``).join(", ")} |`);
+    lines.push(
+      `| \`${name}\` | ${said.join("<br>")} | ${meaning} | ${fields.map((field) => `\`${field}\``).join(", ")} |`,
+    );
   }
   lines.push("", "### Fields", "", "| field | JSON | meaning |", "|---|---|---|");
-  for (const name of Object.keys(FIELDS) as FieldName[]) lines.push(`| \`${name}\` | ${FIELDS[name][0]} | ${FIELDS[name][1]} |`);
+  for (const name of Object.keys(FIELDS) as FieldName[])
+    lines.push(`| \`${name}\` | ${FIELDS[name][0]} | ${FIELDS[name][1]} |`);
   for (const [name, meaning] of Object.entries(CHAIN_FIELDS)) {
     lines.push(`| \`${name}\` | ${name === "seq" ? "number" : "string"} | ${meaning} |`);
   }

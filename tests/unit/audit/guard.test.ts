@@ -6,9 +6,23 @@ const SECRET = "hunter2-hunter2";
 
 describe("withoutSecrets()", () => {
   for (const name of [
-    "authorization", "Authorization", "Proxy-Authorization", "X-Amz-Security-Token", "x-amz-signature", "secretAccessKey",
-    "SecretAccessKey", "aws_secret_access_key", "sessionToken", "SessionToken", "aws_session_token", "password", "Cookie",
-    "set-cookie", "private_key", "apiKey", "client_secret",
+    "authorization",
+    "Authorization",
+    "Proxy-Authorization",
+    "X-Amz-Security-Token",
+    "x-amz-signature",
+    "secretAccessKey",
+    "SecretAccessKey",
+    "aws_secret_access_key",
+    "sessionToken",
+    "SessionToken",
+    "aws_session_token",
+    "password",
+    "Cookie",
+    "set-cookie",
+    "private_key",
+    "apiKey",
+    "client_secret",
   ]) {
     it(`never lets the value of ${name} through, at any depth and of any type`, () => {
       for (const value of [SECRET, [SECRET], { S: SECRET }]) {

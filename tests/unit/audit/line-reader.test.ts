@@ -13,7 +13,10 @@ describe("readLines()", () => {
     let at = 0;
     for await (const batch of readLines(path)) {
       for (const line of batch) {
-        assert.deepEqual([line.bytes.toString(), line.number, line.offset, line.complete], [lines[at], at + 1, offset, true]);
+        assert.deepEqual(
+          [line.bytes.toString(), line.number, line.offset, line.complete],
+          [lines[at], at + 1, offset, true],
+        );
         offset += line.bytes.length + 1;
         at += 1;
       }
@@ -23,14 +26,20 @@ describe("readLines()", () => {
 
   it("gives a line without a newline as incomplete, and starts where it is told", async (t) => {
     const path = write(temporaryDirectory(t), "one\ntwo\nthr");
-    assert.deepEqual(await readAll(path, 4), [["two", true, 4], ["thr", false, 8]]);
+    assert.deepEqual(await readAll(path, 4), [
+      ["two", true, 4],
+      ["thr", false, 8],
+    ]);
   });
 
   it("cuts a line over the bound and goes on after it", async (t) => {
     const path = write(temporaryDirectory(t), `${"x".repeat(3 * MAX_LINE_BYTES)}\nafter\n`);
     const lines: [boolean, number][] = [];
     for await (const batch of readLines(path)) for (const line of batch) lines.push([line.oversize, line.number]);
-    assert.deepEqual(lines, [[true, 1], [false, 2]]);
+    assert.deepEqual(lines, [
+      [true, 1],
+      [false, 2],
+    ]);
     assert.deepEqual((await readAll(path, 0)).at(-1), ["after", true, 3 * MAX_LINE_BYTES + 1]);
   });
 
@@ -47,6 +56,7 @@ function write(directory: string, text: string): string {
 
 async function readAll(path: string, start: number): Promise<[string, boolean, number][]> {
   const all: [string, boolean, number][] = [];
-  for await (const batch of readLines(path, start)) for (const line of batch) all.push([line.bytes.toString(), line.complete, line.offset]);
+  for await (const batch of readLines(path, start))
+    for (const line of batch) all.push([line.bytes.toString(), line.complete, line.offset]);
   return all;
 }

@@ -3,7 +3,16 @@ import { chmodSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync 
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { verifyAudit } from "../../../src/audit/verify.ts";
-import { COMPLETED, linesIn, logFilesIn, ManualClock, newFacts, newSession, openRecorder, temporaryDirectory } from "./support.ts";
+import {
+  COMPLETED,
+  linesIn,
+  logFilesIn,
+  ManualClock,
+  newFacts,
+  newSession,
+  openRecorder,
+  temporaryDirectory,
+} from "./support.ts";
 
 const START = { event: "postern.service.start", code: "PSV01I", service: "db_service", version: "1" } as const;
 const CHAIN = /,"seq":\d+,"prev":"[0-9a-f]{64}","hash":"[0-9a-f]{64}"\}$/;
@@ -13,7 +22,10 @@ describe("Recorder", () => {
     const directory = temporaryDirectory(t);
     const recorder = await openRecorder(directory);
     const uid = await recorder.begin(newFacts());
-    assert.deepEqual(linesIn(directory).map((line) => [line.event, line.code, line.uid]), [["db.session.dynamodb.intent", "TDY00I", uid]]);
+    assert.deepEqual(
+      linesIn(directory).map((line) => [line.event, line.code, line.uid]),
+      [["db.session.dynamodb.intent", "TDY00I", uid]],
+    );
     await recorder.finish(uid, COMPLETED);
     const [, event] = linesIn(directory);
     const { seq, prev, hash, ...fields } = event ?? assert.fail("no event");
@@ -61,7 +73,10 @@ describe("Recorder", () => {
       assert.deepEqual(Object.keys(JSON.parse(line) as object).slice(0, 5), ["event", "code", "time", "uid", "ei"]);
       assert.match(line, CHAIN);
     }
-    assert.deepEqual(linesIn(directory).map((line) => line["ei"]), [0, 0, 1, 2]);
+    assert.deepEqual(
+      linesIn(directory).map((line) => line["ei"]),
+      [0, 0, 1, 2],
+    );
   });
 
   it("writes what one turn of the loop queues in one write", async (t) => {
@@ -86,10 +101,19 @@ describe("Recorder", () => {
       ["failed", 503, "TDY01E"],
     ] as const;
     for (const [outcome, status_code] of ends) {
-      await recorder.record({ event: "db.session.dynamodb.request", ...newFacts(), ...COMPLETED, outcome, status_code });
+      await recorder.record({
+        event: "db.session.dynamodb.request",
+        ...newFacts(),
+        ...COMPLETED,
+        outcome,
+        status_code,
+      });
     }
     await recorder.close();
-    assert.deepEqual(linesIn(directory).map((line) => line.code), ends.map(([, , code]) => code));
+    assert.deepEqual(
+      linesIn(directory).map((line) => line.code),
+      ends.map(([, , code]) => code),
+    );
   });
 
   it("keeps its directory and files to this user, even where the directory was open to others", async (t) => {
@@ -113,7 +137,10 @@ describe("Recorder", () => {
       await recorder.close();
     }
     assert.ok(logFilesIn(directory).length > 2);
-    assert.deepEqual(linesIn(directory).map((line) => line.seq), Array.from({ length: 15 }, (_, at) => at + 1));
+    assert.deepEqual(
+      linesIn(directory).map((line) => line.seq),
+      Array.from({ length: 15 }, (_, at) => at + 1),
+    );
     assert.deepEqual((await verifyAudit(directory)).findings, []);
   });
 
@@ -142,7 +169,10 @@ describe("Recorder", () => {
     const directory = temporaryDirectory(t);
     const recorder = await openRecorder(directory, { maxQueue: 2 });
     const results = await Promise.allSettled([recorder.record(START), recorder.record(START), recorder.record(START)]);
-    assert.deepEqual(results.map((result) => result.status), ["fulfilled", "fulfilled", "rejected"]);
+    assert.deepEqual(
+      results.map((result) => result.status),
+      ["fulfilled", "fulfilled", "rejected"],
+    );
     assert.equal(linesIn(directory).length, 2);
     await recorder.close();
   });
@@ -166,7 +196,10 @@ describe("Recorder", () => {
   it("refuses to finish a request twice, or one that never began", async (t) => {
     const recorder = await openRecorder(temporaryDirectory(t));
     const uid = await recorder.begin(newFacts());
-    const [first, second] = await Promise.allSettled([recorder.finish(uid, COMPLETED), recorder.finish(uid, COMPLETED)]);
+    const [first, second] = await Promise.allSettled([
+      recorder.finish(uid, COMPLETED),
+      recorder.finish(uid, COMPLETED),
+    ]);
     assert.deepEqual([first.status, second.status], ["fulfilled", "rejected"]);
     await assert.rejects(recorder.finish("nobody", COMPLETED), { code: "audit_intent_unknown" });
     await recorder.close();
@@ -214,7 +247,8 @@ for (const fsync of ["batch", "always"] as const) {
         const directory = temporaryDirectory(t);
         const clock = new ManualClock();
         // Every write seems to take an hour, so that all but the first go through the thread pool.
-        const monotonic = (): number => (disk === "slow" ? (clock.advance(3_600_000), clock.monotonic()) : clock.monotonic());
+        const monotonic = (): number =>
+          disk === "slow" ? (clock.advance(3_600_000), clock.monotonic()) : clock.monotonic();
         const recorder = await openRecorder(directory, { fsync, clock: { now: () => clock.now(), monotonic } });
         await Promise.all(
           Array.from({ length: 8 }, async () => {
@@ -315,7 +349,9 @@ describe("Recorder when the log cannot be written", () => {
     await recorder.record({ ...START, version: "2" });
     await new Promise((resolve) => setImmediate(resolve));
     await recorder.close();
-    assert.deepEqual(linesIn(directory).map((line) => line["version"] ?? line.event), ["postern.audit.recovered", "1", "2"]);
+    assert.deepEqual(
+      linesIn(directory).map((line) => line["version"] ?? line.event),
+      ["postern.audit.recovered", "1", "2"],
+    );
   });
 });
-

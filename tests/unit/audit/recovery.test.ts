@@ -15,10 +15,15 @@ describe("Recorder.open() after a crash", () => {
       const uids = await Promise.all(Array.from({ length: 6 }, () => recorder.begin(newFacts(session))));
       for (const uid of uids.slice(0, 4)) await recorder.finish(uid, COMPLETED);
     });
-    const intents = linesIn(directory).filter((line) => line.event === "db.session.dynamodb.intent").slice(4);
+    const intents = linesIn(directory)
+      .filter((line) => line.event === "db.session.dynamodb.intent")
+      .slice(4);
     await (await openRecorder(directory, { maxFileBytes: 2000 })).close();
     const unknown = linesIn(directory).filter((line) => line["outcome"] === "unknown");
-    assert.deepEqual(unknown.map((line) => line.uid), intents.map((line) => line.uid));
+    assert.deepEqual(
+      unknown.map((line) => line.uid),
+      intents.map((line) => line.uid),
+    );
     for (const [at, line] of unknown.entries()) {
       assert.deepEqual([line.code, line["status_code"], line["response"]], ["TDY01E", 0, null]);
       for (const field of ["sid", "user", "db_user", "target", "body", "decision"]) {
@@ -38,7 +43,12 @@ describe("Recorder.open() after a crash", () => {
     for (let at = 0; at < 3; at++) await recorder.record(START);
     await recorder.close();
     await (await openRecorder(directory)).close();
-    assert.deepEqual(linesIn(directory).map((line) => line["outcome"]).filter(Boolean), ["unknown"]);
+    assert.deepEqual(
+      linesIn(directory)
+        .map((line) => line["outcome"])
+        .filter(Boolean),
+      ["unknown"],
+    );
   });
 
   it("cuts off half a line and records that it did", async (t) => {
@@ -56,7 +66,10 @@ describe("Recorder.open() after a crash", () => {
     const recorder = await openRecorder(directory);
     await recorder.record(START);
     await recorder.close();
-    assert.deepEqual(linesIn(directory).map((line) => line.seq), [1, 2]);
+    assert.deepEqual(
+      linesIn(directory).map((line) => line.seq),
+      [1, 2],
+    );
     assert.deepEqual((await verifyAudit(directory)).findings, []);
   });
 
@@ -72,7 +85,10 @@ describe("Recorder.open() after a crash", () => {
     await again.close();
     const gap = linesIn(directory).find((line) => line.event === "postern.audit.gap");
     assert.deepEqual([gap?.["missing_from"], gap?.["missing_to"]], [4, 5]);
-    assert.deepEqual((await verifyAudit(directory)).findings.map((finding) => finding.kind), ["removed"]);
+    assert.deepEqual(
+      (await verifyAudit(directory)).findings.map((finding) => finding.kind),
+      ["removed"],
+    );
   });
 
   it("starts, says so, and stays verifiable as broken when the head record or the last line was spoilt", async (t) => {
@@ -112,14 +128,21 @@ describe("Recorder.open() after a crash", () => {
     // An intent whose event was taken away: were the old file read again, it would be given another.
     rmSync(join(directory, "main-000000000002.jsonl"));
     await (await openRecorder(directory)).close();
-    assert.equal(linesIn(directory).some((line) => line["outcome"] === "unknown"), false);
+    assert.equal(
+      linesIn(directory).some((line) => line["outcome"] === "unknown"),
+      false,
+    );
   });
 });
 
 type Open = Awaited<ReturnType<typeof openRecorder>>;
 
 /** The directory as a process would leave it that was killed after `run`: copied while the recorder is open. */
-async function crashedDirectory(t: TestContext, maxFileBytes: number, run: (recorder: Open) => Promise<void>): Promise<string> {
+async function crashedDirectory(
+  t: TestContext,
+  maxFileBytes: number,
+  run: (recorder: Open) => Promise<void>,
+): Promise<string> {
   const live = temporaryDirectory(t);
   const left = temporaryDirectory(t);
   const recorder = await openRecorder(live, { maxFileBytes });
@@ -131,11 +154,13 @@ async function crashedDirectory(t: TestContext, maxFileBytes: number, run: (reco
 }
 
 function linesInLoosely(path: string): Record<string, unknown>[] {
-  return readFileSync(path, "utf8").split("\n").flatMap((line) => {
-    try {
-      return [JSON.parse(line) as Record<string, unknown>];
-    } catch {
-      return [];
-    }
-  });
+  return readFileSync(path, "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line) as Record<string, unknown>];
+      } catch {
+        return [];
+      }
+    });
 }

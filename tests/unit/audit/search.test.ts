@@ -30,9 +30,12 @@ describe("searchAudit()", () => {
     await other.record({ event: "postern.service.start", code: "PSV01I", service: "s", version: "worker" });
     await other.close();
     const found = await searchAudit(directory, {}, 3);
-    assert.deepEqual(found.map((record) => record["version"] ?? record["path"]), ["/4", "/4", "v5"]);
-    const first = (await searchAudit(directory, {}, 100)).slice(0, 2).map((record) => record["version"]).sort();
-    assert.deepEqual(first, ["v0", "worker"]);
+    assert.deepEqual(
+      found.map((record) => record["version"] ?? record["path"]),
+      ["/4", "/4", "v5"],
+    );
+    const first = (await searchAudit(directory, {}, 100)).slice(0, 2).map((record) => record["version"]);
+    assert.deepEqual(new Set(first), new Set(["v0", "worker"]));
   });
 
   it("finds nothing where there is nothing", async (t) => {
@@ -41,7 +44,7 @@ describe("searchAudit()", () => {
 
   it("passes over lines that are not records", async (t) => {
     const directory = await sampleLog(t);
-    appendFileSync(join(directory, "main-000000000001.jsonl"), "not JSON\n[]\nnull\n{}\n{\"half");
+    appendFileSync(join(directory, "main-000000000001.jsonl"), 'not JSON\n[]\nnull\n{}\n{"half');
     assert.equal((await searchAudit(directory, {}, 100)).length, 7);
   });
 });

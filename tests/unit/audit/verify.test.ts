@@ -46,7 +46,25 @@ describe("verifyAudit()", () => {
     writeFileSync(join(directory, "main.head.json"), JSON.stringify({ ...head, hash: position.hash }));
     assert.deepEqual(await kindsIn(directory), [], "without an anchor a forged head record hides it");
     const { findings } = await verifyAudit(directory, { anchors: [anchor] });
-    assert.deepEqual(findings.map((finding) => finding.kind), ["altered"]);
+    assert.deepEqual(
+      findings.map((finding) => finding.kind),
+      ["altered"],
+    );
+  });
+
+  it("reports a line that was replaced by one with a fitting hash, at the line that follows it", async (t) => {
+    const directory = await closedLog(t, 3);
+    const path = join(directory, FIRST);
+    const lines = readFileSync(path, "utf8").split("\n");
+    const buffer = Buffer.alloc(1024);
+    const before = { seq: 1, hash: (JSON.parse(lines[0] ?? "") as { hash: string }).hash };
+    const { end } = sealLine('{"event":"user.login","code":"T1000I"', before, buffer, 0);
+    writeFileSync(path, lines.with(1, buffer.toString("utf8", 0, end - 1)).join("\n"));
+    const { findings } = await verifyAudit(directory);
+    assert.deepEqual(
+      findings.map(({ kind, line }) => [kind, line]),
+      [["inserted", 3]],
+    );
   });
 
   it("reports a missing start, unless the operator says that it was deleted on purpose", async (t) => {
@@ -64,7 +82,10 @@ describe("verifyAudit()", () => {
     rmSync(join(directory, "events.jsonl"));
     const hash = "0".repeat(64);
     const gone = await verifyAudit(directory, { anchors: [{ stream: "worker-9", seq: 1, hash }] });
-    assert.deepEqual(gone.findings.map((finding) => finding.kind), ["truncated"]);
+    assert.deepEqual(
+      gone.findings.map((finding) => finding.kind),
+      ["truncated"],
+    );
     writeFileSync(join(directory, "main.head.json"), "{");
     assert.deepEqual(await kindsIn(directory), ["head_unreadable"]);
     rmSync(join(directory, "main.head.json"));
@@ -78,7 +99,10 @@ describe("verifyAudit()", () => {
     const { streams } = await verifyAudit(directory);
     assert.deepEqual(
       streams.map(({ stream, files, lines, first, last, closed }) => [stream, files, lines, first, last, closed]),
-      [["main", 1, 2, 1, 2, true], ["worker-1", 0, 0, 0, 0, true]],
+      [
+        ["main", 1, 2, 1, 2, true],
+        ["worker-1", 0, 0, 0, 0, true],
+      ],
     );
   });
 
