@@ -18,7 +18,8 @@ try {
 
 async function setUp() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  if (major < 20 || (major === 20 && minor < 19)) throw new Error(`Node ${process.version} is too old: 20.19 is needed`);
+  if (major < 20 || (major === 20 && minor < 19))
+    throw new Error(`Node ${process.version} is too old: 20.19 is needed`);
   if (!(await dependenciesAreFresh(PROJECT))) {
     await withLock(`${PROJECT}/build/.setup.lock`, say, async () => {
       if (!(await dependenciesAreFresh(PROJECT))) await install();

@@ -21,13 +21,16 @@ export async function buildPolicy({ opa, root = PROJECT, say = () => undefined }
     `opa ${opa.version}`,
     ...sources.flatMap(({ name, text }) => [name, text]),
     ...(await Promise.all(others.map((path) => readFile(path)))),
-    ...(await Promise.all(["built-policy.mjs", "compile-policy.mjs"].map((name) => readFile(join(PROJECT, "scripts", "lib", name))))),
+    ...(await Promise.all(
+      ["built-policy.mjs", "compile-policy.mjs"].map((name) => readFile(join(PROJECT, "scripts", "lib", name))),
+    )),
   ]);
   if ((await revisionAt(output)) === revision) return { output, revision, built: false };
   say(`Building the policy with OPA ${opa.version} (${opa.from})`);
   const bundle = await compilePolicy({ opa: opa.path, sources, capabilities, revision });
   const wasm = membersOf(bundle).get("policy.wasm");
-  if (wasm === undefined || !WebAssembly.validate(wasm)) throw new Error("OPA built a policy that WebAssembly refuses as invalid");
+  if (wasm === undefined || !WebAssembly.validate(wasm))
+    throw new Error("OPA built a policy that WebAssembly refuses as invalid");
   await requireDenial(wasm);
   await writeWhole(output, bundle);
   return { output, revision, built: true };
@@ -47,21 +50,23 @@ async function requireDenial(wasm) {
   const { loadPolicySync } = (await import("@open-policy-agent/opa-wasm")).default;
   const policy = loadPolicySync(wasm);
   const { opa_wasm_abi_version: major, opa_wasm_abi_minor_version: minor } = policy.wasmInstance.exports;
-  if (major.value !== 1 || minor.value < 2) throw new Error(`OPA built a policy of ABI ${major.value}.${minor.value}; 1.2 is needed`);
+  if (major.value !== 1 || minor.value < 2)
+    throw new Error(`OPA built a policy of ABI ${major.value}.${minor.value}; 1.2 is needed`);
   let answer;
   try {
     answer = policy.evaluate({}, "postern/decision");
   } catch (thrown) {
     throw new Error(`The policy fails on an empty input: ${thrown?.message ?? thrown}`);
   }
-  if (answer[0]?.result?.allow !== false) throw new Error(`The policy does not deny an empty input: ${JSON.stringify(answer)}`);
+  if (answer[0]?.result?.allow !== false)
+    throw new Error(`The policy does not deny an empty input: ${JSON.stringify(answer)}`);
 }
 
 /** Members of an archive that OPA wrote, by name without the leading slash. */
 function membersOf(archive) {
   const tar = gunzipSync(archive);
   const members = new Map();
-  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
+  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0;) {
     const size = Number.parseInt(tar.toString("latin1", at + 124, at + 136), 8);
     const name = tar.toString("utf8", at, tar.indexOf(0, at)).replace(/^\//, "");
     members.set(name, tar.subarray(at + 512, at + 512 + size));

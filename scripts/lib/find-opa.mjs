@@ -109,7 +109,10 @@ async function versionOf(path) {
 async function onPath(program, path) {
   for (const directory of path.split(delimiter).filter(isAbsolute)) {
     const candidate = join(directory, program);
-    const found = await access(candidate, constants.X_OK).then(() => true, () => false);
+    const found = await access(candidate, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
     if (found) return candidate;
   }
   return undefined;
@@ -142,7 +145,9 @@ async function download({ cache, program, release, platform, connectMs, say }) {
           yield chunk;
         }
       };
-      await pipeline(Readable.fromWeb(response.body), watched, createWriteStream(temporary), { signal: controller.signal });
+      await pipeline(Readable.fromWeb(response.body), watched, createWriteStream(temporary), {
+        signal: controller.signal,
+      });
     } finally {
       clearTimeout(timer);
     }

@@ -37,7 +37,12 @@ export function requireAbi(module: WebAssembly.Module): void {
 
 /** The exports of an instance, checked. Throws PosternError `policy_abi_unsupported`. */
 export function opaExports(instance: WebAssembly.Instance): OpaExports {
-  const { opa_eval, opa_wasm_abi_version: major, opa_wasm_abi_minor_version: minor, [FUEL_EXPORT]: fuel } = instance.exports;
+  const {
+    opa_eval,
+    opa_wasm_abi_version: major,
+    opa_wasm_abi_minor_version: minor,
+    [FUEL_EXPORT]: fuel,
+  } = instance.exports;
   if (!(major instanceof WebAssembly.Global) || major.value !== 1) throw unsupported("it is not of ABI 1");
   if (!(minor instanceof WebAssembly.Global) || Number(minor.value) < 2) throw unsupported("its ABI is older than 1.2");
   if (typeof opa_eval !== "function" || !(fuel instanceof WebAssembly.Global)) throw unsupported("it is not metered");

@@ -7,7 +7,7 @@
  */
 export function readTar(archive: Uint8Array, wanted: ReadonlySet<string>): Map<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();
-  for (let at = 0; at < archive.length; ) {
+  for (let at = 0; at < archive.length;) {
     const header = archive.subarray(at, at + BLOCK);
     if (header.length < BLOCK) throw new Error("the archive ends in the middle of a header");
     if (header.every((byte) => byte === 0)) return found;

@@ -27,7 +27,9 @@ export type CompileDirectory = (directory: string) => Promise<Uint8Array>;
  */
 export async function loadBundle(path: string, compile?: CompileDirectory): Promise<PolicyBundle> {
   const found = await stat(path).catch((cause: unknown) => {
-    throw new PosternError("bundle_unreadable", `Cannot read the policy bundle "${path}": ${messageOf(cause)}`, { cause });
+    throw new PosternError("bundle_unreadable", `Cannot read the policy bundle "${path}": ${messageOf(cause)}`, {
+      cause,
+    });
   });
   if (found.isDirectory()) {
     if (compile !== undefined) return parseBundle(await compile(path), path);
@@ -49,7 +51,12 @@ export async function parseBundle(archive: Uint8Array, name: string): Promise<Po
   }
   const wasm = files.get("policy.wasm");
   if (wasm === undefined) {
-    throw invalid(name, "it holds no policy.wasm", undefined, "build it with postern policy build or opa build -t wasm");
+    throw invalid(
+      name,
+      "it holds no policy.wasm",
+      undefined,
+      "build it with postern policy build or opa build -t wasm",
+    );
   }
   const manifest = readJson(files.get(".manifest"), name, ".manifest");
   return {

@@ -74,7 +74,8 @@ export class Engine {
 
   #ready(): PolicyInstance {
     this.#instance ??= this.#fresh();
-    if (this.#instance === undefined) throw new EvaluationFault("policy_unavailable", "no instance of the policy can be made");
+    if (this.#instance === undefined)
+      throw new EvaluationFault("policy_unavailable", "no instance of the policy can be made");
     return this.#instance;
   }
 
@@ -134,9 +135,13 @@ export function mergeData(
     if (present === undefined) merged[key] = value;
     else if (isObject(present) && isObject(value)) merged[key] = mergeData(present, value, `${path}.${key}`);
     else {
-      throw new PosternError("policy_data_conflict", `Cannot load the policy: the bundle and the roles both define ${path}.${key}`, {
-        hint: "keep a bundle's own data under data.postern.custom",
-      });
+      throw new PosternError(
+        "policy_data_conflict",
+        `Cannot load the policy: the bundle and the roles both define ${path}.${key}`,
+        {
+          hint: "keep a bundle's own data under data.postern.custom",
+        },
+      );
     }
   }
   return merged;

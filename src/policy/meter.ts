@@ -31,7 +31,7 @@ export function meterModule(wasm: Uint8Array, initialFuel: bigint): Uint8Array<A
   };
   for (const section of module.sections) {
     // The section may be absent; sections other than custom ones come in the order of their numbers.
-    if (!globalWritten && (section.id === EXPORT || section.id > EXPORT)) writeGlobal(undefined);
+    if (!globalWritten && section.id >= EXPORT) writeGlobal(undefined);
     if (section.id === GLOBAL) writeGlobal(section.body);
     else if (section.id === EXPORT) pushSection(out, EXPORT, exportParts(section.body, fuel));
     else if (section.id === CODE) pushSection(out, CODE, codeParts(code, functions, fuel));
@@ -209,7 +209,22 @@ function charge(fuel: number, units: number): Uint8Array {
   const set = [0x24, ...unsignedLeb(fuel)];
   const price = [0x42, ...signedLeb(BigInt(units))];
   // i64.lt_s, if, i64.const 0, global.set, unreachable, end, then i64.sub and global.set.
-  return Uint8Array.from([...get, ...price, 0x53, 0x04, 0x40, 0x42, 0x00, ...set, 0x00, 0x0b, ...get, ...price, 0x7d, ...set]);
+  return Uint8Array.from([
+    ...get,
+    ...price,
+    0x53,
+    0x04,
+    0x40,
+    0x42,
+    0x00,
+    ...set,
+    0x00,
+    0x0b,
+    ...get,
+    ...price,
+    0x7d,
+    ...set,
+  ]);
 }
 
 function exportParts(body: Uint8Array, fuel: number): Uint8Array[] {

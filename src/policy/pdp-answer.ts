@@ -20,7 +20,8 @@ export function readAnswer(resultSet: unknown, context: AnswerContext): Decision
   const value = onlyResult(resultSet);
   if (value === undefined) return deny("policy_undefined", REASONS.policy_undefined, factsOf(context));
   const answer = readShape(value, context.accesses);
-  if (answer === undefined) return deny("policy_undefined", "policy gave a decision of the wrong shape", factsOf(context));
+  if (answer === undefined)
+    return deny("policy_undefined", "policy gave a decision of the wrong shape", factsOf(context));
   if (!answer.allow) {
     const reasons = answer.reasons.sort(byPlace).slice(0, MAX_REASONS);
     return { allow: false, reasons, roles: [], ...factsOf(context) };
@@ -84,7 +85,9 @@ function isObligation(value: unknown): value is Obligation {
 }
 
 function shortened(reason: Reason): Reason {
-  return reason.message.length <= MAX_MESSAGE_CHARS ? reason : { ...reason, message: reason.message.slice(0, MAX_MESSAGE_CHARS) };
+  return reason.message.length <= MAX_MESSAGE_CHARS
+    ? reason
+    : { ...reason, message: reason.message.slice(0, MAX_MESSAGE_CHARS) };
 }
 
 /** Reasons about the whole request first, then by access, code and role. */

@@ -103,7 +103,11 @@ export class PolicyDecisionPoint {
    */
   replace(next: { bundle?: PolicyBundle; data?: PolicyData }): Promise<void> {
     const replaced = this.#replacing.then(async () => {
-      this.#inForce = await prepare(this.#options, next.bundle ?? this.#inForce.bundle, next.data ?? this.#inForce.data);
+      this.#inForce = await prepare(
+        this.#options,
+        next.bundle ?? this.#inForce.bundle,
+        next.data ?? this.#inForce.data,
+      );
     });
     this.#replacing = replaced.catch(() => undefined);
     return replaced;

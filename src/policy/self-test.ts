@@ -49,8 +49,13 @@ export function requirePatterns(engine: Engine, entrypoint: number, data: Policy
   if (!Array.isArray(invalid)) throw failedTest("it cannot tell which patterns are valid");
   if (invalid.length === 0) return;
   const names = new Set(invalid.map(String));
-  const shown = [...names].sort().slice(0, 3).map((pattern) => `"${pattern}"`);
-  const roles = rolesWithPatterns(data, names).slice(0, 3).map((role) => `"${role}"`);
+  const shown = [...names]
+    .sort()
+    .slice(0, 3)
+    .map((pattern) => `"${pattern}"`);
+  const roles = rolesWithPatterns(data, names)
+    .slice(0, 3)
+    .map((role) => `"${role}"`);
   throw new PosternError(
     "role_pattern_invalid",
     `Cannot load role ${roles.join(", ")}: ${shown.join(", ")} is not a regular expression that RE2 accepts`,
@@ -65,7 +70,14 @@ export function smokeInputs(data: PolicyData): object[] {
     question(held, "GetItem", "read"),
     question(held, "BatchWriteItem", "write"),
   ]);
-  return [...questions, {}, [], { version: "1" }, { ...questions[0], user: null }, { ...questions[0], request: { accesses: {} } }];
+  return [
+    ...questions,
+    {},
+    [],
+    { version: "1" },
+    { ...questions[0], user: null },
+    { ...questions[0], request: { accesses: {} } },
+  ];
 }
 
 /** For checks at load, whose work grows with the roles: a hundred times the default for a decision. */
@@ -85,7 +97,7 @@ function sample(names: readonly string[], count: number): string[] {
 }
 
 function question(roles: readonly string[], operation: string, level: "read" | "write"): PolicyInput {
-  const table = "self-test ✓ \"\\";
+  const table = 'self-test ✓ "\\';
   const account = "123456789012";
   return {
     version: 1,
@@ -123,5 +135,9 @@ function question(roles: readonly string[], operation: string, level: "read" | "
 }
 
 function failedTest(reason: string, cause?: unknown): PosternError {
-  return new PosternError("policy_self_test_failed", `Cannot load the policy: ${reason}`, cause === undefined ? {} : { cause });
+  return new PosternError(
+    "policy_self_test_failed",
+    `Cannot load the policy: ${reason}`,
+    cause === undefined ? {} : { cause },
+  );
 }

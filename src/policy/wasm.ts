@@ -18,7 +18,10 @@ export class EvaluationFault extends PosternError {
   }
 }
 
-export type FaultCode = Extract<ReasonCode, `policy_${"failed" | "timeout" | "out_of_memory" | "undefined" | "unavailable"}`>;
+export type FaultCode = Extract<
+  ReasonCode,
+  `policy_${"failed" | "timeout" | "out_of_memory" | "undefined" | "unavailable"}`
+>;
 
 /** How large an instance's memory is and may become, in pages of 64 KiB. */
 export interface MemoryPlan {
@@ -149,7 +152,8 @@ export class PolicyInstance {
     // The package throws strings and plain objects as well as errors.
     const cause = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
     if (this.#opa.fuel.value === 0n) return new EvaluationFault("policy_timeout", "policy used up its steps", cause);
-    if (OUT_OF_MEMORY.test(cause.message)) return new EvaluationFault("policy_out_of_memory", "policy used up its memory", cause);
+    if (OUT_OF_MEMORY.test(cause.message))
+      return new EvaluationFault("policy_out_of_memory", "policy used up its memory", cause);
     return new EvaluationFault("policy_failed", "policy evaluation threw", cause);
   }
 
@@ -175,7 +179,9 @@ export class PolicyInstance {
 export function planMemory(dataBytes: number, maximumBytes: number | undefined): MemoryPlan {
   const initial = Math.ceil((dataBytes * HEAP_PER_JSON_BYTE + FIXED_BYTES) / PAGE_BYTES);
   const maximum =
-    maximumBytes === undefined ? initial + EVALUATION_PAGES : Math.min(MOST_PAGES, Math.floor(maximumBytes / PAGE_BYTES));
+    maximumBytes === undefined
+      ? initial + EVALUATION_PAGES
+      : Math.min(MOST_PAGES, Math.floor(maximumBytes / PAGE_BYTES));
   return { initial: Math.min(initial, maximum), maximum };
 }
 
@@ -207,7 +213,9 @@ function instantiate(module: WebAssembly.Module, plan: MemoryPlan): LoadedPolicy
     return policy;
   } catch (thrown) {
     if (thrown instanceof PosternError) throw thrown;
-    throw new PosternError("policy_unloadable", `Cannot instantiate the policy module: ${messageOf(thrown)}`, { cause: thrown });
+    throw new PosternError("policy_unloadable", `Cannot instantiate the policy module: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
   }
 }
 

@@ -8,10 +8,17 @@ import { fixtureBundle, fixtureData, fixtureInput } from "../support/policy-fixt
 
 const DATA = fixtureData({ dev: { exact: ["orders"] } });
 
-async function load(options: Partial<PolicyOptions> = {}): Promise<{ pdp: PolicyDecisionPoint; faults: PolicyFault[] }> {
+async function load(
+  options: Partial<PolicyOptions> = {},
+): Promise<{ pdp: PolicyDecisionPoint; faults: PolicyFault[] }> {
   const faults: PolicyFault[] = [];
   const bundle = await fixtureBundle();
-  const pdp = await PolicyDecisionPoint.load({ bundle, data: DATA, onFault: (fault) => faults.push(fault), ...options });
+  const pdp = await PolicyDecisionPoint.load({
+    bundle,
+    data: DATA,
+    onFault: (fault) => faults.push(fault),
+    ...options,
+  });
   return { pdp, faults };
 }
 
@@ -33,10 +40,25 @@ describe("a policy that gives no answer", () => {
   const cases: readonly [string, PolicyInput, string, Partial<PolicyOptions>][] = [
     ["contradicts itself", fixtureInput(["dev"], "orders", "conflict"), "policy_failed", {}],
     ["runs for ever", fixtureInput(["dev"], "orders", "slow"), "policy_timeout", {}],
-    ["takes all memory", fixtureInput(["dev"], "orders", "large"), "policy_out_of_memory", { fuel: 50_000_000_000, maxMemoryBytes: 8 * 1024 * 1024 }],
+    [
+      "takes all memory",
+      fixtureInput(["dev"], "orders", "large"),
+      "policy_out_of_memory",
+      { fuel: 50_000_000_000, maxMemoryBytes: 8 * 1024 * 1024 },
+    ],
     ["is asked with half a character", fixtureInput(["dev"], "or\ud800ders"), "policy_failed", {}],
-    ["is asked with a key that is half a character", { ...GOOD, user: { ...GOOD.user, traits: { "\udfff": [] } } }, "policy_failed", {}],
-    ["is asked too deep", { ...GOOD, user: { ...GOOD.user, traits: { a: deep(50_000) as string[] } } }, "policy_failed", {}],
+    [
+      "is asked with a key that is half a character",
+      { ...GOOD, user: { ...GOOD.user, traits: { "\udfff": [] } } },
+      "policy_failed",
+      {},
+    ],
+    [
+      "is asked too deep",
+      { ...GOOD, user: { ...GOOD.user, traits: { a: deep(50_000) as string[] } } },
+      "policy_failed",
+      {},
+    ],
     ["is asked too much", { ...GOOD, client: { ip: "::1", user_agent: "x".repeat(5_000_000) } }, "policy_failed", {}],
   ];
   for (const [what, input, code, options] of cases) {
@@ -46,7 +68,10 @@ describe("a policy that gives no answer", () => {
         assert.deepEqual(codes(pdp, input), [code]);
         assert.deepEqual(codes(pdp, GOOD), ["allowed"]);
       }
-      assert.deepEqual(faults.map((fault) => fault.code), [code, code, code]);
+      assert.deepEqual(
+        faults.map((fault) => fault.code),
+        [code, code, code],
+      );
       assert.ok(faults.every((fault) => fault.cause instanceof Error && fault.revision === pdp.revision));
     });
   }
@@ -57,7 +82,17 @@ describe("a policy that gives no answer", () => {
         throw new Error("listener");
       },
     });
-    for (const input of [null, undefined, 1, "x", [], {}, { request: null }, { request: { accesses: null } }, fixtureInput(["dev"], "orders", "conflict")]) {
+    for (const input of [
+      null,
+      undefined,
+      1,
+      "x",
+      [],
+      {},
+      { request: null },
+      { request: { accesses: null } },
+      fixtureInput(["dev"], "orders", "conflict"),
+    ]) {
       assert.equal(pdp.decide(input as PolicyInput).allow, false);
     }
     assert.deepEqual(codes(pdp, GOOD), ["allowed"]);
@@ -79,14 +114,24 @@ describe("a policy that must not be put in force", () => {
 
   it("calls a builtin that its host would have to run", async () => {
     const rego = 'package postern.custom.late\n\ndeny contains "late" if time.now_ns() > 0\n';
-    const bundle = await fixtureBundle({}, { "late.rego": rego, "use.rego": "package postern\n\nlate := data.postern.custom.late.deny\n\nresult if late\n\ndecision := late if input.late\n" });
+    const bundle = await fixtureBundle(
+      {},
+      {
+        "late.rego": rego,
+        "use.rego":
+          "package postern\n\nlate := data.postern.custom.late.deny\n\nresult if late\n\ndecision := late if input.late\n",
+      },
+    );
     await assert.rejects(PolicyDecisionPoint.load({ bundle, data: DATA }), refused("policy_builtin_unsupported"));
   });
 
   it("is a module that OPA miscompiled", async () => {
     const bundle = await fixtureBundle(
       {},
-      { "x.rego": "package postern.x\n\nfoo if f(1)\n\nf(_) := true\n", "y.rego": "package postern\n\ndecision := {k | some k, _ in data.postern.x} if input.y\n" },
+      {
+        "x.rego": "package postern.x\n\nfoo if f(1)\n\nf(_) := true\n",
+        "y.rego": "package postern\n\ndecision := {k | some k, _ in data.postern.x} if input.y\n",
+      },
     );
     await assert.rejects(PolicyDecisionPoint.load({ bundle, data: DATA }), refused("policy_wasm_invalid"));
   });
@@ -107,7 +152,10 @@ describe("a policy that must not be put in force", () => {
     const allow = '{"allow": true, "reasons": [], "roles": [], "obligations": []}';
     const { wasm } = await fixtureBundle();
     assert.ok(wasm.length > 0);
-    const bundle = await fixtureBundle({}, { "postern/open.rego": `package postern\n\ndecision := ${allow} if not input.request\n` });
+    const bundle = await fixtureBundle(
+      {},
+      { "postern/open.rego": `package postern\n\ndecision := ${allow} if not input.request\n` },
+    );
     await assert.rejects(PolicyDecisionPoint.load({ bundle, data: DATA }), refused("policy_allows_nothing_asked"));
   });
 });

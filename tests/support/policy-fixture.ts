@@ -12,7 +12,10 @@ const directory = fileURLToPath(new URL("policy-fixture", import.meta.url));
 const built = new Map<string, Promise<PolicyBundle>>();
 
 /** Compiles the fixture with the answers that `input.request.id` then asks for, and with more Rego. Once for each pair. */
-export function fixtureBundle(answers: Record<string, unknown> = {}, rego: Record<string, string> = {}): Promise<PolicyBundle> {
+export function fixtureBundle(
+  answers: Record<string, unknown> = {},
+  rego: Record<string, string> = {},
+): Promise<PolicyBundle> {
   const key = JSON.stringify([answers, rego]);
   const known = built.get(key) ?? compile(answers, rego);
   built.set(key, known);
@@ -35,7 +38,13 @@ export function fixtureInput(roles: readonly string[], table: string, id = "plai
     time: "2026-11-22T14:00:00.000Z",
     user: { name: "alice", roles, traits: { team: ["payments"] }, mfa_verified: false },
     client: { ip: "127.0.0.1", user_agent: "Boto3/1.44" },
-    database: { name: "orders-db", labels: { env: "dev" }, region: "us-east-1", account_id: "123456789012", partition: "aws" },
+    database: {
+      name: "orders-db",
+      labels: { env: "dev" },
+      region: "us-east-1",
+      account_id: "123456789012",
+      partition: "aws",
+    },
     db_user: "arn:aws:iam::123456789012:role/ExampleRole",
     request: {
       service: "dynamodb",

@@ -36,9 +36,13 @@ export function builtinSources(from: string = import.meta.url): BuiltinSources {
       return { policies, schemas: join(policies, "schemas"), capabilities: join(policies, "capabilities.json") };
     }
   }
-  throw new PosternError("policy_sources_missing", "Cannot find the sources of the built-in policy beside this program", {
-    hint: "install postern again; its package holds them in policies/",
-  });
+  throw new PosternError(
+    "policy_sources_missing",
+    "Cannot find the sources of the built-in policy beside this program",
+    {
+      hint: "install postern again; its package holds them in policies/",
+    },
+  );
 }
 
 function parentsOf(url: string): string[] {

@@ -30,16 +30,19 @@ export async function compileDirectory(directory: string, options: CompileOption
   // `opa build` knows no schemas: a rule that misspells a field of input would compile, and never deny anything.
   await withBuiltin(async (flags, builtin) => {
     const { code, stdout, stderr } = await run(opa.path, ["check", ...flags, builtin, directory]);
-    if (code !== 0) throw new PosternError("policy_build_failed", `Cannot build "${directory}":\n${(stderr || stdout).trim()}`);
+    if (code !== 0)
+      throw new PosternError("policy_build_failed", `Cannot build "${directory}":\n${(stderr || stdout).trim()}`);
   });
   const sources = [...(await readSources(policies)), ...user.sources];
   const parts = [opa.version, await readFile(capabilities), JSON.stringify(user.data)];
   const revision = options.revision ?? keyOf([...parts, ...sources.flatMap(({ name, text }) => [name, text])]);
-  const bytes = await compilePolicy({ opa: opa.path, sources, data: user.data, capabilities, revision }).catch((cause: unknown) => {
-    // The user's files stand below custom/ while OPA reads them.
-    const said = messageOf(cause).replaceAll(/(^|\s)custom\//gm, `$1${directory.replace(/\/+$/, "")}/`);
-    throw new PosternError("policy_build_failed", `Cannot build "${directory}":\n${said}`, { cause });
-  });
+  const bytes = await compilePolicy({ opa: opa.path, sources, data: user.data, capabilities, revision }).catch(
+    (cause: unknown) => {
+      // The user's files stand below custom/ while OPA reads them.
+      const said = messageOf(cause).replaceAll(/(^|\s)custom\//gm, `$1${directory.replace(/\/+$/, "")}/`);
+      throw new PosternError("policy_build_failed", `Cannot build "${directory}":\n${said}`, { cause });
+    },
+  );
   const data = { postern: { compiled: { version: 1, roles: {}, indexes: {} } } } as const;
   await PolicyDecisionPoint.load({ bundle: await parseBundle(bytes, directory), data });
   return bytes;

@@ -69,7 +69,9 @@ function testCommand(): Command {
         ...(options.coverage === true ? ["--coverage"] : []),
         ...(options.run === undefined ? [] : ["--run", options.run]),
       ];
-      await withBuiltin((flags, builtin) => runOpa(["test", ...flags, ...own, builtin, directory], "Policy tests failed"));
+      await withBuiltin((flags, builtin) =>
+        runOpa(["test", ...flags, ...own, builtin, directory], "Policy tests failed"),
+      );
     })
     .addHelpText(
       "after",
@@ -86,7 +88,9 @@ function checkCommand(): Command {
     .argument("<DIR>", "folder with your packages")
     .action(async (directory: string) => {
       await readUserPolicy(directory);
-      await withBuiltin((flags, builtin) => runOpa(["check", "--strict", ...flags, builtin, directory], "Policy check failed"));
+      await withBuiltin((flags, builtin) =>
+        runOpa(["check", "--strict", ...flags, builtin, directory], "Policy check failed"),
+      );
     })
     .addHelpText(
       "after",

@@ -28,7 +28,7 @@ export async function readUserPolicy(directory: string): Promise<UserPolicy> {
   let data: Record<string, unknown> = {};
   for (const path of await filesBelow(directory)) {
     const name = relative(directory, path).split(sep).join("/");
-    if (/\.rego$/.test(name)) {
+    if (name.endsWith(".rego")) {
       const text = await readFile(path, "utf8");
       requirePackage(path, text);
       if (!name.endsWith("_test.rego")) sources.push({ name: `custom/${name}`, text });
@@ -67,9 +67,12 @@ function requirePackage(file: string, text: string): void {
     });
   if (index < 0) throw refused("the file has no package statement");
   if (name === "postern.custom") {
-    throw refused("the built-in policy looks below it for a package of each name, and OPA miscompiles one that stands in its place");
+    throw refused(
+      "the built-in policy looks below it for a package of each name, and OPA miscompiles one that stands in its place",
+    );
   }
-  if (/^postern\b/.test(name) && !name.startsWith("postern.custom")) throw refused("it would change the built-in policy");
+  if (/^postern\b/.test(name) && !name.startsWith("postern.custom"))
+    throw refused("it would change the built-in policy");
   throw refused("only packages below postern.custom, named with letters, digits and _, are part of a decision");
 }
 
@@ -79,16 +82,25 @@ async function readData(path: string, name: string): Promise<unknown> {
     const text = await readFile(path, "utf8");
     value = name.endsWith(".json") ? JSON.parse(text) : parseYaml(text);
   } catch (cause) {
-    throw new PosternError("policy_data_refused", `Cannot read data: ${messageOf(cause)}`, { cause, position: firstLineOf(path) });
+    throw new PosternError("policy_data_refused", `Cannot read data: ${messageOf(cause)}`, {
+      cause,
+      position: firstLineOf(path),
+    });
   }
   const folders = dirname(name) === "." ? [] : dirname(name).split("/");
   const document = folders.reduceRight<unknown>((inner, folder) => ({ [folder]: inner }), value);
-  const outside = [...leavesUpTo(document, 3)].find((path) => path[0] !== "postern" || path[1] !== "custom" || path.length < 3);
+  const outside = [...leavesUpTo(document, 3)].find(
+    (path) => path[0] !== "postern" || path[1] !== "custom" || path.length < 3,
+  );
   if (outside === undefined) return document;
-  throw new PosternError("policy_data_refused", `Cannot add data.${outside.join(".")}: it is not below data.postern.custom.NAME`, {
-    position: firstLineOf(path),
-    hint: `move the file to postern/custom/NAME/${basename(path)}, or wrap its content in those keys`,
-  });
+  throw new PosternError(
+    "policy_data_refused",
+    `Cannot add data.${outside.join(".")}: it is not below data.postern.custom.NAME`,
+    {
+      position: firstLineOf(path),
+      hint: `move the file to postern/custom/NAME/${basename(path)}, or wrap its content in those keys`,
+    },
+  );
 }
 
 /** Paths to everything `depth` levels down, and to what ends before. */

@@ -48,7 +48,10 @@ describe("postern policy build", () => {
     assert.deepEqual(bundle.data, { postern: { custom: { hours: { closed: "GetItem" } } } });
     const pdp = await PolicyDecisionPoint.load({ bundle, data: EMPTY });
     const decision = pdp.decide(fixtureInput([], "orders"));
-    assert.ok(!decision.allow && decision.reasons.some(({ code }) => code === "custom_denied"), JSON.stringify(decision));
+    assert.ok(
+      !decision.allow && decision.reasons.some(({ code }) => code === "custom_denied"),
+      JSON.stringify(decision),
+    );
     assert.equal((await parseBundle(await compileDirectory(directory), "user")).revision, bundle.revision);
   });
 
@@ -79,9 +82,17 @@ describe("postern policy build", () => {
 
   it("refuses data outside of the user's packages, and two values for one place", async () => {
     await write("hours.rego", HOURS);
-    for (const [name, text] of [["data.json", '{"postern": {"compiled": {}}}'], ["postern/custom/data.json", "1"], ["a/b.yaml", "c: 1"]] as const) {
+    for (const [name, text] of [
+      ["data.json", '{"postern": {"compiled": {}}}'],
+      ["postern/custom/data.json", "1"],
+      ["a/b.yaml", "c: 1"],
+    ] as const) {
       await write(name, text);
-      await assert.rejects(compileDirectory(directory), refused("policy_data_refused", 1, /not below data\.postern\.custom/), name);
+      await assert.rejects(
+        compileDirectory(directory),
+        refused("policy_data_refused", 1, /not below data\.postern\.custom/),
+        name,
+      );
       await rm(join(directory, name));
     }
     await write("postern/custom/hours/a.json", '{"x": 1}');
@@ -109,13 +120,16 @@ describe("postern policy build", () => {
   it("stops a package that never ends, and says that the policy ran out of steps", async () => {
     await write(
       "slow.rego",
-      "package postern.custom.slow\n\ndeny contains \"never\" if {\n\tinput.user.name == \"alice\"\n\tsome i in numbers.range(1, 5000)\n\tsome j in numbers.range(1, 5000)\n\ti * j == -1\n}\n",
+      'package postern.custom.slow\n\ndeny contains "never" if {\n\tinput.user.name == "alice"\n\tsome i in numbers.range(1, 5000)\n\tsome j in numbers.range(1, 5000)\n\ti * j == -1\n}\n',
     );
     const bundle = await parseBundle(await compileDirectory(directory), "user");
     const pdp = await PolicyDecisionPoint.load({ bundle, data: EMPTY });
     const decision = pdp.decide(fixtureInput([], "orders"));
     assert.ok(!decision.allow);
-    assert.deepEqual(decision.reasons.map(({ code }) => code), ["policy_timeout"]);
+    assert.deepEqual(
+      decision.reasons.map(({ code }) => code),
+      ["policy_timeout"],
+    );
   });
 });
 
@@ -125,7 +139,10 @@ describe("the built-in bundle", () => {
     const bytes = await compileDirectory(directory);
     const from = new URL(`file://${join(directory, "dist", "main.js")}`).href;
     await write("package.json", "{}");
-    await assert.rejects(loadBuiltinBundle(from), (error) => error instanceof PosternError && error.code === "policy_not_built");
+    await assert.rejects(
+      loadBuiltinBundle(from),
+      (error) => error instanceof PosternError && error.code === "policy_not_built",
+    );
     await mkdir(join(directory, "dist", "policy"), { recursive: true });
     await writeFile(join(directory, "dist", "policy", "bundle.tar.gz"), bytes);
     const { revision } = await parseBundle(bytes, "x");
@@ -152,7 +169,8 @@ describe("postern policy", () => {
 
   it("fmt --check fails on what fmt then puts right", async () => {
     await write("x.rego", "package postern.custom.x\n\ndeny   :=   set()\n");
-    const fmt = (...flags: string[]): Promise<unknown> => policyCommand().parseAsync(["fmt", ...flags, directory], { from: "user" });
+    const fmt = (...flags: string[]): Promise<unknown> =>
+      policyCommand().parseAsync(["fmt", ...flags, directory], { from: "user" });
     await fmt();
     await fmt("--check");
     assert.equal(await readFile(join(directory, "x.rego"), "utf8"), "package postern.custom.x\n\ndeny := set()\n");

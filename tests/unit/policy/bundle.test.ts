@@ -66,7 +66,10 @@ describe("parseBundle()", () => {
     await assert.rejects(parse([MANIFEST]), code("bundle_invalid", /policy\.wasm/));
     await assert.rejects(parse([MANIFEST, WASM, { ...WASM, name: "policy.wasm" }]), code("bundle_invalid", /twice/));
     await assert.rejects(parse([MANIFEST, { ...WASM, type: "2" }]), code("bundle_invalid", /not a file/));
-    await assert.rejects(parse([{ ...MANIFEST, content: "{" }, WASM]), code("bundle_invalid", /\.manifest is not JSON/));
+    await assert.rejects(
+      parse([{ ...MANIFEST, content: "{" }, WASM]),
+      code("bundle_invalid", /\.manifest is not JSON/),
+    );
     await assert.rejects(parse([{ ...MANIFEST, content: "[]" }, WASM]), code("bundle_invalid", /not an object/));
   });
 
@@ -74,7 +77,11 @@ describe("parseBundle()", () => {
     const tar = tarOf([MANIFEST, WASM]);
     await assert.rejects(parseBundle(Buffer.from("not gzip"), "b"), code("bundle_invalid", /header/));
     for (const end of [100, 512, 600, 1024 + 100]) {
-      await assert.rejects(parseBundle(gzipSync(tar.subarray(0, end)), "b"), code("bundle_invalid", /ends|no end/), `at ${end}`);
+      await assert.rejects(
+        parseBundle(gzipSync(tar.subarray(0, end)), "b"),
+        code("bundle_invalid", /ends|no end/),
+        `at ${end}`,
+      );
     }
     const damaged = Buffer.from(tar);
     damaged[3] = 0x7a;

@@ -31,7 +31,11 @@ function environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 }
 
 /** A release whose one asset is `text`, served by `listener`, while `work` runs. */
-async function withRelease(listener: RequestListener, text: string, work: (release: OpaRelease) => Promise<void>): Promise<void> {
+async function withRelease(
+  listener: RequestListener,
+  text: string,
+  work: (release: OpaRelease) => Promise<void>,
+): Promise<void> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
@@ -45,7 +49,10 @@ async function withRelease(listener: RequestListener, text: string, work: (relea
 }
 
 async function reasonsOf(found: Promise<unknown>): Promise<string> {
-  const error: unknown = await found.then(() => undefined, (thrown: unknown) => thrown);
+  const error: unknown = await found.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   assert.ok(error instanceof OpaNotFound, String(error));
   return error.message;
 }
@@ -57,14 +64,21 @@ describe("findOpa()", () => {
     assert.deepEqual(await findOpa({ env: environment() }), { path: cached, version: OPA_VERSION, from: "cache" });
     const seen = await program(join(home, "bin", "opa"), saying("1.0.0"));
     assert.deepEqual(await findOpa({ env: environment() }), { path: seen, version: "1.0.0", from: "PATH" });
-    assert.deepEqual(await findOpa({ env: environment({ OPA_BIN: named }) }), { path: named, version: "1.5.0", from: "OPA_BIN" });
+    assert.deepEqual(await findOpa({ env: environment({ OPA_BIN: named }) }), {
+      path: named,
+      version: "1.5.0",
+      from: "OPA_BIN",
+    });
   });
 
   it("says what is wrong with OPA_BIN rather than take another", async () => {
     await program(join(home, "bin", "opa"), saying("1.5.0"));
     const old = await program(join(home, "old"), saying("0.70.0"));
     assert.match(await reasonsOf(findOpa({ env: environment({ OPA_BIN: old }) })), /0\.70\.0; 1\.0 or later/);
-    assert.match(await reasonsOf(findOpa({ env: environment({ OPA_BIN: join(home, "none") }) })), /cannot be run \(ENOENT\)/);
+    assert.match(
+      await reasonsOf(findOpa({ env: environment({ OPA_BIN: join(home, "none") }) })),
+      /cannot be run \(ENOENT\)/,
+    );
   });
 
   it("downloads the release when nothing is at hand, checks it, and finds it in the cache the next time", async () => {
@@ -87,31 +101,52 @@ describe("findOpa()", () => {
   });
 
   it("deletes a download whose checksum is another, and says so", async () => {
-    await withRelease((_, response) => void response.end("tampered"), saying("1.9.9"), async (release) => {
-      const message = await reasonsOf(findOpa({ env: environment(), release, platform: "here" }));
-      assert.match(message, /SHA-256 is [0-9a-f]{64} instead of [0-9a-f]{64}; it was deleted/);
-      assert.deepEqual(await readdir(join(home, "cache", "postern", "opa")), []);
-    });
+    await withRelease(
+      (_, response) => void response.end("tampered"),
+      saying("1.9.9"),
+      async (release) => {
+        const message = await reasonsOf(findOpa({ env: environment(), release, platform: "here" }));
+        assert.match(message, /SHA-256 is [0-9a-f]{64} instead of [0-9a-f]{64}; it was deleted/);
+        assert.deepEqual(await readdir(join(home, "cache", "postern", "opa")), []);
+      },
+    );
   });
 
   it("gives up on a server that refuses, answers with an error, or never answers", async () => {
     const gone = { version: "1.9.9", base: "http://127.0.0.1:1", assets: { here: ["opa_here", ""] as const } };
-    assert.match(await reasonsOf(findOpa({ env: environment(), release: gone, platform: "here" })), /could not be had: fetch failed/);
-    await withRelease((_, response) => void response.writeHead(404).end(), "", async (release) => {
-      assert.match(await reasonsOf(findOpa({ env: environment(), release, platform: "here" })), /answered 404/);
-    });
-    await withRelease(() => undefined, "", async (release) => {
-      const found = findOpa({ env: environment(), release, platform: "here", connectMs: 50 });
-      assert.match(await reasonsOf(found), /no connection within 0\.05 s/);
-    });
+    assert.match(
+      await reasonsOf(findOpa({ env: environment(), release: gone, platform: "here" })),
+      /could not be had: fetch failed/,
+    );
+    await withRelease(
+      (_, response) => void response.writeHead(404).end(),
+      "",
+      async (release) => {
+        assert.match(await reasonsOf(findOpa({ env: environment(), release, platform: "here" })), /answered 404/);
+      },
+    );
+    await withRelease(
+      () => undefined,
+      "",
+      async (release) => {
+        const found = findOpa({ env: environment(), release, platform: "here", connectMs: 50 });
+        assert.match(await reasonsOf(found), /no connection within 0\.05 s/);
+      },
+    );
   });
 
   it("builds from source with go when there is no download, into the cache", async () => {
-    await program(join(home, "bin", "go"), `#!/bin/sh\nprintf '#!/bin/sh\\necho "Version: ${OPA_VERSION}"' > "$GOBIN/opa"\n/bin/chmod +x "$GOBIN/opa"\necho "$@" > "$GOBIN/../args"\n`);
+    await program(
+      join(home, "bin", "go"),
+      `#!/bin/sh\nprintf '#!/bin/sh\\necho "Version: ${OPA_VERSION}"' > "$GOBIN/opa"\n/bin/chmod +x "$GOBIN/opa"\necho "$@" > "$GOBIN/../args"\n`,
+    );
     const found = await findOpa({ env: environment(), platform: "unheard-of" });
     assert.deepEqual([found.version, found.from], [OPA_VERSION, "go install"]);
     const cache = join(home, "cache", "postern", "opa");
-    assert.equal(await readFile(join(cache, "args"), "utf8"), `install github.com/open-policy-agent/opa@v${OPA_VERSION}\n`);
+    assert.equal(
+      await readFile(join(cache, "args"), "utf8"),
+      `install github.com/open-policy-agent/opa@v${OPA_VERSION}\n`,
+    );
     assert.deepEqual((await readdir(cache)).toSorted(), [OPA_VERSION, "args"]);
   });
 
@@ -119,7 +154,13 @@ describe("findOpa()", () => {
     await program(join(home, "bin", "go"), "#!/bin/sh\necho 'no network' >&2\nexit 1\n");
     await program(join(home, "bin", "opa"), saying("0.1.0"));
     const message = await reasonsOf(findOpa({ env: environment(), platform: "unheard-of" }));
-    for (const part of ["OPA_BIN is not set", "0.1.0; 1.0 or later", "there is none in", "no checksum is known for unheard-of", "no network"]) {
+    for (const part of [
+      "OPA_BIN is not set",
+      "0.1.0; 1.0 or later",
+      "there is none in",
+      "no checksum is known for unheard-of",
+      "no network",
+    ]) {
       assert.ok(message.includes(part), `${part} in ${message}`);
     }
     assert.match(message, /1\. set OPA_BIN[\s\S]*2\. put opa[\s\S]*3\. allow the download[\s\S]*4\. install Go/);

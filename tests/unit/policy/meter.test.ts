@@ -55,7 +55,14 @@ describe("meterModule()", () => {
   });
 
   it("refuses opcodes that it does not know, and bulk memory, whose cost an instruction count does not show", () => {
-    for (const code of [[0xd0, 0x70, 0x1a], [0xfd, 0x0c], [0xfc, 0x0b, 0x00], [0x06, 0x40, 0x0b], [0x25, 0x00], [0xff]]) {
+    for (const code of [
+      [0xd0, 0x70, 0x1a],
+      [0xfd, 0x0c],
+      [0xfc, 0x0b, 0x00],
+      [0x06, 0x40, 0x0b],
+      [0x25, 0x00],
+      [0xff],
+    ]) {
       assert.throws(
         () => meterModule(moduleWith(...code), 1n),
         (error) => error instanceof PosternError && error.code === "policy_wasm_unknown",

@@ -49,7 +49,8 @@ describe("readAnswer()", () => {
     { ...DENY, reasons: [{ ...REASON, more: 1 }] },
   ];
   for (const result of wrong) {
-    it(`denies policy_undefined for ${JSON.stringify(result)}`, () => assert.deepEqual(codes(read(result)), ["policy_undefined"]));
+    it(`denies policy_undefined for ${JSON.stringify(result)}`, () =>
+      assert.deepEqual(codes(read(result)), ["policy_undefined"]));
   }
 
   it("denies an undefined decision, and more than one", () => {
@@ -75,6 +76,11 @@ describe("readAnswer()", () => {
     ];
     const one = read({ ...DENY, reasons });
     assert.deepEqual(read({ ...DENY, reasons: reasons.toReversed() }), one);
-    assert.deepEqual(one.allow ? [] : one.reasons.map(({ access, role }) => [access, role]), [[null, null], [0, "a"], [0, "b"], [1, null]]);
+    assert.deepEqual(one.allow ? [] : one.reasons.map(({ access, role }) => [access, role]), [
+      [null, null],
+      [0, "a"],
+      [0, "b"],
+      [1, null],
+    ]);
   });
 });

@@ -34,12 +34,18 @@ describe("PolicyDecisionPoint", () => {
       (await PolicyDecisionPoint.load({ bundle: { ...bundle, ...changed }, data })).revision;
     const same = await revisionOf({});
     const { roles } = DATA.postern.compiled;
-    const turned = { postern: { compiled: { ...DATA.postern.compiled, roles: Object.fromEntries(Object.entries(roles).toReversed()) } } };
+    const turned = {
+      postern: {
+        compiled: { ...DATA.postern.compiled, roles: Object.fromEntries(Object.entries(roles).toReversed()) },
+      },
+    };
     assert.equal(await revisionOf({}, turned), same);
     const others = [
       await revisionOf({ revision: "other" }),
       await revisionOf({}, fixtureData({})),
-      await revisionOf({ wasm: (await fixtureBundle({}, { "postern/more.rego": "package postern\n\nmore := 1\n" })).wasm }),
+      await revisionOf({
+        wasm: (await fixtureBundle({}, { "postern/more.rego": "package postern\n\nmore := 1\n" })).wasm,
+      }),
       await revisionOf({ data: { postern: { fixture: { ids: ["conflict"], answers: {} } } } }),
     ];
     assert.equal(new Set([same, ...others]).size >= 4, true);
@@ -55,7 +61,10 @@ describe("PolicyDecisionPoint", () => {
     const after = pdp.revision;
     const broken = { ...(await fixtureBundle()), wasm: new Uint8Array(8) };
     await assert.rejects(pdp.replace({ bundle: broken }), hasCode("policy_wasm_invalid"));
-    await assert.rejects(pdp.replace({ data: fixtureData({ dev: { re: ["^(?:(?<=a)b)$"] } }) }), hasCode("role_pattern_invalid"));
+    await assert.rejects(
+      pdp.replace({ data: fixtureData({ dev: { re: ["^(?:(?<=a)b)$"] } }) }),
+      hasCode("role_pattern_invalid"),
+    );
     assert.equal(pdp.revision, after);
     assert.deepEqual(effects(pdp), [false, true]);
   });
@@ -63,7 +72,11 @@ describe("PolicyDecisionPoint", () => {
   it("puts replacements in force in the order in which they were asked for, each whole", async () => {
     const pdp = await PolicyDecisionPoint.load({ bundle: await fixtureBundle(), data: DATA });
     const large = fixtureData(Object.fromEntries(Array.from({ length: 500 }, (_, at) => [`r${at}`, { exact: ["x"] }])));
-    const replaced = [pdp.replace({ data: large }), pdp.replace({ data: DATA }), pdp.replace({ data: fixtureData({ dev: { exact: ["audit"] } }) })];
+    const replaced = [
+      pdp.replace({ data: large }),
+      pdp.replace({ data: DATA }),
+      pdp.replace({ data: fixtureData({ dev: { exact: ["audit"] } }) }),
+    ];
     let asked = 0;
     const done = Promise.all(replaced).then(() => (asked = -asked));
     while (asked >= 0 && asked < 100_000) {
@@ -83,8 +96,14 @@ describe("PolicyDecisionPoint", () => {
   });
 
   it("refuses data that do not fit its memory", async () => {
-    const many = fixtureData(Object.fromEntries(Array.from({ length: 2_000 }, (_, at) => [`role-${at}`, { exact: ["table"] }])));
-    const load = PolicyDecisionPoint.load({ bundle: await fixtureBundle(), data: many, maxMemoryBytes: 2 * 1024 * 1024 });
+    const many = fixtureData(
+      Object.fromEntries(Array.from({ length: 2_000 }, (_, at) => [`role-${at}`, { exact: ["table"] }])),
+    );
+    const load = PolicyDecisionPoint.load({
+      bundle: await fixtureBundle(),
+      data: many,
+      maxMemoryBytes: 2 * 1024 * 1024,
+    });
     await assert.rejects(load, hasCode("policy_data_too_large"));
   });
 });
@@ -94,7 +113,10 @@ describe("the self-test", () => {
     const answer = (result: unknown) => () => [{ result }];
     const allow = { allow: true, reasons: [], roles: [], obligations: [] };
     assert.throws(() => requireDenial(answer(allow)), hasCode("policy_allows_nothing_asked"));
-    assert.throws(() => requireDenial(answer({ ...allow, obligations: [{ kind: "x" }] })), hasCode("policy_allows_nothing_asked"));
+    assert.throws(
+      () => requireDenial(answer({ ...allow, obligations: [{ kind: "x" }] })),
+      hasCode("policy_allows_nothing_asked"),
+    );
     assert.throws(() => requireDenial(() => []), hasCode("policy_self_test_failed"));
     assert.throws(() => requireDenial(answer({ allow: false })), hasCode("policy_self_test_failed"));
     assert.throws(
@@ -104,14 +126,19 @@ describe("the self-test", () => {
         }),
       hasCode("policy_self_test_failed"),
     );
-    requireDenial(answer({ ...allow, allow: false, reasons: [{ code: "no_roles", message: "m", access: null, role: null }] }));
+    requireDenial(
+      answer({ ...allow, allow: false, reasons: [{ code: "no_roles", message: "m", access: null, role: null }] }),
+    );
   });
 
   it("falls back to the package's path when ours differs on a single question, in answer or in fault", () => {
     const inputs = smokeInputs(DATA);
     const theirs = (input: object): unknown => [{ result: JSON.stringify(input).length }];
     assert.equal(choosePath(theirs, theirs, inputs), "direct");
-    assert.equal(choosePath((input) => (input === inputs.at(-1) ? [] : theirs(input)), theirs, inputs), "fallback");
+    assert.equal(
+      choosePath((input) => (input === inputs.at(-1) ? [] : theirs(input)), theirs, inputs),
+      "fallback",
+    );
     const throwing = (): unknown => {
       throw new EvaluationFault("policy_failed", "x");
     };
@@ -123,8 +150,14 @@ describe("the self-test", () => {
     const engine = await engineOf({});
     const entrypoint = engine.entrypoint("postern/decision") ?? -1;
     const data = fixtureData({ any: { re: ["^(?:.*)$"] } });
-    const own = await Engine.load({ ...(await fixtureBundle()), data: mergeData((await fixtureBundle()).data, { ...data }), fuel: BigInt(DEFAULT_FUEL) });
-    const said = smokeInputs(data).map((input) => JSON.stringify(own.evaluate(input, entrypoint)).includes('"allow":true'));
+    const own = await Engine.load({
+      ...(await fixtureBundle()),
+      data: mergeData((await fixtureBundle()).data, { ...data }),
+      fuel: BigInt(DEFAULT_FUEL),
+    });
+    const said = smokeInputs(data).map((input) =>
+      JSON.stringify(own.evaluate(input, entrypoint)).includes('"allow":true'),
+    );
     assert.ok(said.includes(true) && said.includes(false));
   });
 });
@@ -143,7 +176,21 @@ describe("Engine", () => {
       seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
       return (seed >>> 8) % below;
     };
-    const words = ["orders", "audit", "logs-1", "logs-x", "é", "😀", "\u0000", '"\\', "\u2028", "", "ключ", "\\ud800", "a".repeat(5_000)];
+    const words = [
+      "orders",
+      "audit",
+      "logs-1",
+      "logs-x",
+      "é",
+      "😀",
+      "\u0000",
+      '"\\',
+      "\u2028",
+      "",
+      "ключ",
+      "\\ud800",
+      "a".repeat(5_000),
+    ];
     const word = (): string => words[random(words.length)] ?? "";
     const junk = (): unknown => [null, 1e21, -0.5, true, [], {}, "x", [[[1]]], 9_007_199_254_740_993][random(9)];
     const allows = [0, 0];
@@ -157,7 +204,10 @@ describe("Engine", () => {
       const which = JSON.stringify(ours).includes('"allow":true') ? 1 : 0;
       allows[which] = (allows[which] ?? 0) + 1;
     }
-    assert.ok(allows.every((count) => count > 100), String(allows));
+    assert.ok(
+      allows.every((count) => count > 100),
+      String(allows),
+    );
   });
 
   it("knows no entrypoint by an inherited name", async () => {
