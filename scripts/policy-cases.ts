@@ -116,15 +116,17 @@ export function casesPage(files: readonly CaseFile[]): string {
     "say: user `alice` holds the case's roles and no traits, the database has the label `env: dev`, the database user is",
     "`ExampleRole` of the database's own account, and the request is a `GetItem` on the table `orders`.",
     "",
-    ...files.map(
-      (file) =>
-        `- [${file.title}](#${file.title
-          .toLowerCase()
-          .replaceAll(/[^\w -]/g, "")
-          .replaceAll(" ", "-")})`,
-    ),
+    ...files.map((file) => `- [${file.title}](#${anchorOf(file.title)})`),
   ];
   return `${[...head, ...files.flatMap((file) => ["", `## ${file.title}`, "", file.intro.trim(), ...file.cases.flatMap(sectionOf)])].join("\n")}\n`;
+}
+
+/** Where a heading stands on the page. */
+export function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\w -]/gu, "")
+    .replaceAll(" ", "-");
 }
 
 /** Writes both. */

@@ -11,20 +11,38 @@ export interface ActionTable {
   readonly equivalents: ReadonlyMap<string, readonly string[]>;
 }
 
-/** The actions that a list names, sorted. @throws PosternError `role_action_unknown` when an entry names nothing */
-export function resolveActions(entries: readonly string[], table: ActionTable, site: Site): string[] {
-  const actions = entries.flatMap((entry, at) => {
-    const found = [...table.levels].filter(([action, level]) => level === entry || matches(entry, action));
-    if (found.length > 0) return found.map(([action]) => action);
-    const why = entry.includes("*") ? "the glob matches no action" : "there is no such action or access level";
-    throw patternError(entryOf(site, at), entry, why, hintFor(entry, table), "role_action_unknown");
-  });
-  return [...new Set(actions)].toSorted();
-}
+/** Resolves lists; what an entry names is found once, since thousands of roles name the same. */
+export class ActionResolver {
+  readonly #table: ActionTable;
+  readonly #found = new Map<string, readonly string[]>();
 
-/** The set, and for each action what does the same thing another way. */
-export function withEquivalents(actions: readonly string[], table: ActionTable): string[] {
-  return [...new Set(actions.flatMap((action) => [action, ...(table.equivalents.get(action) ?? [])]))].toSorted();
+  constructor(table: ActionTable) {
+    this.#table = table;
+  }
+
+  /** The actions that a list names, each once. @throws PosternError `role_action_unknown` when an entry names nothing */
+  resolve(entries: readonly string[], site: Site): string[] {
+    return [...new Set(entries.flatMap((entry, at) => this.#actionsOf(entry, site, at)))];
+  }
+
+  /** The same, and for each action what does the same thing another way. */
+  resolveWithEquivalents(entries: readonly string[], site: Site): string[] {
+    const named = this.resolve(entries, site);
+    return [...new Set(named.flatMap((action) => [action, ...(this.#table.equivalents.get(action) ?? [])]))];
+  }
+
+  #actionsOf(entry: string, site: Site, at: number): readonly string[] {
+    const known = this.#found.get(entry);
+    if (known !== undefined) return known;
+    const found = [...this.#table.levels].filter(([action, level]) => level === entry || matches(entry, action));
+    if (found.length === 0) {
+      const why = entry.includes("*") ? "the glob matches no action" : "there is no such action or access level";
+      throw patternError(entryOf(site, at), entry, why, hintFor(entry, this.#table), "role_action_unknown");
+    }
+    const actions = found.map(([action]) => action);
+    this.#found.set(entry, actions);
+    return actions;
+  }
 }
 
 /** Glob match without regular expressions: each part is sought after the one before. */

@@ -1,7 +1,7 @@
 /** The data document of the policy: roles compiled when they are loaded, so that an evaluation pays only for what it asks. */
 
 import { PosternError } from "../base/errors.ts";
-import { resolveActions, withEquivalents, type ActionTable } from "./action-sets.ts";
+import { ActionResolver, type ActionTable } from "./action-sets.ts";
 import { compileAttributes, type AttributeMatcher } from "./attribute-paths.ts";
 import { compileUsers, type UserMatcher } from "./db-users.ts";
 import { compileGlobs, compileLabelValues, patternError, unanchored, type Matcher, type Site } from "./patterns.ts";
@@ -60,14 +60,14 @@ export interface CompiledRule {
  * @throws PosternError `role_duplicate`, `role_action_unknown`, `role_pattern_invalid`, `role_template_invalid`
  */
 export function compilePolicyData(roles: readonly RoleSpec[], actions: ActionTable): PolicyData {
-  const indexes = new IndexTable();
+  const indexes = new IndexTable(new ActionResolver(actions));
   const compiled = new Map<string, CompiledRole>();
   for (const role of roles) {
     if (compiled.has(role.name)) {
       throw new PosternError("role_duplicate", `Cannot load role "${role.name}": there are two of that name`);
     }
-    const allow = compileConditions(role, "allow", actions, indexes);
-    const deny = compileConditions(role, "deny", actions, indexes);
+    const allow = compileConditions(role, "allow", indexes);
+    const deny = compileConditions(role, "deny", indexes);
     compiled.set(role.name, { ...(allow === undefined ? {} : { allow }), ...(deny === undefined ? {} : { deny }) });
   }
   return { postern: { compiled: { version: 1, roles: Object.fromEntries(compiled), indexes: indexes.toRecord() } } };
@@ -105,41 +105,54 @@ export function rolesWithPatterns(data: PolicyData, patterns: ReadonlySet<string
 
 type Block = "allow" | "deny";
 
-/** Rule numbers by action, each distinct table kept once. */
+/** Rule numbers by action. Roles whose rules name the same actions share one table, which is then made only once. */
 class IndexTable {
+  readonly #resolver: ActionResolver;
   readonly #names = new Map<string, string>();
   readonly #tables = new Map<string, Record<string, readonly number[]>>();
 
-  nameOf(byAction: ReadonlyMap<string, readonly number[]>): string {
-    const table = Object.fromEntries([...byAction].toSorted(([a], [b]) => (a < b ? -1 : 1)));
-    const key = JSON.stringify(table);
-    const known = this.#names.get(key);
+  constructor(resolver: ActionResolver) {
+    this.#resolver = resolver;
+  }
+
+  /** The name of the table for the rules of the list at `site`. @throws PosternError `role_action_unknown` */
+  nameOf(rules: readonly RoleRule[], block: Block, site: Site): string {
+    const shape = JSON.stringify([block, rules.map((rule) => rule.actions)]);
+    const known = this.#names.get(shape);
     if (known !== undefined) return known;
     const name = `i${this.#names.size}`;
-    this.#names.set(key, name);
-    this.#tables.set(name, table);
+    this.#tables.set(name, this.#tableOf(rules, block, site));
+    this.#names.set(shape, name);
     return name;
   }
 
   toRecord(): Record<string, Record<string, readonly number[]>> {
     return Object.fromEntries(this.#tables);
   }
+
+  #tableOf(rules: readonly RoleRule[], block: Block, site: Site): Record<string, readonly number[]> {
+    const byAction = new Map<string, number[]>();
+    for (const [at, { actions }] of rules.entries()) {
+      const here = { role: site.role, path: `${site.path}[${at}].actions` };
+      const named =
+        block === "deny" ? this.#resolver.resolveWithEquivalents(actions, here) : this.#resolver.resolve(actions, here);
+      for (const action of named) {
+        const numbers = byAction.get(action);
+        if (numbers === undefined) byAction.set(action, [at]);
+        else numbers.push(at);
+      }
+    }
+    return Object.fromEntries(byAction);
+  }
 }
 
-function compileConditions(
-  role: RoleSpec,
-  block: Block,
-  actions: ActionTable,
-  indexes: IndexTable,
-): CompiledConditions | undefined {
+function compileConditions(role: RoleSpec, block: Block, indexes: IndexTable): CompiledConditions | undefined {
   const conditions: RoleConditions = role[block];
   const site = (field: string): Site => ({ role: role.name, path: `spec.${block}.${field}` });
   const labels = compileLabels(conditions.db_labels, site("db_labels"));
   const users = compileUsers(conditions.db_users, site("db_users"), block === "deny");
   const rules =
-    conditions.db_rules === undefined
-      ? undefined
-      : compileRules(conditions.db_rules, site("db_rules"), block, actions, indexes);
+    conditions.db_rules === undefined ? undefined : compileRules(conditions.db_rules, site("db_rules"), block, indexes);
   if (labels === undefined && users === undefined && rules === undefined) return undefined;
   return {
     ...(labels === undefined ? {} : { labels }),
@@ -174,26 +187,13 @@ function compileLabels(selectors: Readonly<Record<string, readonly string[]>>, s
   return any ? { any } : { all };
 }
 
-function compileRules(
-  rules: readonly RoleRule[],
-  site: Site,
-  block: Block,
-  actions: ActionTable,
-  indexes: IndexTable,
-): CompiledRules {
-  const byAction = new Map<string, number[]>();
+function compileRules(rules: readonly RoleRule[], site: Site, block: Block, indexes: IndexTable): CompiledRules {
   const list = rules.map((rule, at): CompiledRule => {
     const here = (field: string): Site => ({ role: site.role, path: `${site.path}[${at}].${field}` });
     assertLists(rule, here);
-    const named = resolveActions(rule.actions, actions, here("actions"));
-    for (const action of block === "deny" ? withEquivalents(named, actions) : named) {
-      const numbers = byAction.get(action);
-      if (numbers === undefined) byAction.set(action, [at]);
-      else numbers.push(at);
-    }
     return compileRule(rule, here);
   });
-  return { index: indexes.nameOf(byAction), list };
+  return { index: indexes.nameOf(rules, block, site), list };
 }
 
 function compileRule(rule: RoleRule, here: (field: string) => Site): CompiledRule {

@@ -57,8 +57,8 @@ permits(block, access) if {
 # title: Rule
 # description: True when the rule's tables, indexes, keys and attributes all allow the access, whatever its action.
 allows_rule(rule, access) if {
-	in_tables(rule, access)
 	not rule.narrow
+	in_tables(rule, access)
 } else if {
 	in_tables(rule, access)
 	in_indexes(rule.narrow, access)

@@ -50,8 +50,8 @@ denying_rules(block, access) := {number |
 # title: Rule
 # description: True when nothing in the rule excludes the access, whatever its action; what cannot be proven is not excluded.
 denies_rule(rule, access) if {
-	_in_tables(rule, access)
 	not rule.narrow
+	_in_tables(rule, access)
 } else if {
 	_in_tables(rule, access)
 	_in_indexes(rule.narrow, access)

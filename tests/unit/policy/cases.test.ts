@@ -6,7 +6,7 @@ import * as opaWasm from "@open-policy-agent/opa-wasm";
 
 import { compilePolicy, type PolicySource, readSources } from "../../../scripts/lib/compile-policy.mjs";
 import { findOpa } from "../../../scripts/lib/find-opa.mjs";
-import { CASES_PAGE, casesPage, readCases, runnable } from "../../../scripts/policy-cases.ts";
+import { anchorOf, CASES_PAGE, casesPage, readCases, runnable } from "../../../scripts/policy-cases.ts";
 import { parseBundle } from "../../../src/policy/bundle.ts";
 import { REASONS } from "../../../src/policy/decision.ts";
 
@@ -78,6 +78,17 @@ describe("golden cases", () => {
 
   it("are shown as they are in docs/policy/cases.md", async () => {
     assert.equal(await readFile(CASES_PAGE, "utf8"), casesPage(files), "run: npx tsx scripts/policy-cases.ts");
+  });
+
+  it("are there wherever docs/policy/roles.md points at one", async () => {
+    const roles = await readFile(new URL("../../../docs/policy/roles.md", import.meta.url), "utf8");
+    const anchors = new Set(files.flatMap((file) => [file.title, ...file.cases.map(({ name }) => name)]).map(anchorOf));
+    const pointed = [...roles.matchAll(/cases\.md#([^)]*)\)/g)].map((found) => found[1] ?? "");
+    assert.ok(pointed.length > 10);
+    assert.deepEqual(
+      pointed.filter((anchor) => !anchors.has(anchor)),
+      [],
+    );
   });
 
   it("know every reason code that the Rego gives, and the Rego gives none that is not listed", async () => {
