@@ -1,4 +1,4 @@
-/** Generates src/dynamodb/model.ts from botocore's service models, or says with --check whether it is what they generate. */
+/** Generates src/dynamodb/model.ts from botocore's service models, or checks that it is what they generate. */
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -76,12 +76,15 @@ function generate(data: string): string {
     }
   }
   const lines = [...shapes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, shape]) => `    ${name}: ${shape},`);
-  const targets = Object.entries(inputs).map(([target, shape]) => `    ${JSON.stringify(target)}: ${JSON.stringify(shape)},`);
+  const targets = Object.entries(inputs).map(
+    ([target, shape]) => `    ${JSON.stringify(target)}: ${JSON.stringify(shape)},`,
+  );
   return [
-    `/** The service model: every operation's input. Generated from botocore ${BOTOCORE} by \`npx tsx scripts/catalogue.ts\`; not edited. */`,
+    `/** Every operation's input: botocore ${BOTOCORE}, by \`npx tsx scripts/catalogue.ts\`; not edited. */`,
     "",
     'import type { Model } from "./model-types.ts";',
     "",
+    "// oxfmt-ignore",
     "export const MODEL: Model = {",
     "  inputs: {",
     ...targets,
@@ -100,7 +103,8 @@ function collect(model: ServiceModel, name: string, shapes: Map<string, string>)
   if (shape === undefined) throw new Error(`Cannot generate the model: no shape "${name}"`);
   const printed = print(compact(name, shape));
   const known = shapes.get(name);
-  if (known !== undefined && known !== printed) throw new Error(`Cannot generate the model: "${name}" means two things`);
+  if (known !== undefined && known !== printed)
+    throw new Error(`Cannot generate the model: "${name}" means two things`);
   if (known !== undefined) return;
   shapes.set(name, printed);
   const parts = [...Object.values(shape.members ?? {}), shape.member, shape.key, shape.value];
@@ -164,6 +168,8 @@ function usablePattern(pattern: string | undefined): string | undefined {
 function print(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(print).join(", ")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const members = Object.entries(value).map(([key, member]) => `${/^\w+$/.test(key) ? key : JSON.stringify(key)}: ${print(member)}`);
+  const members = Object.entries(value).map(
+    ([key, member]) => `${/^\w+$/.test(key) ? key : JSON.stringify(key)}: ${print(member)}`,
+  );
   return members.length === 0 ? "{}" : `{ ${members.join(", ")} }`;
 }

@@ -51,8 +51,6 @@ export class AccessList {
   add(action: string, resource: Resource, facts: AccessFacts): void {
     const key = `${action} ${resource.arn}`;
     const before = this.#accesses.get(key);
-    const effects = new Set([...(before?.effects ?? []), ...(facts.effects ?? [])]);
-    effects.delete(action);
     this.#accesses.set(key, {
       action,
       level: levelOf(action),
@@ -70,13 +68,22 @@ export class AccessList {
       return_values: strongest(before?.return_values ?? "NONE", facts.return_values ?? "NONE"),
       full_scan: (before?.full_scan ?? false) || (facts.full_scan ?? false),
       consistent: (before?.consistent ?? false) || (facts.consistent ?? false),
-      effects: [...effects].sort(),
+      effects: union(action, before?.effects ?? NO_EFFECTS, facts.effects ?? NO_EFFECTS),
     });
   }
 
   all(): readonly Access[] {
     return [...this.#accesses.values()];
   }
+}
+
+const NO_EFFECTS: readonly string[] = [];
+
+function union(action: string, some: readonly string[], others: readonly string[]): readonly string[] {
+  if (some.length === 0 && others.length === 0) return NO_EFFECTS;
+  const all = new Set([...some, ...others]);
+  all.delete(action);
+  return [...all].sort();
 }
 
 const STRENGTH = ["NONE", "UPDATED_NEW", "UPDATED_OLD", "ALL_NEW", "ALL_OLD"];

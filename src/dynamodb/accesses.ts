@@ -1,4 +1,4 @@
-/** Derives from a parsed request what it accesses: every table and index, with every kind of access, canonically named. */
+/** Derives from a parsed request what it accesses: every table and index, each kind of access, canonically named. */
 
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import { type Access, type AccessFacts, AccessList, strongest } from "./access.ts";
@@ -110,7 +110,8 @@ function factsOf(operation: string, rule: AccessRule, beside: JsonValue): Access
     select: textBeside(beside, "Select") ?? null,
     return_values: returned,
     // A search by likeness can return any number of items; a copy contains them all.
-    full_scan: operation === "Scan" || operation === "SearchVectors" || rule.effects?.includes("dynamodb:Scan") === true,
+    full_scan:
+      operation === "Scan" || operation === "SearchVectors" || rule.effects?.includes("dynamodb:Scan") === true,
     consistent: beside instanceof Map && (beside as JsonObject).get("ConsistentRead") === true,
     effects: [
       ...(rule.effects ?? []),
@@ -132,11 +133,9 @@ function returnedBy(beside: JsonValue): string {
 /** Which single writes a table's part of a batch is made of. */
 function effectsOfWrites(writes: JsonValue): string[] {
   const list: readonly JsonValue[] = Array.isArray(writes) ? writes : [];
-  const has = (member: string): boolean => list.some((write) => write instanceof Map && (write as JsonObject).has(member));
-  return [
-    ...(has("PutRequest") ? ["dynamodb:PutItem"] : []),
-    ...(has("DeleteRequest") ? ["dynamodb:DeleteItem"] : []),
-  ];
+  const has = (member: string): boolean =>
+    list.some((write) => write instanceof Map && (write as JsonObject).has(member));
+  return [...(has("PutRequest") ? ["dynamodb:PutItem"] : []), ...(has("DeleteRequest") ? ["dynamodb:DeleteItem"] : [])];
 }
 
 function textBeside(beside: JsonValue, member: string | undefined): string | undefined {

@@ -36,13 +36,14 @@ export const ACTIONS: ReadonlyMap<string, Level> = new Map(
  * For denials: action → further actions that a denial of it must reach. A denial of action A matches an access whose
  * `action`, or any of whose `effects`, is A or stands in A's list here. An allow never looks at this table.
  *
- * Both ways, because each can do what the other does: PutItem and PartiQLInsert, UpdateItem and PartiQLUpdate, DeleteItem
- * and PartiQLDelete. One way only: a denied GetItem, Query or Scan reaches PartiQLSelect, which can do all three, and
- * GetItem reaches BatchGetItem; but who denies PartiQLSelect or BatchGetItem has not said that plain reads are unwanted.
+ * Both ways, because each can do what the other does: PutItem and PartiQLInsert, UpdateItem and PartiQLUpdate,
+ * DeleteItem and PartiQLDelete. One way only: a denied GetItem, Query or Scan reaches PartiQLSelect, which can do all
+ * three, and GetItem reaches BatchGetItem; but who denies PartiQLSelect or BatchGetItem has not said that plain reads
+ * are unwanted.
  *
- * What depends on the request is not here but in `effects`: a BatchWriteItem has the effect PutItem, DeleteItem or both;
- * a write that returns the item has the effect GetItem; an export has the effect Scan; a restore reads its source like
- * Scan and creates its target like CreateTable. Kept apart on purpose, as in IAM: GetItem, Query and Scan among
+ * What depends on the request is not here but in `effects`: a BatchWriteItem has the effect PutItem, DeleteItem or
+ * both; a write that returns the item has the effect GetItem; an export has the effect Scan; a restore reads its source
+ * like Scan and creates its target like CreateTable. Kept apart on purpose, as in IAM: GetItem, Query and Scan among
  * themselves; PutItem and UpdateItem (which creates an absent item); DeleteItem and UpdateTimeToLive.
  */
 export const EQUIVALENT_ACTIONS: ReadonlyMap<string, readonly string[]> = new Map(

@@ -19,7 +19,9 @@ export function attributeValueFault(value: JsonValue, nesting: number = 0): Faul
     if (fault !== undefined) return fault.under({ member: tag });
   }
   if (object.size > 1) {
-    return invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes");
+    return invalid(
+      "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes",
+    );
   }
   return undefined;
 }
@@ -37,7 +39,9 @@ function contentFault(tag: string, content: JsonValue, nesting: number): Fault |
     case "NULL":
       if (typeof content !== "boolean") return unreadable(typeWords(content, "Boolean"));
       if (content) return undefined;
-      return invalid("One or more parameter values were invalid: Null attribute value types must have the value of true");
+      return invalid(
+        "One or more parameter values were invalid: Null attribute value types must have the value of true",
+      );
     case "SS":
       return setFault(content, (element) =>
         typeof element === "string" ? undefined : unreadable(typeWords(element, "String")),
@@ -105,7 +109,7 @@ function numberFault(content: JsonValue): Fault | undefined {
   return typeof number === "string" ? invalid(NUMBER_SENTENCES[number]) : undefined;
 }
 
-/** Finds what is wrong with base64 text: padding is required, and unused bits must be zero, so that bytes have one spelling. */
+/** Finds what is wrong with base64 text: padded, and its unused bits zero, so that the same bytes have one spelling. */
 export function binaryFault(content: JsonValue): Fault | undefined {
   if (typeof content !== "string") return unreadable(typeWords(content, "Blob"));
   const length = content.length;
@@ -121,7 +125,9 @@ export function binaryFault(content: JsonValue): Fault | undefined {
     if (last < 0) return unreadable("Invalid Base64 character found");
   }
   const unused = end === length ? 0 : end === length - 1 ? 0b11 : 0b1111;
-  return (last & unused) === 0 ? undefined : unreadable("Invalid Base64: the unused bits of the last character are set");
+  return (last & unused) === 0
+    ? undefined
+    : unreadable("Invalid Base64: the unused bits of the last character are set");
 }
 
 function sextet(code: number): number {

@@ -14,9 +14,7 @@ export const OPERATIONS: readonly Operation[] = [...ITEM_OPERATIONS, ...TABLE_OP
   operationFrom,
 );
 
-const BY_TARGET: ReadonlyMap<string, Operation> = new Map(
-  OPERATIONS.map((operation) => [operation.target, operation]),
-);
+const BY_TARGET: ReadonlyMap<string, Operation> = new Map(OPERATIONS.map((operation) => [operation.target, operation]));
 
 /** The operation with exactly this `X-Amz-Target`; no folding of case, no prefix. */
 export function operationOf(target: string): Operation | undefined {
@@ -24,8 +22,9 @@ export function operationOf(target: string): Operation | undefined {
 }
 
 /**
- * Members that are named like a table or an ARN and yet name no resource of the request, with the reason: `Operation.path`,
- * or a member's name that means the same wherever it stands. A test holds every such member against this list and the rules.
+ * Members that are named like a table or an ARN and yet name no resource of the request, with the reason:
+ * `Operation.path`, or a member's name that means the same wherever it stands. A test holds every such member against
+ * this list and the rules.
  */
 export const NOT_A_RESOURCE: ReadonlyMap<string, string> = new Map([
   ["AutoScalingRoleArn", "an IAM role that Application Auto Scaling uses; passing it on is judged by IAM"],

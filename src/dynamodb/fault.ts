@@ -5,7 +5,7 @@ import { printable, RequestError, type RequestErrorType } from "./request-error.
 /** One step of a path: a member's name, an element's number, or a map's key. */
 export type Step = { readonly member: string } | { readonly index: number } | { readonly key: string };
 
-/** A finding. Containers put their own step before the path as it travels outwards, so that a sound request costs none. */
+/** A finding. Containers put their own step before its path as it travels outwards: a sound request pays for none. */
 export class Fault {
   readonly #type: RequestErrorType;
   readonly #say: (path: string) => string;

@@ -1,7 +1,8 @@
-/** The service model: every operation's input. Generated from botocore 1.44.5 by `npx tsx scripts/catalogue.ts`; not edited. */
+/** Every operation's input: botocore 1.44.5, by `npx tsx scripts/catalogue.ts`; not edited. */
 
 import type { Model } from "./model-types.ts";
 
+// oxfmt-ignore
 export const MODEL: Model = {
   inputs: {
     "DynamoDB_20120810.BatchExecuteStatement": "BatchExecuteStatementInput",

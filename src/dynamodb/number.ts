@@ -38,7 +38,7 @@ export function parseNumber(text: string): DecimalNumber | NumberFault {
   return { negative: sign === "-", digits: all.slice(first, last), point };
 }
 
-/** The one plain decimal text of a number, so that `1e3`, `1000.0` and `+1000` compare equal; undefined for no number. */
+/** The one plain decimal text of a number, so that `1e3` and `+1000.0` compare equal; undefined for no number. */
 export function canonicalNumber(text: string): string | undefined {
   const number = parseNumber(text);
   if (typeof number === "string") return undefined;

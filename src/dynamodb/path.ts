@@ -14,7 +14,10 @@ export interface Found {
 /** Every text at the path, in order; nothing where a part of the path is absent. */
 export function textsAt(params: JsonObject, path: string): Found[] {
   const found: Found[] = [];
-  walk(params, path.split("."), 0, "", params, found);
+  const member = params.get(path);
+  // Most operations name one table, in a member of their own.
+  if (typeof member === "string") found.push({ value: member, beside: params, parameter: path });
+  else walk(params, path.split("."), 0, "", params, found);
   return found;
 }
 

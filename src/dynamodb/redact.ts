@@ -105,7 +105,7 @@ class Redactor {
   }
 
   #attributeValue(value: JsonValue): JsonLike {
-    const [tag, content] = value instanceof Map ? [...(value as JsonObject)][0] ?? [] : [];
+    const [tag, content] = value instanceof Map ? ([...(value as JsonObject)][0] ?? []) : [];
     if (tag === undefined || content === undefined) return this.#spend(REDACTED);
     const text = this.#values > 0 ? valueText(tag, content, this.#characters) : undefined;
     this.#bytes -= bytesOf(tag) + 3;
@@ -117,7 +117,8 @@ class Redactor {
 
   #text(text: string, name: string): string {
     if (name === "Statement") return cut(withoutLiterals(text), this.#longest);
-    if (name === "ShardIterator") return `${/^(?:[0-9]{1,3}\|)?arn:[^|]{1,400}\|/.exec(text)?.[0] ?? text.slice(0, 8)}…`;
+    if (name === "ShardIterator")
+      return `${/^(?:[0-9]{1,3}\|)?arn:[^|]{1,400}\|/.exec(text)?.[0] ?? text.slice(0, 8)}…`;
     if (TOKENS.has(name)) return text.length > 8 ? `${text.slice(0, 8)}…` : text;
     return cut(text, this.#longest);
   }
@@ -141,7 +142,9 @@ function valueText(tag: string, content: JsonValue, longest: number): string | u
   }
   if (content === null || typeof content !== "object") return String(content);
   if (!fits(content, { left: longest })) return undefined;
-  return JSON.stringify(content, (_key, value: unknown) => (value instanceof Map ? [...(value as Map<string, unknown>)] : value));
+  return JSON.stringify(content, (_key, value: unknown) =>
+    value instanceof Map ? [...(value as Map<string, unknown>)] : value,
+  );
 }
 
 function fits(value: JsonValue, budget: { left: number }): boolean {

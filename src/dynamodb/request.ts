@@ -23,7 +23,7 @@ const validators = new Validators();
 
 /**
  * Parses and validates the body of an operation. Refused: what is not strict JSON, members that the model does not name
- * (in this very case), explicit nulls, wrong types, missing members, attribute values without exactly one type, and what
+ * (in this case), explicit nulls, wrong types, missing members, attribute values without exactly one type, and what
  * exceeds DynamoDB's bounds. Table names and ARNs are judged later, by `accessesOf`.
  *
  * @throws RequestError
@@ -62,10 +62,6 @@ function checkBatch(operation: string, params: JsonObject): void {
     count += Array.isArray(members) ? members.length : 0;
   }
   if (count > (operation === "BatchGetItem" ? BATCH_GET_KEYS : BATCH_WRITE_REQUESTS)) {
-    throw new RequestError(
-      "ValidationException",
-      `Too many items requested for the ${operation} call`,
-      "RequestItems",
-    );
+    throw new RequestError("ValidationException", `Too many items requested for the ${operation} call`, "RequestItems");
   }
 }

@@ -45,7 +45,8 @@ export function tableByName(name: string, index: string | null, place: Place, pa
   if (!NAME.test(name)) {
     throw new RequestError(
       "ValidationException",
-      `1 validation error detected: Value '${printable(name)}' at '${awsName(parameter)}' failed to satisfy constraint: Member must ` +
+      `1 validation error detected: Value '${printable(name)}' at '${awsName(parameter)}' ` +
+        "failed to satisfy constraint: Member must " +
         (name.length < 3
           ? "have length greater than or equal to 3"
           : name.length > 255
@@ -147,7 +148,8 @@ function checkPlace(
   if (partition === place.partition && region === place.region && account === place.accountId) return;
   // An emulator writes `aws` whatever the partition.
   const emulated = partition === place.partition || partition === "aws";
-  if (emulated && place.aliases?.some((alias) => alias.region === region && alias.accountId === account) === true) return;
+  if (emulated && place.aliases?.some((alias) => alias.region === region && alias.accountId === account) === true)
+    return;
   throw refused(text, parameter, "the ARN names another partition, region or account than this database's");
 }
 
@@ -156,7 +158,11 @@ function prefixOf(place: Place): string {
 }
 
 function refused(text: string, parameter: string, reason: string): RequestError {
-  return new RequestError("ValidationException", `Cannot use "${printable(text)}" as ${parameter}: ${reason}`, parameter);
+  return new RequestError(
+    "ValidationException",
+    `Cannot use "${printable(text)}" as ${parameter}: ${reason}`,
+    parameter,
+  );
 }
 
 function awsName(parameter: string): string {

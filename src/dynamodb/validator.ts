@@ -65,7 +65,8 @@ export class Validators {
       const object = value as JsonObject;
       for (const [member, content] of object) {
         const validator = members.get(member);
-        if (validator === undefined) return unreadable(`${name} has no such member; names are case-sensitive`).under({ member });
+        if (validator === undefined)
+          return unreadable(`${name} has no such member; names are case-sensitive`).under({ member });
         const fault = validator(content);
         if (fault !== undefined) return fault.under({ member });
       }

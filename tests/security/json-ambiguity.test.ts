@@ -50,7 +50,14 @@ describe("ambiguous JSON is refused", () => {
   });
 
   it("lone surrogates in escapes (pitfall 14)", () => {
-    for (const text of ['"\\ud800"', '"\\udc00"', '"\\ud800\\ud800"', '"\\udc00\\ud800"', '"\\ud83dx"', '"\\ud83d\\n"']) {
+    for (const text of [
+      '"\\ud800"',
+      '"\\udc00"',
+      '"\\ud800\\ud800"',
+      '"\\udc00\\ud800"',
+      '"\\ud83dx"',
+      '"\\ud83d\\n"',
+    ]) {
       refuses(text, "lone_surrogate");
     }
     refuses('"\\ud83d\\u', "truncated");
@@ -74,7 +81,9 @@ describe("ambiguous JSON is refused", () => {
   });
 
   it("keys that mean something to JavaScript mean nothing here (pitfall 18)", () => {
-    const value = parseJson(Buffer.from('{"__proto__":{"admin":true},"constructor":{"prototype":1},"hasOwnProperty":2}'));
+    const value = parseJson(
+      Buffer.from('{"__proto__":{"admin":true},"constructor":{"prototype":1},"hasOwnProperty":2}'),
+    );
     assert.ok(value instanceof Map);
     assert.equal(value.size, 3);
     assert.equal(Object.getPrototypeOf(value), Map.prototype);

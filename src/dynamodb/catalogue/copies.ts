@@ -113,7 +113,12 @@ export const COPY_OPERATIONS: readonly OperationEntry[] = [
     rules: [rule("ListStreams", { kind: "name-only", at: "TableName", optional: true })],
   },
   { name: "DescribeStream", service: "streams", dataClass: "metadata", rules: [rule("DescribeStream", AT_STREAM)] },
-  { name: "GetShardIterator", service: "streams", dataClass: "data_read", rules: [rule("GetShardIterator", AT_STREAM)] },
+  {
+    name: "GetShardIterator",
+    service: "streams",
+    dataClass: "data_read",
+    rules: [rule("GetShardIterator", AT_STREAM)],
+  },
   {
     name: "GetRecords",
     service: "streams",

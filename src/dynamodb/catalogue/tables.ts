@@ -30,12 +30,7 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
       rule("DeleteGlobalTableWitness", { ...AT_TABLE, when: "GlobalTableWitnessUpdates[].Delete" }),
     ],
   },
-  ...onTable("admin", [
-    "DeleteTable",
-    "UpdateTimeToLive",
-    "UpdateContinuousBackups",
-    "UpdateTableReplicaAutoScaling",
-  ]),
+  ...onTable("admin", ["DeleteTable", "UpdateTimeToLive", "UpdateContinuousBackups", "UpdateTableReplicaAutoScaling"]),
   ...onTable("metadata", [
     "DescribeTable",
     "DescribeTimeToLive",
@@ -75,11 +70,13 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
   {
     name: "UpdateGlobalTable",
     dataClass: "admin",
-    rules: [
-      rule("UpdateGlobalTable", { ...AT_GLOBAL_TABLE, effects: ["CreateTableReplica", "DeleteTableReplica"] }),
-    ],
+    rules: [rule("UpdateGlobalTable", { ...AT_GLOBAL_TABLE, effects: ["CreateTableReplica", "DeleteTableReplica"] })],
   },
-  { name: "UpdateGlobalTableSettings", dataClass: "admin", rules: [rule("UpdateGlobalTableSettings", AT_GLOBAL_TABLE)] },
+  {
+    name: "UpdateGlobalTableSettings",
+    dataClass: "admin",
+    rules: [rule("UpdateGlobalTableSettings", AT_GLOBAL_TABLE)],
+  },
   { name: "DescribeGlobalTable", dataClass: "metadata", rules: [rule("DescribeGlobalTable", AT_GLOBAL_TABLE)] },
   {
     name: "DescribeGlobalTableSettings",

@@ -40,7 +40,10 @@ export function addStatement(operation: string, found: Found, place: Place, acce
   }
   if (index !== null && !INDEX_NAME.test(index)) throw refused(found.parameter, "malformed index name");
   checkParameters(statement, found);
-  const returned = strongest(statement.returning, memberOf(found.beside, "ReturnValuesOnConditionCheckFailure") ?? "NONE");
+  const returned = strongest(
+    statement.returning,
+    memberOf(found.beside, "ReturnValuesOnConditionCheckFailure") ?? "NONE",
+  );
   const reads = kind === "select" || kind === "exists";
   accesses.add(ACTIONS[kind], tableByName(table, index, place, found.parameter), {
     return_values: returned,

@@ -59,7 +59,8 @@ function selected(reader: Reader, inside = false): Source {
   if (reader.expression(["FROM"], false) === 0) throw new PartiqlError("SELECT names nothing to read");
   reader.keyword("FROM");
   const source = reader.source(true);
-  if (reader.take("WHERE") && reader.expression(["ORDER"], inside) === 0) throw new PartiqlError("WHERE has no condition");
+  if (reader.take("WHERE") && reader.expression(["ORDER"], inside) === 0)
+    throw new PartiqlError("WHERE has no condition");
   if (reader.take("ORDER")) {
     reader.keyword("BY");
     if (reader.expression([], inside) === 0) throw new PartiqlError("ORDER BY names nothing");
@@ -112,8 +113,8 @@ function conditionAndReturning(reader: Reader): Statement["returning"] {
 }
 
 /**
- * Words that begin a clause or a statement in some dialect of PartiQL or SQL. Where the grammar above does not expect one,
- * it would mean something that was not understood; an attribute of that name can be written in double quotes.
+ * Words that begin a clause or a statement in some dialect of PartiQL or SQL. Where the grammar above expects none, one
+ * would mean something that was not understood; an attribute of that name can be written in double quotes.
  */
 const CLAUSES: ReadonlySet<string> = new Set(
   `ALTER CREATE CROSS DELETE DROP EXCEPT EXCLUDED EXEC EXISTS EXPLAIN FROM FULL GROUP HAVING INNER INSERT INTERSECT INTO
@@ -214,7 +215,8 @@ class Reader {
   /** Skips one token, or a bracket with all that it holds. */
   #step(token: Token): void {
     if (token.kind === "symbol" && CLOSING.has(token.text)) this.#group();
-    else if (token.kind === "symbol" && CLOSERS.has(token.text)) throw unexpected(token, "its opening bracket before it");
+    else if (token.kind === "symbol" && CLOSERS.has(token.text))
+      throw unexpected(token, "its opening bracket before it");
     else if (token.kind === "word" && CLAUSES.has(token.text.toUpperCase())) throw unexpected(token, "an expression");
     else this.#at += 1;
   }

@@ -17,9 +17,27 @@ export class PartiqlError extends Error {
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NUMBER = /(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?/y;
 /** Longer symbols first. */
-const SYMBOLS = ["<<", ">>", "<=", ">=", "<>", "!=", "||", "=", "<", ">", "+", "-", "*", "/", "%", "(", ")", "[", "]"].concat(
-  ["{", "}", ",", ".", ":"],
-);
+const SYMBOLS = [
+  "<<",
+  ">>",
+  "<=",
+  ">=",
+  "<>",
+  "!=",
+  "||",
+  "=",
+  "<",
+  ">",
+  "+",
+  "-",
+  "*",
+  "/",
+  "%",
+  "(",
+  ")",
+  "[",
+  "]",
+].concat(["{", "}", ",", ".", ":"]);
 
 /**
  * The tokens of a statement. Comments are refused, as are characters that DynamoDB's dialect has no use for, among them
@@ -71,6 +89,9 @@ function quotedAt(statement: string, start: number, quote: string): Token {
     const close = statement.indexOf(quote, from);
     if (close < 0) throw new PartiqlError(`no closing quote for the one at position ${start}`);
     text += statement.slice(from, close);
+    // Some dialects take a backslash for an escape: for them the quote would not close here.
+    if (statement.charAt(close - 1) === "\\")
+      throw new PartiqlError(`a backslash before the quote at position ${close}`);
     if (statement.charAt(close + 1) !== quote) {
       return { kind: quote === "'" ? "string" : "quoted", text, start, end: close + 1 };
     }

@@ -49,7 +49,10 @@ describe("parseJson()", () => {
         continue;
       }
       accepted += 1;
-      assert.deepEqual(plain(ours), JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)));
+      assert.deepEqual(
+        plain(ours),
+        JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)),
+      );
     }
     assert.ok(accepted > 200, `only ${accepted} mutations were accepted`);
   });
@@ -78,10 +81,37 @@ describe("parseJson()", () => {
   });
 
   it("refuses what is not JSON", () => {
-    for (const text of ["{", "[", '{"a"', '{"a":', '{"a":1', "[1", '{"a":1,', "-", "1.", "1e", "1e+", '"\\', '"\\u12']) {
+    for (const text of [
+      "{",
+      "[",
+      '{"a"',
+      '{"a":',
+      '{"a":1',
+      "[1",
+      '{"a":1,',
+      "-",
+      "1.",
+      "1e",
+      "1e+",
+      '"\\',
+      '"\\u12',
+    ]) {
       refuses(text, "truncated");
     }
-    for (const text of ["{a:1}", "{'a':1}", "[1,]", '{"a":1,}', "tru", "nul", "NaN", "Infinity", "undefined", "+1", ".5", "/**/1"]) {
+    for (const text of [
+      "{a:1}",
+      "{'a':1}",
+      "[1,]",
+      '{"a":1,}',
+      "tru",
+      "nul",
+      "NaN",
+      "Infinity",
+      "undefined",
+      "+1",
+      ".5",
+      "/**/1",
+    ]) {
       refuses(text, "unexpected_byte");
     }
     for (const text of ["01", "-01", "0x10", "1 2", "{}x", "1a"]) refuses(text, "trailing_bytes");
@@ -103,7 +133,11 @@ function parse(text: string, limits?: JsonLimits): JsonValue {
 }
 
 function refuses(text: string, reason: JsonReason, limits?: JsonLimits): void {
-  assert.throws(() => parse(text, limits), (error) => error instanceof JsonError && error.reason === reason, text);
+  assert.throws(
+    () => parse(text, limits),
+    (error) => error instanceof JsonError && error.reason === reason,
+    text,
+  );
 }
 
 function offset(text: string, reason: JsonReason, at: number): void {

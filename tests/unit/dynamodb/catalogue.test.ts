@@ -45,7 +45,8 @@ describe("the operation table", () => {
         assert.ok(known.has(rule.at), `${operation.name}: ${rule.at}`);
         if (rule.or !== undefined) assert.ok(known.has(rule.or), `${operation.name}: ${rule.or}`);
         if (rule.index !== undefined) assert.ok(known.has(rule.index), `${operation.name}: ${rule.index}`);
-        if (rule.when !== undefined) assert.ok(allPaths(operation).includes(rule.when), `${operation.name}: ${rule.when}`);
+        if (rule.when !== undefined)
+          assert.ok(allPaths(operation).includes(rule.when), `${operation.name}: ${rule.when}`);
       }
     }
   });
@@ -59,14 +60,20 @@ describe("the operation table", () => {
         const suspicious =
           /(TableName|Arn|StreamName|ShardIterator|Statement)$/.test(member) ||
           path === "IndexName" ||
-          /^(TableArn|TableName|StreamArn|BackupArn|ExportArn|ImportArn|BulkOperationArn|ResourceArnString)$/.test(shape);
+          /^(TableArn|TableName|StreamArn|BackupArn|ExportArn|ImportArn|BulkOperationArn|ResourceArnString)$/.test(
+            shape,
+          );
         if (!suspicious || ruled.includes(path)) continue;
         const note = [`${operation.name}.${path}`, member].find((each) => NOT_A_RESOURCE.has(each));
-        assert.ok(note, `${operation.name}.${path} (${shape}) is neither a resource nor explained`);
+        assert.ok(note !== undefined, `${operation.name}.${path} (${shape}) is neither a resource nor explained`);
         used.add(note);
       }
     }
-    assert.deepEqual([...NOT_A_RESOURCE.keys()].filter((note) => !used.has(note)), [], "notes about nothing");
+    assert.deepEqual(
+      [...NOT_A_RESOURCE.keys()].filter((note) => !used.has(note)),
+      [],
+      "notes about nothing",
+    );
   });
 
   it("gives every action a level, and every rule, effect and further action a known action", () => {
@@ -78,7 +85,11 @@ describe("the operation table", () => {
         for (const effect of rule.effects ?? []) assert.ok(ACTIONS.has(effect), effect);
       }
     }
-    assert.deepEqual([...ACTIONS.keys()].filter((action) => !carried.has(action)), [], "actions that no access carries");
+    assert.deepEqual(
+      [...ACTIONS.keys()].filter((action) => !carried.has(action)),
+      [],
+      "actions that no access carries",
+    );
     for (const [action, others] of EQUIVALENT_ACTIONS) {
       for (const each of [action, ...others]) assert.ok(ACTIONS.has(each), each);
     }
@@ -86,15 +97,10 @@ describe("the operation table", () => {
 
   it("has AWS's own levels where they are easily mistaken", () => {
     const levels = ["ListTables", "ListStreams", "ListTagsOfResource", "ConditionCheckItem", "PutResourcePolicy"];
-    assert.deepEqual(levels.concat("TagResource", "ExportTableToPointInTime").map((name) => ACTIONS.get(`dynamodb:${name}`)), [
-      "list",
-      "read",
-      "read",
-      "read",
-      "permissions",
-      "tagging",
-      "write",
-    ]);
+    assert.deepEqual(
+      levels.concat("TagResource", "ExportTableToPointInTime").map((name) => ACTIONS.get(`dynamodb:${name}`)),
+      ["list", "read", "read", "read", "permissions", "tagging", "write"],
+    );
     assert.equal(ACTIONS.has("dynamodb:TransactWriteItems"), false);
     assert.equal(ACTIONS.has("dynamodb:ExecuteStatement"), false);
   });
@@ -125,7 +131,12 @@ function allPaths(operation: Operation): string[] {
   return found;
 }
 
-function visit(name: string, path: string, above: readonly string[], call: (path: string, shape: string) => void): void {
+function visit(
+  name: string,
+  path: string,
+  above: readonly string[],
+  call: (path: string, shape: string) => void,
+): void {
   call(path, name);
   // Attribute values contain themselves, and name no resource.
   if (above.includes(name) || name === "AttributeValue") return;
@@ -133,7 +144,8 @@ function visit(name: string, path: string, above: readonly string[], call: (path
   assert.ok(shape, name);
   const inside = [...above, name];
   if (shape.t === "structure") {
-    for (const [member, of] of Object.entries(shape.of)) visit(of, path === "" ? member : `${path}.${member}`, inside, call);
+    for (const [member, of] of Object.entries(shape.of))
+      visit(of, path === "" ? member : `${path}.${member}`, inside, call);
   } else if (shape.t === "list") visit(shape.of, `${path}[]`, inside, call);
   else if (shape.t === "map") {
     visit(shape.key, `${path}.*key`, inside, call);

@@ -35,7 +35,24 @@ describe("DynamoDB numbers", () => {
   });
 
   it("are nothing else", () => {
-    for (const text of ["", " 1", "1 ", "+", "-", ".", "e5", "1e", "1e+", "0x10", "NaN", "Infinity", "1,5", "--1", "1_0", "١"]) {
+    for (const text of [
+      "",
+      " 1",
+      "1 ",
+      "+",
+      "-",
+      ".",
+      "e5",
+      "1e",
+      "1e+",
+      "0x10",
+      "NaN",
+      "Infinity",
+      "1,5",
+      "--1",
+      "1_0",
+      "١",
+    ]) {
       assert.equal(parseNumber(text), "not_a_number", text);
     }
     assert.equal(parseNumber("0".repeat(1_000_000)), "not_a_number");

@@ -8,16 +8,19 @@ describe("tokensOf()", () => {
   it("splits a statement without losing a character", () => {
     const text = `SELECT a."b ""c""", 'it''s ?', 1.5e-3, .5 FROM "T" WHERE x<>? AND y<=<<1,2>> AND z=[{'k':?}]`;
     const tokens = tokensOf(text);
-    assert.deepEqual(tokens.slice(0, 8).map((token) => [token.kind, token.text]), [
-      ["word", "SELECT"],
-      ["word", "a"],
-      ["symbol", "."],
-      ["quoted", 'b "c"'],
-      ["symbol", ","],
-      ["string", "it's ?"],
-      ["symbol", ","],
-      ["number", "1.5e-3"],
-    ]);
+    assert.deepEqual(
+      tokens.slice(0, 8).map((token) => [token.kind, token.text]),
+      [
+        ["word", "SELECT"],
+        ["word", "a"],
+        ["symbol", "."],
+        ["quoted", 'b "c"'],
+        ["symbol", ","],
+        ["string", "it's ?"],
+        ["symbol", ","],
+        ["number", "1.5e-3"],
+      ],
+    );
     let at = 0;
     for (const token of tokens) {
       assert.match(text.slice(at, token.start), /^\s*$/);
@@ -44,6 +47,9 @@ describe("tokensOf()", () => {
       "#x",
       "$x",
       "a\\b",
+      "'a\\'",
+      "'a\\' FROM orders WHERE x = ' FROM secret'",
+      '"a\\""',
       "1x",
       "1.2.3",
       "1e",
@@ -60,12 +66,18 @@ describe("parseStatement() (pitfall 47)", () => {
   it("understands the five kinds of statement", () => {
     const cases: [string, Partial<Statement>][] = [
       [`SELECT * FROM orders`, { kind: "select", table: "orders", index: null }],
-      [`select a, b.c[0] from "orders" where pk = ? and size(a) > 3 order by sk desc`, { kind: "select", parameters: 1 }],
+      [
+        `select a, b.c[0] from "orders" where pk = ? and size(a) > 3 order by sk desc`,
+        { kind: "select", parameters: 1 },
+      ],
       [`SELECT * FROM "orders"."by-date" WHERE d IN ['x','y']`, { kind: "select", table: "orders", index: "by-date" }],
       [`SELECT "from", 'FROM secret' FROM orders`, { kind: "select", table: "orders" }],
       [`INSERT INTO "my.table" VALUE {'pk': ?, 'list': [1, {'a': <<1>>}]}`, { kind: "insert", table: "my.table" }],
       [`INSERT INTO orders VALUE ?`, { kind: "insert", parameters: 1 }],
-      [`Update orders Set a = a + 1 Remove b Set c = list_append(c, [?]) Where pk = 'x' Returning All New *`, { kind: "update", returning: "ALL_NEW" }],
+      [
+        `Update orders Set a = a + 1 Remove b Set c = list_append(c, [?]) Where pk = 'x' Returning All New *`,
+        { kind: "update", returning: "ALL_NEW" },
+      ],
       [`UPDATE orders SET a=1 WHERE pk='x' RETURNING MODIFIED OLD *`, { kind: "update", returning: "UPDATED_OLD" }],
       [`DELETE FROM orders WHERE pk = 'x' RETURNING ALL OLD *`, { kind: "delete", returning: "ALL_OLD" }],
       [`EXISTS(SELECT * FROM orders WHERE pk = (1))`, { kind: "exists", table: "orders" }],
@@ -158,15 +170,20 @@ describe("accesses of PartiQL", () => {
     assert.deepEqual(brief("ExecuteStatement", { Statement: `SELECT * FROM "orders"."by-date" WHERE d='x'` }), [
       "PartiQLSelect table/orders/index/by-date GetItem+Query+Scan",
     ]);
-    const [select] = accesses("ExecuteStatement", { Statement: "SELECT * FROM orders WHERE pk='x'", ConsistentRead: true });
-    assert.deepEqual([select?.full_scan, select?.consistent, select?.level, select?.via], [true, true, "read", "ExecuteStatement"]);
+    const [select] = accesses("ExecuteStatement", {
+      Statement: "SELECT * FROM orders WHERE pk='x'",
+      ConsistentRead: true,
+    });
+    assert.deepEqual(
+      [select?.full_scan, select?.consistent, select?.level, select?.via],
+      [true, true, "read", "ExecuteStatement"],
+    );
     const returning = `DELETE FROM orders WHERE pk='x' RETURNING ALL OLD *`;
     const [removed] = accesses("ExecuteStatement", { Statement: returning });
-    assert.deepEqual([removed?.action, removed?.return_values, removed?.effects], [
-      "dynamodb:PartiQLDelete",
-      "ALL_OLD",
-      ["dynamodb:DeleteItem", "dynamodb:GetItem"],
-    ]);
+    assert.deepEqual(
+      [removed?.action, removed?.return_values, removed?.effects],
+      ["dynamodb:PartiQLDelete", "ALL_OLD", ["dynamodb:DeleteItem", "dynamodb:GetItem"]],
+    );
     const failing = { Statement: "UPDATE orders SET a=1 WHERE pk='x'", ReturnValuesOnConditionCheckFailure: "ALL_OLD" };
     assert.equal(accesses("ExecuteStatement", failing)[0]?.return_values, "ALL_OLD");
   });
@@ -176,27 +193,50 @@ describe("accesses of PartiQL", () => {
       { Statement: "INSERT INTO one VALUE {'pk':'a'}" },
       { Statement: "EXISTS(SELECT * FROM two WHERE pk='a')" },
       { Statement: 'UPDATE "three" SET a=? WHERE pk=?', Parameters: [{ N: "1" }, { S: "a" }] },
-      { Statement: 'INSERT INTO "one" VALUE {\'pk\':\'b\'}' },
+      { Statement: "INSERT INTO \"one\" VALUE {'pk':'b'}" },
     ];
     assert.deepEqual(brief("ExecuteTransaction", { TransactStatements: statements }), [
       "PartiQLInsert table/one PutItem",
       "PartiQLSelect table/two ConditionCheckItem+GetItem+Query+Scan",
       "PartiQLUpdate table/three UpdateItem",
     ]);
-    assert.deepEqual(brief("BatchExecuteStatement", { Statements: [{ Statement: "SELECT * FROM one WHERE pk='a'" }] }), [
-      "PartiQLSelect table/one BatchGetItem+GetItem+Query+Scan",
-    ]);
-    refused("ExecuteStatement", { Statement: "EXISTS(SELECT * FROM two)" }, "ValidationException", /only in transactions/);
+    assert.deepEqual(
+      brief("BatchExecuteStatement", { Statements: [{ Statement: "SELECT * FROM one WHERE pk='a'" }] }),
+      ["PartiQLSelect table/one BatchGetItem+GetItem+Query+Scan"],
+    );
+    refused(
+      "ExecuteStatement",
+      { Statement: "EXISTS(SELECT * FROM two)" },
+      "ValidationException",
+      /only in transactions/,
+    );
   });
 
   it("refuse an ARN, a malformed name or a wrong number of parameters (pitfall 48)", () => {
     const at = "Statement";
-    for (const name of ["arn:aws:dynamodb:us-east-1:123456789012:table/orders", "or", "ord ers", "orders/index/x", "оrders", ""]) {
+    for (const name of [
+      "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
+      "or",
+      "ord ers",
+      "orders/index/x",
+      "оrders",
+      "",
+    ]) {
       refused("ExecuteStatement", { Statement: `SELECT * FROM "${name}"` }, "ValidationException", /./, at);
     }
     refused("ExecuteStatement", { Statement: `SELECT * FROM "orders"."a/b"` }, "ValidationException", /index name/, at);
-    refused("ExecuteStatement", { Statement: "SELECT * FROM orders WHERE pk=?" }, "ValidationException", /Number of parameters/);
-    refused("ExecuteStatement", { Statement: "SELECT * FROM orders WHERE pk='?'", Parameters: [{ S: "a" }] }, "ValidationException", /Number/);
+    refused(
+      "ExecuteStatement",
+      { Statement: "SELECT * FROM orders WHERE pk=?" },
+      "ValidationException",
+      /Number of parameters/,
+    );
+    refused(
+      "ExecuteStatement",
+      { Statement: "SELECT * FROM orders WHERE pk='?'", Parameters: [{ S: "a" }] },
+      "ValidationException",
+      /Number/,
+    );
     refused(
       "BatchExecuteStatement",
       { Statements: [{ Statement: "SELECT * FROM orders" }, { Statement: "SELECT * FROM" }] },

@@ -8,7 +8,13 @@ describe("redactedBody()", () => {
   it("hashes key and item values under their tag, and keeps names and expressions", () => {
     const body = {
       TableName: "orders",
-      Item: { pk: { S: "secret-1" }, n: { N: "1e3" }, m: { M: { inner: { S: "secret-2" } } }, ok: { BOOL: true }, l: { L: [] } },
+      Item: {
+        pk: { S: "secret-1" },
+        n: { N: "1e3" },
+        m: { M: { inner: { S: "secret-2" } } },
+        ok: { BOOL: true },
+        l: { L: [] },
+      },
       ConditionExpression: "#a = :v",
       ExpressionAttributeNames: { "#a": "total" },
       ExpressionAttributeValues: { ":v": { S: "secret-3" } },
@@ -31,14 +37,68 @@ describe("redactedBody()", () => {
     const V = { S: "SECRET" };
     const cases: [string, object][] = [
       ["GetItem", { TableName: "orders", Key: { pk: V } }],
-      ["Query", { TableName: "orders", KeyConditions: { pk: { ComparisonOperator: "EQ", AttributeValueList: [V] } }, QueryFilter: { a: { ComparisonOperator: "EQ", AttributeValueList: [V] } }, ExclusiveStartKey: { pk: V } }],
+      [
+        "Query",
+        {
+          TableName: "orders",
+          KeyConditions: { pk: { ComparisonOperator: "EQ", AttributeValueList: [V] } },
+          QueryFilter: { a: { ComparisonOperator: "EQ", AttributeValueList: [V] } },
+          ExclusiveStartKey: { pk: V },
+        },
+      ],
       ["Scan", { TableName: "orders", ScanFilter: { a: { ComparisonOperator: "EQ", AttributeValueList: [V] } } }],
-      ["UpdateItem", { TableName: "orders", Key: { pk: V }, AttributeUpdates: { a: { Value: V, Action: "PUT" } }, Expected: { b: { Value: V }, c: { ComparisonOperator: "EQ", AttributeValueList: [V] } } }],
+      [
+        "UpdateItem",
+        {
+          TableName: "orders",
+          Key: { pk: V },
+          AttributeUpdates: { a: { Value: V, Action: "PUT" } },
+          Expected: { b: { Value: V }, c: { ComparisonOperator: "EQ", AttributeValueList: [V] } },
+        },
+      ],
       ["BatchGetItem", { RequestItems: { orders: { Keys: [{ pk: V }] } } }],
-      ["BatchWriteItem", { RequestItems: { orders: [{ PutRequest: { Item: { pk: V, l: { L: [V, { M: { x: V } }] }, ss: { SS: ["SECRET"] } } } }, { DeleteRequest: { Key: { pk: V } } }] } }],
-      ["TransactWriteItems", { TransactItems: [{ Put: { TableName: "orders", Item: { pk: V } } }, { Update: { TableName: "orders", Key: { pk: V }, UpdateExpression: "SET a=:v", ExpressionAttributeValues: { ":v": V } } }] }],
-      ["ExecuteStatement", { Statement: `SELECT * FROM orders WHERE pk = 'SECRET' AND x = 'it''s SECRET' AND y = ?`, Parameters: [V], NextToken: "12345678SECRET" }],
-      ["ExecuteTransaction", { TransactStatements: [{ Statement: "INSERT INTO orders VALUE {'pk':'SECRET'}" }], ClientRequestToken: "token-12SECRET" }],
+      [
+        "BatchWriteItem",
+        {
+          RequestItems: {
+            orders: [
+              { PutRequest: { Item: { pk: V, l: { L: [V, { M: { x: V } }] }, ss: { SS: ["SECRET"] } } } },
+              { DeleteRequest: { Key: { pk: V } } },
+            ],
+          },
+        },
+      ],
+      [
+        "TransactWriteItems",
+        {
+          TransactItems: [
+            { Put: { TableName: "orders", Item: { pk: V } } },
+            {
+              Update: {
+                TableName: "orders",
+                Key: { pk: V },
+                UpdateExpression: "SET a=:v",
+                ExpressionAttributeValues: { ":v": V },
+              },
+            },
+          ],
+        },
+      ],
+      [
+        "ExecuteStatement",
+        {
+          Statement: `SELECT * FROM orders WHERE pk = 'SECRET' AND x = 'it''s SECRET' AND y = ?`,
+          Parameters: [V],
+          NextToken: "12345678SECRET",
+        },
+      ],
+      [
+        "ExecuteTransaction",
+        {
+          TransactStatements: [{ Statement: "INSERT INTO orders VALUE {'pk':'SECRET'}" }],
+          ClientRequestToken: "token-12SECRET",
+        },
+      ],
       ["SearchVectors", { TableName: "orders", IndexName: "vec", TopK: 3, SearchVector: [V] }],
       ["GetRecords", { ShardIterator: "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/x|1|SECRET" }],
       ["ExecuteStatement", { Statement: "SELECT 'SECRET" }],
@@ -48,11 +108,14 @@ describe("redactedBody()", () => {
       assert.doesNotMatch(text, /SECRET/, `${name}: ${text}`);
       assert.match(text, /orders|unreadable/);
     }
-    assert.deepEqual(redactedBody(request(...(cases[7] ?? ["", {}])), () => "#"), {
-      Statement: "SELECT * FROM orders WHERE pk = '…' AND x = '…' AND y = ?",
-      Parameters: [{ S: "#" }],
-      NextToken: "12345678…",
-    });
+    assert.deepEqual(
+      redactedBody(request(...(cases[7] ?? ["", {}])), () => "#"),
+      {
+        Statement: "SELECT * FROM orders WHERE pk = '…' AND x = '…' AND y = ?",
+        Parameters: [{ S: "#" }],
+        NextToken: "12345678…",
+      },
+    );
   });
 
   it("keeps policies, KMS keys and buckets, which are what such requests are about", () => {
@@ -71,7 +134,10 @@ describe("redactedBody()", () => {
     assert.equal(calls, 64);
     assert.deepEqual(copy.Item["a63"], { S: "64" });
     assert.deepEqual(copy.Item["a64"], { S: "[redacted]" });
-    const large = request("PutItem", { TableName: "orders", Item: { a: { S: "x".repeat(300_000) }, b: { M: { c: { S: "y".repeat(300_000) } } }, d: { S: "z" } } });
+    const large = request("PutItem", {
+      TableName: "orders",
+      Item: { a: { S: "x".repeat(300_000) }, b: { M: { c: { S: "y".repeat(300_000) } } }, d: { S: "z" } },
+    });
     const texts: string[] = [];
     redactedBody(large, (text) => `${texts.push(text)}`);
     assert.deepEqual(texts, ["S:z"]);
@@ -85,9 +151,15 @@ describe("redactedBody()", () => {
       ["PutItem", { TableName: "orders", Item: wide }],
       ["PutItem", { TableName: "orders", Item: long }],
       ["GetItem", { TableName: "orders", Key: {}, ExpressionAttributeNames: names }],
-      ["TransactWriteItems", { TransactItems: Array.from({ length: 100 }, () => ({ Put: { TableName: "orders", Item: wide } })) }],
+      [
+        "TransactWriteItems",
+        { TransactItems: Array.from({ length: 100 }, () => ({ Put: { TableName: "orders", Item: wide } })) },
+      ],
       ["PutResourcePolicy", { ResourceArn: "x", Policy: "p".repeat(100_000) }],
-      ["BatchWriteItem", { RequestItems: { orders: Array.from({ length: 25 }, () => ({ PutRequest: { Item: long } })) } }],
+      [
+        "BatchWriteItem",
+        { RequestItems: { orders: Array.from({ length: 25 }, () => ({ PutRequest: { Item: long } })) } },
+      ],
     ] as const) {
       for (const limits of [{}, { bytes: 2000 }, { bytes: 600, values: 1 }] satisfies RedactLimits[]) {
         const text = JSON.stringify(redactedBody(request(name, body), () => "0123456789abcdef", limits));

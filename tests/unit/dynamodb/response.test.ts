@@ -14,14 +14,25 @@ describe("summarise()", () => {
     assert.equal(items({ Items: [{ a: { L: [{ S: "]" }, { S: '"}' }] } }, {}], NextToken: "x" }), 2);
     assert.equal(items({ Responses: { one: [{}, {}], two: [{}], three: [] } }), 3);
     assert.equal(items({ Responses: [{ Item: {} }, {}, { Item: { pk: { S: "a" } } }] }), 2);
-    assert.equal(items({ Responses: [{ Error: { Code: "x" }, TableName: "t" }, { Item: {}, TableName: "t" }] }), 1);
+    assert.equal(
+      items({
+        Responses: [
+          { Error: { Code: "x" }, TableName: "t" },
+          { Item: {}, TableName: "t" },
+        ],
+      }),
+      1,
+    );
     assert.equal(items({ Records: [{ dynamodb: {} }] }), 1);
     assert.equal(items({ TableNames: ["a"] }), null);
     assert.equal(items({ Attributes: { Count: { N: "5" }, Item: { S: "x" } } }), null);
   });
 
   it("sums capacity units over tables", () => {
-    assert.equal(capacity({ ConsumedCapacity: { TableName: "t", CapacityUnits: 2.5, Table: { CapacityUnits: 2 } } }), 2.5);
+    assert.equal(
+      capacity({ ConsumedCapacity: { TableName: "t", CapacityUnits: 2.5, Table: { CapacityUnits: 2 } } }),
+      2.5,
+    );
     assert.equal(capacity({ ConsumedCapacity: [{ CapacityUnits: 1 }, { CapacityUnits: 0.5 }] }), 1.5);
     assert.equal(capacity({ ConsumedCapacity: [] }), null);
     assert.equal(capacity({}), null);
@@ -33,13 +44,31 @@ describe("summarise()", () => {
       consumed_capacity: null,
       error: "ResourceNotFoundException",
     });
-    assert.equal(summary({ __type: "ConditionalCheckFailedException", Item: { pk: { S: "a" } } }).error, "ConditionalCheckFailedException");
+    assert.equal(
+      summary({ __type: "ConditionalCheckFailedException", Item: { pk: { S: "a" } } }).error,
+      "ConditionalCheckFailedException",
+    );
     assert.equal(summary({ __type: "x#a b\n" }).error, null);
   });
 
   it("never throws and always ends, whatever it is given", () => {
     const nothing = { items: null, consumed_capacity: null, error: null };
-    for (const text of ["", "x", "[]", "{", '{"', '{"a', '{"a"', '{"a":', '{"a":}', '{"Items":[', '{"Items":[,]}', '{"Items":[}]}', "\\", '{"a\\']) {
+    for (const text of [
+      "",
+      "x",
+      "[]",
+      "{",
+      '{"',
+      '{"a',
+      '{"a"',
+      '{"a":',
+      '{"a":}',
+      '{"Items":[',
+      '{"Items":[,]}',
+      '{"Items":[}]}',
+      "\\",
+      '{"a\\',
+    ]) {
       assert.deepEqual(summarise(Buffer.from(text)), nothing, text);
     }
     const whole = JSON.stringify({ Count: 1, Items: [{ a: { S: 'q"\\' } }], ConsumedCapacity: { CapacityUnits: 1 } });

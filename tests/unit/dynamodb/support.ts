@@ -29,7 +29,11 @@ export function accesses(name: string, body: unknown, place: Place = PLACE): rea
 /** Accesses in short: action, ARN, effects. */
 export function brief(name: string, body: unknown, place: Place = PLACE): string[] {
   return accesses(name, body, place).map((access) =>
-    [access.action, access.arn.replace(arn(""), ""), access.effects.map((effect) => effect.replace("dynamodb:", "")).join("+")]
+    [
+      access.action,
+      access.arn.replace(arn(""), ""),
+      access.effects.map((effect) => effect.replace("dynamodb:", "")).join("+"),
+    ]
       .join(" ")
       .replace("dynamodb:", "")
       .trimEnd(),
