@@ -84,6 +84,7 @@ describe("loadResources()", () => {
   it("leaves out other names and warns of a subdirectory", async () => {
     mkdirSync(join(folder, "sub"));
     write(".a.yaml.swp", "{");
+    write(".a.yaml", "{");
     write("a.yaml~", "{");
     write("README.md", "{");
     const { warnings } = await loadResources(folder);

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readlinkSync, renameSync, rmSync, symlinkSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { PosternError } from "../../../src/base/errors.ts";
 import { loadResources, type Resources, type ResourcesOptions } from "../../../src/config/resources.ts";
 import { lookAt } from "../../../src/config/look.ts";
 import { watchPath, type Closer } from "../../../src/config/watch-path.ts";
@@ -62,15 +63,30 @@ describe("watchResources()", () => {
     assert.equal(await seen.next(), "anna");
   });
 
-  it("keeps the last good set when a document is bad, says so once, and recovers", async () => {
+  it("keeps the last good set when a document is bad, and recovers", async () => {
     write("a.yaml", user("alice"));
     const seen = await watch();
     write("b.yaml", "kind: user\n");
     assert.equal(await seen.next(), "resources_invalid");
-    // Another file changes while the bad one is there: still the same error, so nothing new is said.
     write("c.yaml", user("carol"));
     rmSync(join(folder, "b.yaml"));
     assert.equal(await seen.next(), "users alice,carol");
+  });
+
+  it("says the same of a bad set only once, however often it is judged", async () => {
+    write("a.yaml", user("alice"));
+    const judged = new Queue<string>();
+    const validate = ({ directory }: Resources): void => {
+      judged.push(directory.users().map(({ name }) => name).join());
+      if (directory.user("mallory") !== undefined) throw new PosternError("x", "no mallory");
+    };
+    const seen = await watch({ validate });
+    write("b.yaml", user("mallory"));
+    assert.equal(await judged.next(), "alice,mallory");
+    write("c.yaml", user("carol"));
+    assert.equal(await judged.next(), "alice,mallory,carol");
+    rmSync(join(folder, "b.yaml"));
+    assert.deepEqual([await seen.next(), await seen.next()], ["resources_invalid no mal", "users alice,carol"]);
   });
 
   it("says that an error is over even when the set is the one in force", async () => {
