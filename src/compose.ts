@@ -1,6 +1,7 @@
 /** Wires the rooms into a gateway: configuration in, services out, and what is reloaded while it runs. */
 
 import { Recorder } from "./audit/recorder.ts";
+import { settleStreams } from "./audit/settle.ts";
 import { createRedaction } from "./audit/redaction.ts";
 import { auditDirectoryOf } from "./audit/files.ts";
 import { CredentialSource } from "./aws/credentials.ts";
@@ -61,6 +62,8 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   const audit = auditDirectoryOf(config.postern.data_dir);
   const bundle = await options.loadPolicy();
   const resources = await firstResources(config, clock);
+  // A worker's stream is its own to settle; alone, this process answers for all that earlier ones left.
+  if (options.stream === undefined) await settleAudit(config, clock);
   const recorder = await Recorder.open({
     directory: audit,
     ...(options.stream === undefined ? {} : { stream: options.stream }),
@@ -130,6 +133,12 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     await recorder.close().catch(() => undefined);
     throw error;
   }
+}
+
+/** Ends the audit streams of processes that are no more: intents without an event become events of unknown outcome. */
+export async function settleAudit(config: Config, clock: Clock = systemClock): Promise<void> {
+  const { mode, fsync } = config.postern.audit;
+  await settleStreams({ directory: auditDirectoryOf(config.postern.data_dir), mode, fsync, clock });
 }
 
 /** Policy, people and databases of a configuration, as `openGateway` would put them in force, without opening anything else. */

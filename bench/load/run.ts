@@ -3,11 +3,13 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { drive, percentile } from "./driver.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
+const BUILT = fileURLToPath(new URL("../../build/bench/postern-process.mjs", import.meta.url));
 const RESULTS = fileURLToPath(new URL("../results", import.meta.url));
 const quick = process.argv.includes("--quick");
 const SETTINGS = { connections: 16, warmUp: quick ? 4_000 : 15_000, requests: quick ? 8_000 : 25_000, rounds: quick ? 2 : 5 };
@@ -54,13 +56,14 @@ interface Round {
   readonly rssMiB: number;
 }
 
+await buildPostern();
 const upstream = await start("upstream", "stub-upstream.ts", []);
 const origin = `http://127.0.0.1:${upstream.port}`;
 const subjects: Subject[] = [
   { name: "direct", port: upstream.port, process: undefined },
   await start("bare proxy", "bare-proxy.ts", [origin]),
-  await start("Postern without policy", "postern-process.ts", [origin, "without-policy"]),
-  await start("Postern", "postern-process.ts", [origin, "whole"]),
+  await start("Postern without policy", BUILT, [origin, "without-policy"]),
+  await start("Postern", BUILT, [origin, "whole"]),
 ];
 const rounds = new Map<string, Round[]>(subjects.map(({ name }) => [name, []]));
 for (const subject of subjects) await drive(subject.port, REQUEST, SETTINGS.connections, SETTINGS.warmUp);
@@ -121,8 +124,22 @@ function median(of: readonly Round[], key: keyof Round): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
+/** As it ships: one file, without the development loader's wrappers around every function. */
+async function buildPostern(): Promise<void> {
+  await build({
+    entryPoints: [join(HERE, "postern-process.ts")],
+    outfile: BUILT,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    packages: "external",
+    logLevel: "error",
+  });
+}
+
 async function start(name: string, file: string, args: readonly string[]): Promise<Subject & { process: ChildProcess }> {
-  const child = fork(join(HERE, file), [...args], { execArgv: ["--import", "tsx"], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(resolve(HERE, file), [...args], { execArgv: file === BUILT ? [] : ["--import", "tsx"], stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const { port } = await message<{ port: number }>(child);
   return { name, port, process: child };
 }

@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { newId } from "../base/ids.ts";
 import { type FixedListener } from "./listener.ts";
 import { serve } from "./pipeline.ts";
-import { type Answer, BodyTooLarge, type Connection, type Exchange } from "./ports.ts";
+import { type Answer, BodyTooLarge, type Connection, type Departure, type Exchange } from "./ports.ts";
 import type { GatewayServices } from "./services.ts";
 
 /** What a platform may hand to the app beside the `Request`. All of it is optional: a bare `app.request()` works too. */
@@ -15,6 +15,8 @@ export interface GatewayBindings {
   readonly send?: (answer: Answer) => Promise<Response>;
   /** The connection, where the platform knows it. */
   readonly connection?: Connection;
+  /** Whether the client goes, where the platform has a better way to tell than the request's signal. */
+  readonly departure?: Departure;
 }
 
 export type GatewayApp = Hono<{ Bindings: GatewayBindings }>;
@@ -23,15 +25,15 @@ export type GatewayApp = Hono<{ Bindings: GatewayBindings }>;
 export function gatewayApp(services: GatewayServices, listener: FixedListener): GatewayApp {
   const app: GatewayApp = new Hono();
   app.all("*", async (context) => {
-    const { exchange, send, connection } = context.env ?? {};
-    const answer = await serve(services, listener, exchange ?? exchangeOf(context.req.raw, connection));
+    const { exchange, send, ...known } = context.env ?? {};
+    const answer = await serve(services, listener, exchange ?? exchangeOf(context.req.raw, known));
     return send === undefined ? responseOf(answer) : await send(answer);
   });
   return app;
 }
 
 /** An exchange seen through a web-standard `Request`: repeated headers arrive joined, and so match nothing. */
-function exchangeOf(request: Request, connection: Connection = { id: newId(), ip: "" }): Exchange {
+function exchangeOf(request: Request, known: Pick<GatewayBindings, "connection" | "departure">): Exchange {
   const url = new URL(request.url);
   const headers: string[] = [];
   for (const [name, value] of request.headers) headers.push(name, value);
@@ -40,9 +42,18 @@ function exchangeOf(request: Request, connection: Connection = { id: newId(), ip
     method: request.method,
     target: `${url.pathname}${url.search}`,
     headers,
-    connection,
-    signal: request.signal,
+    connection: known.connection ?? { id: newId(), ip: "" },
+    departure: known.departure ?? departureOf(request.signal),
     body: (limit) => readRequest(request, limit),
+  };
+}
+
+function departureOf(signal: AbortSignal): Departure {
+  return {
+    get gone() {
+      return signal.aborted;
+    },
+    onGone: (callback) => signal.addEventListener("abort", callback, { once: true }),
   };
 }
 

@@ -5,7 +5,7 @@ import { upstreamFor } from "../aws/database.ts";
 import type { Operation } from "../dynamodb/catalogue.ts";
 import type { Caller } from "./authenticate.ts";
 import type { RequestHead } from "./head.ts";
-import { type UpstreamRequest, type UpstreamResponse, UpstreamError } from "./ports.ts";
+import { type Departure, type UpstreamRequest, type UpstreamResponse, UpstreamError } from "./ports.ts";
 import { Refusal } from "./refusal.ts";
 import type { GatewayServices } from "./services.ts";
 
@@ -39,7 +39,7 @@ export async function signed(
   head: RequestHead,
   body: Uint8Array,
   credentials: AwsCredentials,
-  signal: AbortSignal,
+  departure: Departure,
 ): Promise<UpstreamRequest> {
   const { origin, host, region } = upstreamFor(caller.database, operation.service);
   const signedHeaders = await services.signer.sign({
@@ -61,7 +61,7 @@ export async function signed(
       "user-agent": userAgent(head.userAgent),
     },
     body,
-    signal,
+    departure,
   };
 }
 
@@ -80,7 +80,7 @@ export async function send(
     if (refusesCredentials(response)) services.credentials.invalidate(wantedBy(caller), credentials);
     return response;
   } catch (cause) {
-    if (request.signal.aborted) throw new Refusal("client_gone", "The client went away", "ServiceUnavailable", { cause });
+    if (request.departure.gone) throw new Refusal("client_gone", "The client went away", "ServiceUnavailable", { cause });
     if (!(cause instanceof UpstreamError)) throw cause;
     services.log.warn({ origin: request.origin, kind: cause.kind, error: rootMessage(cause) }, "The upstream gave no answer");
     throw cause.kind === "unreachable"

@@ -44,7 +44,7 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
     enforce(decision, caller, accesses);
 
     const credentials = await assume(services, caller);
-    const outgoing = await signed(services, caller, operation, head, body, credentials, exchange.signal);
+    const outgoing = await signed(services, caller, operation, head, body, credentials, exchange.departure);
     await recorded(() => trace.intend());
     const sentAt = services.clock.monotonic();
     const response = await send(services, outgoing, caller, credentials);

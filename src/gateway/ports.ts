@@ -10,8 +10,7 @@ export interface Exchange {
   /** Header names and values in turn, as they were sent: order, case and repetitions kept where the platform shows them. */
   readonly headers: readonly string[];
   readonly connection: Connection;
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal;
+  readonly departure: Departure;
   /**
    * Reads the whole body once.
    *
@@ -20,6 +19,19 @@ export interface Exchange {
    */
   body(limit: number): Promise<Uint8Array>;
 }
+
+/**
+ * Whether the client has gone before its answer ended. It is not an AbortSignal, because every request would need a new one.
+ * bench: createAbortSignal was 1.3 % of a request.
+ */
+export interface Departure {
+  readonly gone: boolean;
+  /** Calls back when the client goes; not when it has gone already. */
+  onGone(callback: () => void): void;
+}
+
+/** A client that stays, or whose going makes no difference. */
+export const STAYING: Departure = { gone: false, onGone: () => undefined };
 
 /** A session of the audit log, and when it began (milliseconds since the epoch). */
 export interface ConnectionSession {
@@ -62,7 +74,7 @@ export interface UpstreamRequest {
   readonly origin: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
-  readonly signal: AbortSignal;
+  readonly departure: Departure;
 }
 
 /** What came back: the whole body when it is small, else a stream that obeys back-pressure. */

@@ -2,7 +2,7 @@
 
 import { refusalAnswer } from "./answers.ts";
 import type { FixedListener } from "./listener.ts";
-import type { Answer, Connection, Exchange } from "./ports.ts";
+import { type Answer, type Connection, type Exchange, STAYING } from "./ports.ts";
 import { Refusal } from "./refusal.ts";
 import type { GatewayServices } from "./services.ts";
 import { Trace } from "./trace.ts";
@@ -19,7 +19,7 @@ export async function refuseUnparsable(
     target: "",
     headers: [],
     connection,
-    signal: AbortSignal.abort(),
+    departure: STAYING,
     body: () => Promise.resolve(new Uint8Array()),
   };
   const trace = new Trace(services, listener, exchange);

@@ -2,7 +2,7 @@
 
 import { newId } from "../base/ids.ts";
 import type { GatewayApp } from "../gateway/app.ts";
-import { type Upstream, UpstreamError, type UpstreamRequest, type UpstreamResponse, WHOLE_BODY_BYTES } from "../gateway/ports.ts";
+import { type Departure, type Upstream, UpstreamError, type UpstreamRequest, type UpstreamResponse, WHOLE_BODY_BYTES } from "../gateway/ports.ts";
 import type { ListenAddress, Listening, Platform, ServeOptions } from "./ports.ts";
 
 /** As much of Deno as is used here; its own types are not at hand when Node's compiler reads this. */
@@ -11,8 +11,13 @@ interface DenoServer {
   shutdown(): Promise<void>;
   readonly finished: Promise<void>;
 }
+interface DenoInfo {
+  readonly remoteAddr: { readonly hostname?: string };
+  /** Rejects when the answer could not be delivered. */
+  readonly completed: Promise<void>;
+}
 declare const Deno: {
-  serve(options: object, handler: (request: Request, info: { remoteAddr: { hostname?: string } }) => Response | Promise<Response>): DenoServer;
+  serve(options: object, handler: (request: Request, info: DenoInfo) => Response | Promise<Response>): DenoServer;
 };
 
 /** Milliseconds to the head of an answer. */
@@ -26,13 +31,14 @@ class DenoUpstream implements Upstream {
     headers.set("accept-encoding", "identity");
     const slow = new AbortController();
     const giveUp = setTimeout(() => slow.abort(), HEADERS_TIMEOUT);
+    request.departure.onGone(() => slow.abort());
     try {
       const response = await fetch(`${request.origin}/`, {
         method: "POST",
         headers,
         body: request.body as BodyInit,
         redirect: "manual",
-        signal: AbortSignal.any([request.signal, slow.signal]),
+        signal: slow.signal,
       });
       return { status: response.status, headers: Object.fromEntries(response.headers), body: await bodyOf(response) };
     } catch (cause) {
@@ -60,10 +66,10 @@ async function bodyOf(response: Response): Promise<UpstreamResponse["body"]> {
 async function listenOnDeno(app: GatewayApp, address: ListenAddress, options: ServeOptions): Promise<Listening> {
   const where = address.kind === "unix" ? { path: address.path } : { hostname: address.host, port: address.port };
   const { promise, resolve } = signalled();
-  const server = Deno.serve({ ...where, onListen: resolve }, (request, { remoteAddr }) => {
+  const server = Deno.serve({ ...where, onListen: resolve }, (request, { remoteAddr, completed }) => {
     // Deno shows no connections, so each exchange is a session of its own.
     const connection = { id: newId(), ip: remoteAddr.hostname ?? "" };
-    return Promise.resolve(app.fetch(request, { connection })).finally(() => options.onDisconnection?.(connection));
+    return Promise.resolve(app.fetch(request, { connection, departure: departureOf(completed) })).finally(() => options.onDisconnection?.(connection));
   });
   await promise;
   const { addr } = server;
@@ -75,6 +81,23 @@ async function listenOnDeno(app: GatewayApp, address: ListenAddress, options: Se
         setTimeout(done, timeoutMs);
       });
       await Promise.race([server.shutdown(), late]);
+    },
+  };
+}
+
+function departureOf(completed: Promise<void>): Departure {
+  let gone = false;
+  let callback = (): void => undefined;
+  completed.catch(() => {
+    gone = true;
+    callback();
+  });
+  return {
+    get gone() {
+      return gone;
+    },
+    onGone: (wanted) => {
+      callback = wanted;
     },
   };
 }

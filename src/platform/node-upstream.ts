@@ -2,6 +2,7 @@
 
 import { Pool, type Dispatcher } from "undici";
 import {
+  type Departure,
   type Upstream,
   UpstreamError,
   type UpstreamRequest,
@@ -42,7 +43,7 @@ export class NodeUpstream implements Upstream {
   }
 
   send(request: UpstreamRequest): Promise<UpstreamResponse> {
-    const { origin, headers, body, signal } = request;
+    const { origin, headers, body, departure } = request;
     let pool = this.#pools.get(origin);
     if (pool === undefined) {
       pool = new Pool(origin, this.#options);
@@ -50,7 +51,7 @@ export class NodeUpstream implements Upstream {
     }
     const chosen = pool;
     return new Promise((resolve, reject) => {
-      chosen.dispatch({ method: "POST", path: "/", headers, body }, new AnswerHandler(signal, resolve, reject));
+      chosen.dispatch({ method: "POST", path: "/", headers, body }, new AnswerHandler(departure, resolve, reject));
     });
   }
 
@@ -63,7 +64,7 @@ export class NodeUpstream implements Upstream {
 
 /** Receives one answer: whole when it is small, as a stream that pauses the socket when it is not. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
-  readonly #signal: AbortSignal;
+  readonly #departure: Departure;
   readonly #resolve: (response: UpstreamResponse) => void;
   readonly #reject: (error: Error) => void;
   #controller: Dispatcher.DispatchController | undefined;
@@ -75,8 +76,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   #stream: ChunkQueue | undefined;
   readonly #abort = (): void => this.#controller?.abort(new Error("The client went away"));
 
-  constructor(signal: AbortSignal, resolve: (response: UpstreamResponse) => void, reject: (error: Error) => void) {
-    this.#signal = signal;
+  constructor(departure: Departure, resolve: (response: UpstreamResponse) => void, reject: (error: Error) => void) {
+    this.#departure = departure;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -84,8 +85,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.#started = true;
-    if (this.#signal.aborted) this.#abort();
-    else this.#signal.addEventListener("abort", this.#abort, { once: true });
+    if (this.#departure.gone) this.#abort();
+    else this.#departure.onGone(this.#abort);
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: UpstreamResponse["headers"]): void {
@@ -107,7 +108,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#signal.removeEventListener("abort", this.#abort);
+    this.#controller = undefined;
     if (this.#stream !== undefined) {
       this.#stream.end();
       return;
@@ -118,7 +119,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
-    this.#signal.removeEventListener("abort", this.#abort);
+    this.#controller = undefined;
     const wrapped = new UpstreamError(
       this.#started ? "broken" : "unreachable",
       this.#started ? "The upstream broke off" : "The upstream cannot be reached",

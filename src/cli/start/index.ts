@@ -12,6 +12,7 @@ import { answerParent, startWorkers, workerNumber } from "../../platform/node-wo
 import { onStopSignal } from "../../platform/node-signals.ts";
 import type { DiagnosticsSources } from "../../telemetry/diagnostics.ts";
 import { createLog, type Log } from "../../telemetry/log.ts";
+import { settleAudit } from "../../compose.ts";
 import { CommandError } from "../command-error.ts";
 import { DRAIN_MS, runGateway } from "./run-gateway.ts";
 
@@ -82,6 +83,7 @@ async function serveAlone(config: Config, where: ListenAddress | undefined, log:
 
 async function superviseWorkers(config: Config, where: ListenAddress | undefined, log: Log): Promise<void> {
   const stopped = onStopSignal();
+  await settleAudit(config);
   const workers = startWorkers(config.postern.workers, (number, how) => log.error({ worker: number, how }, "A worker died; another takes its place"));
   const diagnostics = await diagnosticsAt(where, log, workers);
   const reason = await stopped;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { readHead } from "../../../src/gateway/head.ts";
 import { type FixedListener, hostName } from "../../../src/gateway/listener.ts";
-import type { Exchange } from "../../../src/gateway/ports.ts";
+import { type Exchange, STAYING } from "../../../src/gateway/ports.ts";
 import { Refusal } from "../../../src/gateway/refusal.ts";
 
 const LISTENER: FixedListener = {
@@ -31,7 +31,7 @@ function exchange(overrides: Partial<Exchange> = {}, extra: readonly string[] = 
     target: "/",
     headers: [...GOOD, ...extra],
     connection: { id: "c", ip: "127.0.0.1" },
-    signal: new AbortController().signal,
+    departure: STAYING,
     body: () => Promise.resolve(new Uint8Array()),
     ...overrides,
   };
