@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
 
 import * as opaWasm from "@open-policy-agent/opa-wasm";
+import * as z from "zod";
 
 import { compilePolicy, type PolicySource, readSources } from "../../../scripts/lib/compile-policy.mjs";
 import { findOpa } from "../../../scripts/lib/find-opa.mjs";
@@ -78,6 +79,25 @@ describe("golden cases", () => {
 
   it("are shown as they are in docs/policy/cases.md", async () => {
     assert.equal(await readFile(CASES_PAGE, "utf8"), casesPage(files), "run: npx tsx scripts/policy-cases.ts");
+  });
+
+  it("have the shapes of policies/schemas, questions, data and answers alike", async () => {
+    const schemaOf = async (name: string): Promise<z.ZodType> =>
+      z.fromJSONSchema(
+        JSON.parse(await readFile(`${policies}schemas/${name}.json`, "utf8")) as z.core.JSONSchema.JSONSchema,
+      );
+    const [question, document, decision] = await Promise.all([
+      schemaOf("input"),
+      schemaOf("data"),
+      schemaOf("decision"),
+    ]);
+    for (const golden of files.flatMap((file) => file.cases)) {
+      const { input, data, want } = runnable(golden);
+      question.parse(input);
+      document.parse(data.postern.compiled);
+      decision.parse(want);
+      assert.equal(question.safeParse({ ...input, more: 1 }).success, false);
+    }
   });
 
   it("are there wherever docs/policy/roles.md points at one", async () => {
