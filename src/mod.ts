@@ -1,5 +1,6 @@
 /** The embeddable surface: a gateway inside a program of one's own, on Node or Deno. */
 
+import process from "node:process";
 import { openGateway } from "./compose.ts";
 import { loadBuiltinBundle } from "./cli/policy/builtin.ts";
 import { loadConfig } from "./config/load.ts";

@@ -1,5 +1,6 @@
 /** A stream on the disk: its chain, its current file, rotation, syncing and its head record. */
 
+import { Buffer } from "node:buffer";
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { type ChainPosition, SEAL_BYTES, sealLine } from "./chain.ts";
 import { auditFileOf } from "./files.ts";

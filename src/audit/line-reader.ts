@@ -1,5 +1,6 @@
 /** Streaming of files line by line as bytes, with places, in bounded memory. */
 
+import { Buffer } from "node:buffer";
 import { open } from "node:fs/promises";
 
 /** A line of a file. */

@@ -1,5 +1,6 @@
 /** Reading a stream back after a restart or a crash: where its chain stands, what was torn, which intents have no event. */
 
+import { Buffer } from "node:buffer";
 import { open, truncate } from "node:fs/promises";
 import { CHAIN_START, chainFieldsOf, expectedHashOf, type ChainPosition } from "./chain.ts";
 import { listAuditFiles, type AuditFile } from "./files.ts";

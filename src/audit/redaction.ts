@@ -1,5 +1,6 @@
 /** Redaction: values become short keyed hashes that are equal when the values are, and say nothing to who lacks the key. */
 
+import { Buffer } from "node:buffer";
 import { createHash, createHmac, hash, randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 /** Signature Version 4 for the one request that Postern sends (POST /, no query), without promises, the day's key kept. */
 
+import { Buffer } from "node:buffer";
 import { createHmac, hash } from "node:crypto";
 import type { AwsCredentials } from "./aws-credentials.ts";
 import { isSigned, sendableHeaders, type ShortPath, type SignedHeaders, type SignRequest } from "./sign-request.ts";

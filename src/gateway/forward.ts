@@ -1,5 +1,6 @@
 /** Sends what was judged: the very bytes, under headers rebuilt from an allow-list, signed with the AWS role's credentials. */
 
+import { Buffer } from "node:buffer";
 import type { AwsCredentials, CredentialRequest } from "../aws/credentials.ts";
 import { upstreamFor } from "../aws/database.ts";
 import type { Operation } from "../dynamodb/catalogue.ts";

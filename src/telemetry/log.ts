@@ -1,5 +1,6 @@
 /** Structured logs on stderr: what happened to the service. What users did is in the audit log. */
 
+import process from "node:process";
 import { pino } from "pino";
 
 /** The least that rooms need of a log; fields first, then a sentence. */

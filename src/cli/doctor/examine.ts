@@ -4,6 +4,8 @@ import { access, constants, mkdir } from "node:fs/promises";
 import { CredentialSource } from "../../aws/credentials.ts";
 import { roleArn } from "../../aws/arn.ts";
 import { type Database, upstreamFor } from "../../aws/database.ts";
+import { callerIdentity } from "../../aws/caller-identity.ts";
+import { othersIn, trustPolicyOf } from "../../aws/trust-policy.ts";
 import { SdkSts } from "../../aws/sts.ts";
 import { systemClock } from "../../base/clock.ts";
 import { messageOf, PosternError } from "../../base/errors.ts";
@@ -12,7 +14,6 @@ import type { Config } from "../../config/config.ts";
 import { formatAddress } from "../../config/address.ts";
 import { policySource } from "../start/policy-source.ts";
 import { type Finding, fail, ok, warn } from "./findings.ts";
-import { examineTrust } from "./trust.ts";
 
 /** Most seconds between this machine's clock and AWS's: SigV4 refuses more than five minutes, DynamoDB is told the time of signing. */
 const SKEW = { warn: 30, fail: 240 };
@@ -100,31 +101,33 @@ function chosenRoles(config: Config, databases: ReadonlyMap<string, Database>): 
 
 /** Who the gateway is, and whether its clock agrees with STS's. */
 async function examineOwnIdentity(region: string, env: NodeJS.ProcessEnv): Promise<{ arn: string | undefined; findings: Finding[] }> {
-  const findings: Finding[] = [];
   try {
-    const { STSClient, GetCallerIdentityCommand } = await import("@aws-sdk/client-sts");
-    const endpoint = env["AWS_ENDPOINT_URL_STS"] ?? env["AWS_ENDPOINT_URL"];
-    const client = new STSClient({ region, maxAttempts: 2, ...(endpoint === undefined ? {} : { endpoint }) });
-    let serverTime: number | undefined;
-    client.middlewareStack.add(
-      (next) => async (args) => {
-        const result = await next(args);
-        const { headers } = result.response as { headers?: Record<string, string> };
-        serverTime = Date.parse(headers?.["date"] ?? "");
-        return result;
-      },
-      { step: "deserialize", priority: "low", name: "readDate" },
-    );
-    const { Arn } = await client.send(new GetCallerIdentityCommand({}), { abortSignal: AbortSignal.timeout(10_000) });
-    client.destroy();
-    findings.push(ok("own AWS identity", Arn ?? "unknown"));
-    if (serverTime !== undefined && !Number.isNaN(serverTime)) findings.push(clockFinding(Math.abs(Date.now() - serverTime) / 1000));
-    return { arn: Arn, findings };
+    const { arn, serverTime } = await callerIdentity(region, env);
+    const findings = [ok("own AWS identity", arn)];
+    if (serverTime !== undefined) findings.push(clockFinding(Math.abs(Date.now() - serverTime) / 1000));
+    return { arn, findings };
   } catch (error) {
-    const why = error instanceof Error ? `${error.name}: ${error.message}` : messageOf(error);
-    findings.push(fail("STS", `it did not say who the gateway is (${why})`, "let the gateway reach STS of the region, and check its credentials"));
-    return { arn: undefined, findings };
+    const remedy = "let the gateway reach STS of the region, and check its credentials";
+    return { arn: undefined, findings: [fail("STS", `it did not say who the gateway is (${nameAndMessage(error)})`, remedy)] };
   }
+}
+
+/** Whether others than the gateway may assume a role. */
+async function examineTrust(arn: string, own: string, region: string): Promise<Finding> {
+  const subject = `trust of ${arn}`;
+  try {
+    const others = othersIn(await trustPolicyOf(arn, region), own);
+    return others.length === 0
+      ? ok(subject, "only the gateway may assume it")
+      : warn(subject, `${others.join(", ")} may assume it too, and so go round the gateway`, "trust the gateway's own role or user alone");
+  } catch (error) {
+    const remedy = "allow the gateway iam:GetRole on it, or look yourself: only the gateway should be trusted";
+    return warn(subject, `it cannot be read (${nameAndMessage(error)})`, remedy);
+  }
+}
+
+function nameAndMessage(error: unknown): string {
+  return error instanceof Error && error.name !== "Error" ? `${error.name}: ${error.message}` : messageOf(error);
 }
 
 function clockFinding(seconds: number): Finding {

@@ -1,10 +1,7 @@
-/** Who else may assume an AWS role: whoever can, goes round the gateway. */
-
-import { messageOf } from "../../base/errors.ts";
-import { type Finding, ok, warn } from "./findings.ts";
+/** Trust policies: who may assume an AWS role. Whoever can, besides the gateway, goes round it. */
 
 /** A trust policy as IAM keeps it. */
-interface TrustPolicy {
+export interface TrustPolicy {
   readonly Statement?: TrustStatement | readonly TrustStatement[];
 }
 
@@ -22,7 +19,7 @@ interface TrustStatement {
  *
  * @example
  * ```ts
- * import { othersIn } from "./trust.ts";
+ * import { othersIn } from "./trust-policy.ts";
  * const policy = { Statement: { Effect: "Allow", Principal: { AWS: ["arn:aws:iam::123456789012:role/gw", "arn:aws:iam::123456789012:root"] } } };
  * console.assert(othersIn(policy, "arn:aws:sts::123456789012:assumed-role/gw/i-1").join() === "arn:aws:iam::123456789012:root");
  * ```
@@ -40,25 +37,21 @@ export function othersIn(policy: TrustPolicy, own: string): string[] {
   return [...others];
 }
 
-/** Looks at a role's trust policy through IAM, where the gateway may read it. */
-export async function examineTrust(roleArn: string, own: string, region: string): Promise<Finding> {
-  const subject = `trust of ${roleArn}`;
-  const name = roleArn.slice(roleArn.lastIndexOf("/") + 1);
-  let policy: TrustPolicy;
+/**
+ * Reads a role's trust policy through IAM with this process's own credentials.
+ *
+ * @throws whatever the SDK throws (its name is the AWS error code), or SyntaxError for a policy that is no JSON
+ */
+export async function trustPolicyOf(roleArn: string, region: string): Promise<TrustPolicy> {
+  const { IAMClient, GetRoleCommand } = await import("@aws-sdk/client-iam");
+  const iam = new IAMClient({ region, maxAttempts: 2 });
   try {
-    const { IAMClient, GetRoleCommand } = await import("@aws-sdk/client-iam");
-    const iam = new IAMClient({ region, maxAttempts: 2 });
-    const { Role } = await iam.send(new GetRoleCommand({ RoleName: name }), { abortSignal: AbortSignal.timeout(10_000) });
+    const RoleName = roleArn.slice(roleArn.lastIndexOf("/") + 1);
+    const { Role } = await iam.send(new GetRoleCommand({ RoleName }), { abortSignal: AbortSignal.timeout(10_000) });
+    return JSON.parse(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? "{}")) as TrustPolicy;
+  } finally {
     iam.destroy();
-    policy = JSON.parse(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? "{}")) as TrustPolicy;
-  } catch (error) {
-    const why = error instanceof Error && error.name !== "Error" ? error.name : messageOf(error);
-    return warn(subject, `it cannot be read (${why})`, "allow the gateway iam:GetRole on it to have this looked at, or look yourself: only the gateway should be trusted");
   }
-  const others = othersIn(policy, own);
-  return others.length === 0
-    ? ok(subject, "only the gateway may assume it")
-    : warn(subject, `${others.join(", ")} may assume it too, and so go round the gateway`, "trust the gateway's own role or user alone");
 }
 
 /** The names by which a trust policy may mean the gateway itself. */
