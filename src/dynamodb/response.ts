@@ -16,7 +16,7 @@ const LISTS: ReadonlySet<string> = new Set(["Items", "Records", "SearchResults"]
 const LONGEST_CAPACITY = 65_536;
 
 /**
- * Summarises a JSON answer in linear time, skipping items unread. It never throws; of what is not JSON nothing is known.
+ * Summarises a JSON answer in linear time, skipping items unread. Never throws; of what is not JSON nothing is known.
  * Give the operation's name, and an empty answer to GetItem counts as no item instead of unknown.
  */
 export function summarise(body: Uint8Array, operation: string | null = null): ResponseSummary {
