@@ -17,6 +17,8 @@ export interface PosternProcessOptions {
   readonly dbUser?: string;
   readonly accountId?: string;
   readonly workers?: number;
+  /** An existing data directory; absent: one of its own. */
+  readonly dataDir?: string;
   /** More YAML below `postern:`. */
   readonly postern?: string;
 }
@@ -64,7 +66,7 @@ export async function startPostern(options: PosternProcessOptions): Promise<Post
     url,
     diagnostics,
     directory,
-    dataDir: join(directory, "data"),
+    dataDir: options.dataDir ?? join(directory, "data"),
     configFile,
     child,
     log: () => text,
@@ -83,12 +85,12 @@ function environment(): Record<string, string> {
   );
 }
 
-function configuration({ uri, dbUser = "ExampleRole", accountId = "123456789012", workers = 1, postern = "" }: PosternProcessOptions): string {
+function configuration({ uri, dbUser = "ExampleRole", accountId = "123456789012", workers = 1, dataDir = "./data", postern = "" }: PosternProcessOptions): string {
   return `
 version: v3
 postern:
   nodename: test
-  data_dir: ./data
+  data_dir: ${dataDir}
   resources: ./resources
   workers: ${workers}
   ${postern}
