@@ -15,8 +15,8 @@ const ANSWER_WITHIN = 2_000;
 export interface Workers {
   metrics(): Promise<string>;
   readiness(): Promise<Readiness>;
-  /** Asks every worker to drain and waits until all have ended. */
-  drain(timeoutMs: number): Promise<void>;
+  /** Asks every worker to drain and waits until all have ended. @returns how many had to be killed when time was up */
+  drain(timeoutMs: number): Promise<number>;
 }
 
 /** This process's number among the workers, from 1; `undefined` in the parent or without workers. */
@@ -90,17 +90,20 @@ export function startWorkers(count: number, onDeath: (worker: number, how: strin
         (worker) => new Promise<void>((resolve) => (worker.isDead() ? resolve() : worker.once("exit", () => resolve()))),
       );
       for (const worker of alive.values()) worker.process.kill("SIGTERM");
+      let killed = 0;
       const giveUp = setTimeout(() => {
+        killed = alive.size;
         for (const worker of alive.values()) worker.process.kill("SIGKILL");
       }, timeoutMs);
       await Promise.all(ends);
       clearTimeout(giveUp);
+      return killed;
     },
   };
 }
 
-/** Lets the parent read this worker. */
-export function answerParent(registry: Registry, readiness: () => Readiness | Promise<Readiness>): void {
+/** Lets the parent read this worker. @returns what lets the worker end: an open channel would keep it alive */
+export function answerParent(registry: Registry, readiness: () => Readiness | Promise<Readiness>): () => void {
   process.on("message", (message: Question | undefined) => {
     if (message?.postern !== "ask") return;
     const value = message.what === "metrics" ? registry.getMetricsAsJSON() : readiness();
@@ -108,4 +111,5 @@ export function answerParent(registry: Registry, readiness: () => Readiness | Pr
       process.send?.({ postern: "reply", id: message.id, value: ready } satisfies Reply);
     });
   });
+  return () => process.disconnect?.();
 }

@@ -76,6 +76,7 @@ describe("postern start", () => {
       await until(async () => (await fetch(`${postern.diagnostics}/readyz`)).status === 200);
       assert.equal(await get(postern.url), 200);
       assert.equal(await postern.stop(), 0);
+      assert.doesNotMatch(postern.log(), /were killed/, "the workers end by themselves");
       assert.match((await run("audit", "verify", "--data-dir", postern.dataDir)).stdout, /^ok/m);
     } finally {
       await postern.close();

@@ -73,9 +73,10 @@ async function serveAlone(config: Config, where: ListenAddress | undefined, log:
   try {
     running = await runGateway(config, { log, env: process.env, worker });
     const { gateway, readiness } = running;
-    if (worker !== undefined) answerParent(gateway.services.metrics.registry, readiness);
-    else log.info({ addresses: running.addresses }, "Ready");
+    const letGo = worker === undefined ? undefined : answerParent(gateway.services.metrics.registry, readiness);
+    if (worker === undefined) log.info({ addresses: running.addresses }, "Ready");
     await running.stop(await stopped);
+    letGo?.();
   } finally {
     await diagnostics?.close();
   }
@@ -87,8 +88,9 @@ async function superviseWorkers(config: Config, where: ListenAddress | undefined
   const workers = startWorkers(config.postern.workers, (number, how) => log.error({ worker: number, how }, "A worker died; another takes its place"));
   const diagnostics = await diagnosticsAt(where, log, workers);
   const reason = await stopped;
-  await workers.drain(DRAIN_MS + 5_000);
+  const killed = await workers.drain(DRAIN_MS + 5_000);
   await diagnostics?.close();
+  if (killed > 0) log.error({ killed }, "Workers that did not stop in time were killed");
   log.info({ reason }, "All workers have stopped");
 }
 
