@@ -109,6 +109,17 @@ describe("a policy that gives no answer", () => {
   });
 });
 
+describe("an input that OPA's parser would throw at", () => {
+  it("never enters the policy's memory, so it costs no instance", async () => {
+    const { pdp, faults } = await load();
+    for (const table of ["\ud800", "\\\ud800", "a\\\\\udfff"]) pdp.decide(fixtureInput(["dev"], table));
+    assert.equal(faults.length, 3);
+    for (const fault of faults) assert.match(fault.message, /not well-formed Unicode/);
+    for (const table of ["\\ud800", "\\\\udfff", "\u{1f600}"]) pdp.decide(fixtureInput(["dev"], table));
+    assert.equal(faults.length, 3);
+  });
+});
+
 describe("a policy that must not be put in force", () => {
   const refused = (code: string) => (error: unknown) => error instanceof PosternError && error.code === code;
 

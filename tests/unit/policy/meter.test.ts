@@ -5,9 +5,9 @@ import { PosternError } from "../../../src/base/errors.ts";
 import { FUEL_EXPORT, meterModule } from "../../../src/policy/meter.ts";
 import { fixtureBundle } from "../../support/policy-fixture.ts";
 
-/** A module with one function of type () -> (), exported as "f", with this code. */
+/** A module with one function of type () -> () and one i32 local, exported as "f", with this code. */
 function moduleWith(...code: number[]): Uint8Array<ArrayBuffer> {
-  const body = [0x00, ...code, 0x0b];
+  const body = [0x01, 0x01, 0x7f, ...code, 0x0b];
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
     ...[0x01, 0x04, 0x01, 0x60, 0x00, 0x00], // type
@@ -23,12 +23,16 @@ function instance(wasm: Uint8Array, fuel: bigint): { f: () => void; fuel: WebAss
   return { f: exports["f"] as () => void, fuel: exports[FUEL_EXPORT] as WebAssembly.Global<"i64"> };
 }
 
-const ENDLESS_LOOP = [0x03, 0x40, 0x0c, 0x00, 0x0b];
+/** Two thousand million turns: without a meter the test fails after seconds rather than never. */
+const LONG_LOOP = [
+  ...[0x03, 0x40, 0x20, 0x00, 0x41, 0x01, 0x6a, 0x22, 0x00], // loop: local += 1
+  ...[0x41, 0xff, 0xff, 0xff, 0xff, 0x07, 0x48, 0x0d, 0x00, 0x0b], // again while it is below 2^31 - 1
+];
 const ENDLESS_RECURSION = [0x10, 0x00];
 
 describe("meterModule()", () => {
-  it("stops an endless loop and leaves the fuel at zero", () => {
-    const { f, fuel } = instance(moduleWith(...ENDLESS_LOOP), 1_000_000n);
+  it("stops a loop and leaves the fuel at zero", () => {
+    const { f, fuel } = instance(moduleWith(...LONG_LOOP), 1_000_000n);
     assert.throws(f, WebAssembly.RuntimeError);
     assert.equal(fuel.value, 0n);
   });
@@ -73,7 +77,7 @@ describe("meterModule()", () => {
 
   it("refuses a module that is cut off anywhere, without reading past its end", async () => {
     const { wasm } = await fixtureBundle();
-    const whole = moduleWith(...ENDLESS_LOOP);
+    const whole = moduleWith(...LONG_LOOP);
     for (let length = 0; length < whole.length; length++) {
       // Some cuts fall between sections: what is left may be metered, but holds no code.
       assert.throws(() => meterModule(whole.subarray(0, length), 1n), PosternError, `at ${length}`);
