@@ -25,12 +25,18 @@ const MAX_SOCKET_PATH = 103;
  * ```
  */
 export function parseAddress(text: string, resolve: (path: string) => string = (path) => path): AddressResult {
-  if (text.startsWith("unix:") || text.startsWith("/")) return socket(text.replace(/^unix:(?:\/\/(?=\/))?/, ""), resolve);
+  if (text.startsWith("unix:") || text.startsWith("/"))
+    return socket(text.replace(/^unix:(?:\/\/(?=\/))?/, ""), resolve);
   const match = /^(?:\[(?<six>[0-9a-fA-F:.]+)\]|(?<host>[A-Za-z0-9._-]*)):(?<port>[0-9]{1,5})$/.exec(text);
   if (match === null) {
-    if (isIPv6(text)) return { fault: "the IPv6 address is not in brackets, so its port cannot be told", hint: `write [${text}]:8000` };
-    if (/^[A-Za-z0-9._-]+$/.test(text)) return { fault: "it has no port", hint: `write ${/^[0-9]+$/.test(text) ? `127.0.0.1:${text}` : `${text}:8000`}` };
-    return { fault: "it is neither host:port nor a Unix socket", hint: "write 127.0.0.1:8000 or unix:/run/postern.sock" };
+    if (isIPv6(text))
+      return { fault: "the IPv6 address is not in brackets, so its port cannot be told", hint: `write [${text}]:8000` };
+    if (/^[A-Za-z0-9._-]+$/.test(text))
+      return { fault: "it has no port", hint: `write ${/^[0-9]+$/.test(text) ? `127.0.0.1:${text}` : `${text}:8000`}` };
+    return {
+      fault: "it is neither host:port nor a Unix socket",
+      hint: "write 127.0.0.1:8000 or unix:/run/postern.sock",
+    };
   }
   const { six, host = "", port = "" } = match.groups ?? {};
   if (six !== undefined && !isIPv6(six)) return { fault: `[${six}] is not an IPv6 address` };
@@ -56,7 +62,8 @@ export function formatAddress(address: ListenAddress): string {
 function socket(path: string, resolve: (path: string) => string): AddressResult {
   if (path === "") return { fault: "it names no path", hint: "write unix:/run/postern.sock" };
   const full = resolve(path);
-  const length = Buffer.byteLength(full);
-  if (length > MAX_SOCKET_PATH) return { fault: `the path of a Unix socket has ${length} bytes, ${MAX_SOCKET_PATH} allowed` };
+  const length = new TextEncoder().encode(full).length;
+  if (length > MAX_SOCKET_PATH)
+    return { fault: `the path of a Unix socket has ${length} bytes, ${MAX_SOCKET_PATH} allowed` };
   return { address: { kind: "unix", path: full } };
 }

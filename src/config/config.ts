@@ -36,7 +36,9 @@ export interface PosternSection {
 }
 
 /** Where the join token is. */
-export type JoinToken = { readonly kind: "file"; readonly path: string } | { readonly kind: "token"; readonly token: Secret };
+export type JoinToken =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "token"; readonly token: Secret };
 
 export interface AuditSection {
   readonly mode: "strict" | "best_effort";

@@ -26,7 +26,11 @@ export function databaseResourceSchema(): z.ZodType<DatabaseSpec> {
       spec: z.strictObject(connection()),
     })
     .superRefine(({ metadata: { expires } }, context) => {
-      if (expires !== undefined) refuse(context, "a database cannot expire", "remove the document when it is no longer wanted", ["metadata", "expires"]);
+      if (expires !== undefined)
+        refuse(context, "a database cannot expire", "remove the document when it is no longer wanted", [
+          "metadata",
+          "expires",
+        ]);
     })
     .transform(({ metadata, spec }) => ({
       name: metadata.name,
@@ -47,7 +51,11 @@ export function resourcePathOf(path: readonly (string | number)[]): readonly (st
 function connection() {
   return {
     protocol: z.literal("dynamodb", "expected dynamodb").describe("Only `dynamodb`."),
-    uri: z.string().min(1, "expected an endpoint").optional().describe("Endpoint; derived from the region when absent. `http://` reaches an emulator."),
+    uri: z
+      .string()
+      .min(1, "expected an endpoint")
+      .optional()
+      .describe("Endpoint; derived from the region when absent. `http://` reaches an emulator."),
     insecure: yesNo().optional().describe("Lets an `http://` uri name another machine."),
     aws: aws().optional().describe("Account, region and how to get there."),
     tls: unavailable("how AWS is reached over TLS is not configurable", "remove it"),
@@ -75,6 +83,11 @@ function aws(): z.ZodType<NonNullable<DatabaseSpec["aws"]>> {
 
 function accountId(): z.ZodType<string> {
   return z.string().superRefine((text, context) => {
-    if (!/^[0-9]{12}$/.test(text)) refuse(context, `expected an AWS account, not ${JSON.stringify(text.slice(0, 40))}`, 'write its 12 digits in quotes, such as "123456789012"');
+    if (!/^[0-9]{12}$/.test(text))
+      refuse(
+        context,
+        `expected an AWS account, not ${JSON.stringify(text.slice(0, 40))}`,
+        'write its 12 digits in quotes, such as "123456789012"',
+      );
   });
 }

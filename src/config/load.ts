@@ -40,7 +40,8 @@ export function parseConfig(text: string, file: string, options: LoadOptions): C
   const document = onlyDocument(text, file, attempt);
   const { value, section, problems: aliasProblems } = withPosternSection(document.value);
   const positioned = (problem: Problem): PositionedProblem => {
-    const path = section === "teleport" && problem.path[0] === "postern" ? ["teleport", ...problem.path.slice(1)] : problem.path;
+    const path =
+      section === "teleport" && problem.path[0] === "postern" ? ["teleport", ...problem.path.slice(1)] : problem.path;
     const { message, hint } = problem;
     return {
       ...document.positionOf(path, problem.at),
@@ -48,7 +49,10 @@ export function parseConfig(text: string, file: string, options: LoadOptions): C
       ...(hint === undefined ? {} : { hint }),
     };
   };
-  const fail = (problems: readonly Problem[]): ConfigError => new ConfigError("config_invalid", attempt, problems.slice(0, MAX_PLACED).map(positioned), { total: problems.length });
+  const fail = (problems: readonly Problem[]): ConfigError =>
+    new ConfigError("config_invalid", attempt, problems.slice(0, MAX_PLACED).map(positioned), {
+      total: problems.length,
+    });
 
   const placeholders = placeholdersIn(value);
   const forgotten = new Set(placeholders.map(({ path }) => formatPath(path)));
@@ -68,14 +72,22 @@ const SCHEMA = configSchema();
 
 function readText(file: string): string {
   const fail = (reason: string, cause?: unknown): ConfigError =>
-    new ConfigError("config_unreadable", `Cannot load configuration ${quoted(file)}`, [{ file, line: 1, column: 1, message: reason }], { cause });
+    new ConfigError(
+      "config_unreadable",
+      `Cannot load configuration ${quoted(file)}`,
+      [{ file, line: 1, column: 1, message: reason }],
+      { cause },
+    );
   try {
     const { size } = statSync(file);
     if (size > MAX_FILE_BYTES) throw fail(`The file has ${size} bytes, ${MAX_FILE_BYTES} allowed`);
     return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
   } catch (cause) {
     if (cause instanceof PosternError) throw cause;
-    throw fail(cause instanceof TypeError ? "The file is not UTF-8 text" : `The file cannot be read: ${reasonOf(cause)}`, cause);
+    throw fail(
+      cause instanceof TypeError ? "The file is not UTF-8 text" : `The file cannot be read: ${reasonOf(cause)}`,
+      cause,
+    );
   }
 }
 
@@ -89,11 +101,17 @@ function onlyDocument(text: string, file: string, attempt: string): YamlDocument
   const [first, second] = documents;
   if (first === undefined) {
     const hint = "begin with version: v3";
-    throw new ConfigError("config_invalid", attempt, [{ file, line: 1, column: 1, message: "The file is empty", hint }]);
+    throw new ConfigError("config_invalid", attempt, [
+      { file, line: 1, column: 1, message: "The file is empty", hint },
+    ]);
   }
   if (second === undefined) return first;
   throw new ConfigError("config_invalid", attempt, [
-    { ...second.positionOf([]), message: "A second document begins here", hint: "a configuration is one document; resources go into the directory that postern.resources names" },
+    {
+      ...second.positionOf([]),
+      message: "A second document begins here",
+      hint: "a configuration is one document; resources go into the directory that postern.resources names",
+    },
   ]);
 }
 
@@ -103,7 +121,11 @@ function withPosternSection(value: unknown): { value: unknown; section: "postern
   const { teleport, ...rest } = value;
   if (!("postern" in value)) return { value: { ...rest, postern: teleport }, section: "teleport", problems: [] };
   const message = "There are both a postern and a teleport section; they are two names for one";
-  return { value: rest, section: "postern", problems: [{ path: ["teleport"], at: "key", message, hint: "put all of it under postern" }] };
+  return {
+    value: rest,
+    section: "postern",
+    problems: [{ path: ["teleport"], at: "key", message, hint: "put all of it under postern" }],
+  };
 }
 
 /** Faults that no single value has. */
@@ -113,7 +135,10 @@ function inconsistencies({ postern, db_service }: ConfigDocument): Problem[] {
   for (const [at, { name }] of db_service.databases.entries()) {
     const first = names.get(name);
     if (first === undefined) names.set(name, at);
-    else problems.push(twice(["db_service", "databases", at, "name"], `database ${quoted(name)}`, `db_service.databases[${first}]`));
+    else
+      problems.push(
+        twice(["db_service", "databases", at, "name"], `database ${quoted(name)}`, `db_service.databases[${first}]`),
+      );
   }
   const addresses = new Map<string, number>();
   for (const [at, { address, database }] of db_service.listeners.entries()) {
@@ -122,13 +147,23 @@ function inconsistencies({ postern, db_service }: ConfigDocument): Problem[] {
     const first = addresses.get(key);
     // Port 0 is another port each time.
     if (first !== undefined && !key.endsWith(":0")) {
-      problems.push(twice(["db_service", "listeners", at, "address"], `address ${quoted(address)}`, `db_service.listeners[${first}]`));
+      problems.push(
+        twice(
+          ["db_service", "listeners", at, "address"],
+          `address ${quoted(address)}`,
+          `db_service.listeners[${first}]`,
+        ),
+      );
     }
     addresses.set(key, first ?? at);
     // With a resources directory the database may be a document there, which is not known yet.
     if (names.has(database) || postern.resources !== undefined) continue;
     const path = ["db_service", "listeners", at, "database"];
-    problems.push({ path, message: `${formatPath(path)}: there is no database ${quoted(database)}`, hint: "name one of db_service.databases" });
+    problems.push({
+      path,
+      message: `${formatPath(path)}: there is no database ${quoted(database)}`,
+      hint: "name one of db_service.databases",
+    });
   }
   return problems;
 }
@@ -137,7 +172,11 @@ function twice(path: DocumentPath, what: string, first: string): Problem {
   return { path, message: `${formatPath(path)}: ${what} is already taken by ${first}` };
 }
 
-function judgeDatabases({ db_service }: ConfigDocument, forgotten: ReadonlySet<string>, { validateDatabase }: LoadOptions): Problem[] {
+function judgeDatabases(
+  { db_service }: ConfigDocument,
+  forgotten: ReadonlySet<string>,
+  { validateDatabase }: LoadOptions,
+): Problem[] {
   if (validateDatabase === undefined) return [];
   return db_service.databases.flatMap((spec, at) => {
     const base = ["db_service", "databases", at];
@@ -155,8 +194,14 @@ function judgeDatabases({ db_service }: ConfigDocument, forgotten: ReadonlySet<s
 export function databaseProblem(thrown: unknown, base: DocumentPath): Problem {
   if (!(thrown instanceof PosternError)) throw thrown;
   const path: unknown = "path" in thrown ? thrown.path : undefined;
-  const inner = Array.isArray(path) ? path.filter((step) => typeof step === "string" || typeof step === "number") : ["name"];
-  return { path: [...base, ...inner], message: thrown.message, ...(thrown.hint === undefined ? {} : { hint: thrown.hint }) };
+  const inner = Array.isArray(path)
+    ? path.filter((step) => typeof step === "string" || typeof step === "number")
+    : ["name"];
+  return {
+    path: [...base, ...inner],
+    message: thrown.message,
+    ...(thrown.hint === undefined ? {} : { hint: thrown.hint }),
+  };
 }
 
 /** What is accepted so that an agent's file loads, and what will surprise. */
@@ -165,29 +210,50 @@ function warningsOf({ postern, db_service }: ConfigDocument): Problem[] {
   for (const key of ["proxy_server", "auth_token", "ca_pin"] as const) {
     const value = postern[key];
     if (value === undefined || value.length === 0) continue;
-    const example = key === "proxy_server" && isExampleHost(postern.proxy_server ?? "") ? `; ${quoted(postern.proxy_server ?? "")} is also still an example` : "";
-    warnings.push({ path: ["postern", key], message: `postern.${key} is not used: this version cannot join a cluster${example}`, hint: "list what to serve in db_service.listeners" });
+    const example =
+      key === "proxy_server" && isExampleHost(postern.proxy_server ?? "")
+        ? `; ${quoted(postern.proxy_server ?? "")} is also still an example`
+        : "";
+    warnings.push({
+      path: ["postern", key],
+      message: `postern.${key} is not used: this version cannot join a cluster${example}`,
+      hint: "list what to serve in db_service.listeners",
+    });
   }
   if (!db_service.enabled && db_service.listeners.length > 0) {
-    warnings.push({ path: ["db_service", "enabled"], message: "db_service.listeners are not opened: the service is not enabled", hint: 'write enabled: "yes"' });
+    warnings.push({
+      path: ["db_service", "enabled"],
+      message: "db_service.listeners are not opened: the service is not enabled",
+      hint: 'write enabled: "yes"',
+    });
   }
   if (db_service.enabled && db_service.listeners.length > 0 && postern.resources === undefined) {
     const message = "postern.resources is missing: no user is defined, so every request on a listener will be denied";
-    warnings.push({ path: ["db_service", "listeners"], message, hint: "write resources: ./resources and put user and role documents there" });
+    warnings.push({
+      path: ["db_service", "listeners"],
+      message,
+      hint: "write resources: ./resources and put user and role documents there",
+    });
   }
   return warnings;
 }
 
-function configOf(document: ConfigDocument, file: string, { env }: LoadOptions, rest: Pick<Config, "warnings" | "positionOf">): Config {
+function configOf(
+  document: ConfigDocument,
+  file: string,
+  { env }: LoadOptions,
+  rest: Pick<Config, "warnings" | "positionOf">,
+): Config {
   const from = (path: string): string => resolve(dirname(file), path);
-  const { nodename, data_dir, proxy_server, auth_token, ca_pin, resources, workers, audit, log, diag_addr } = document.postern;
+  const { nodename, data_dir, proxy_server, auth_token, ca_pin, resources, workers, audit, log, diag_addr } =
+    document.postern;
   const { enabled, listeners, databases } = document.db_service;
   const { bundle } = document.policy;
   return {
     file,
     postern: {
       nodename: nodename ?? hostname(),
-      data_dir: from(data_dir ?? (env["POSTERN_DATA_DIR"] || "/var/lib/postern")),
+      data_dir: from(data_dir ?? defaultDataDir(env)),
       ...(proxy_server === undefined ? {} : { proxy_server }),
       ...(auth_token === undefined ? {} : { auth_token: joinToken(auth_token) }),
       ca_pin,
@@ -198,9 +264,18 @@ function configOf(document: ConfigDocument, file: string, { env }: LoadOptions, 
       ...(diag_addr === undefined ? {} : { diag_addr: addressOf(diag_addr, from) }),
     },
     policy: bundle === undefined ? {} : { bundle: from(bundle) },
-    db_service: { enabled, listeners: listeners.map((listener) => ({ ...listener, address: addressOf(listener.address, from) })), databases },
+    db_service: {
+      enabled,
+      listeners: listeners.map((listener) => ({ ...listener, address: addressOf(listener.address, from) })),
+      databases,
+    },
     ...rest,
   };
+}
+
+function defaultDataDir(env: LoadOptions["env"]): string {
+  const told = env["POSTERN_DATA_DIR"];
+  return told === undefined || told === "" ? "/var/lib/postern" : told;
 }
 
 /** Teleport's rule: an absolute path names a file, anything else is the token itself. */
@@ -213,4 +288,3 @@ function addressOf(text: string, from: (path: string) => string): ListenAddress 
   if ("address" in parsed) return parsed.address;
   throw new PosternError("config_invalid", `Cannot listen on ${quoted(text)}: ${parsed.fault}`);
 }
-

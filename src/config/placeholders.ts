@@ -23,7 +23,8 @@ export function isExampleHost(text: string): boolean {
   return /(?:^|\.)example(?:\.com|\.org|\.net)?(?::[0-9]+)?$/i.test(text);
 }
 
-const PLACEHOLDER = /^change[-_ ]?me$|this-is-an-example|insecure-do-not-use|abdc1245efgh5678|^<[^<>]+>$|^\$\{?[A-Za-z_]\w*\}?$|…/i;
+const PLACEHOLDER =
+  /^change[-_ ]?me$|this-is-an-example|insecure-do-not-use|abdc1245efgh5678|^<[^<>]+>$|^\$\{?[A-Za-z_]\w*\}?$|…/i;
 
 const HINTS: Readonly<Record<string, string>> = {
   account_id: "write the 12 digits that `aws sts get-caller-identity` prints as Account",

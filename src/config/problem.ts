@@ -15,7 +15,12 @@ export class ConfigError extends PosternError {
   /** In the order of files and lines; at most `MAX_PROBLEMS`. */
   readonly problems: readonly PositionedProblem[];
 
-  constructor(code: ConfigErrorCode, attempt: string, problems: readonly PositionedProblem[], options: ConfigErrorOptions = {}) {
+  constructor(
+    code: ConfigErrorCode,
+    attempt: string,
+    problems: readonly PositionedProblem[],
+    options: ConfigErrorOptions = {},
+  ) {
     const shown = [...problems].sort(byPlace).slice(0, MAX_PROBLEMS);
     const [first] = shown;
     const total = Math.max(problems.length, options.total ?? 0);

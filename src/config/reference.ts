@@ -16,7 +16,8 @@ export function configJsonSchema(): string {
     unrepresentable: "any",
     override: ({ zodSchema, jsonSchema }) => {
       if (!isRefused(zodSchema)) return;
-      for (const key of Object.keys(jsonSchema)) if (key !== "description") delete jsonSchema[key as keyof typeof jsonSchema];
+      for (const key of Object.keys(jsonSchema))
+        if (key !== "description") delete jsonSchema[key as keyof typeof jsonSchema];
       jsonSchema.not = {};
     },
   });
@@ -24,7 +25,10 @@ export function configJsonSchema(): string {
   const schema = {
     ...rest,
     title: "Postern configuration",
-    properties: { ...properties, teleport: { ...(properties?.["postern"] as object), description: "Another name for postern." } },
+    properties: {
+      ...properties,
+      teleport: { ...(properties?.["postern"] as object), description: "Another name for postern." },
+    },
   };
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
@@ -43,7 +47,12 @@ export function configurationReference(): string {
     "",
     table(rowsOf(configSchema(), "")),
     RESOURCES,
-    ...kinds.flatMap(([kind, version, schema]) => [`### kind: ${kind}, ${version}`, "", table(rowsOf(schema, "")), ...(kind === "role" ? [ROLE_NOTES] : [])]),
+    ...kinds.flatMap(([kind, version, schema]) => [
+      `### kind: ${kind}, ${version}`,
+      "",
+      table(rowsOf(schema, "")),
+      ...(kind === "role" ? [ROLE_NOTES] : []),
+    ]),
   ].join("\n");
 }
 
@@ -76,7 +85,12 @@ function rowsOf(schema: z.core.$ZodType, prefix: string): Row[] {
     const definition = definitionOf(within);
     const row = { path, form: formOf(inner), fallback: fallbackOf(inner), description: describe(inner) };
     const isList = definition.type === "array" && definition.element !== undefined;
-    return [row, ...(isRefused(inner) ? [] : rowsOf(isList ? (definition.element as z.core.$ZodType) : within, isList ? `${path}[]` : path))];
+    return [
+      row,
+      ...(isRefused(inner)
+        ? []
+        : rowsOf(isList ? (definition.element as z.core.$ZodType) : within, isList ? `${path}[]` : path)),
+    ];
   });
 }
 
@@ -98,19 +112,31 @@ function formOf(schema: z.core.$ZodType): string {
     const forms = [...new Set(options.map(formOf))];
     return forms.some((form) => form.includes("`yes`")) ? "`yes` or `no`" : forms.join(", or ");
   }
-  if (entries !== undefined) return Object.values(entries).map((word) => `\`${word}\``).join(", ");
+  if (entries !== undefined)
+    return Object.values(entries)
+      .map((word) => `\`${word}\``)
+      .join(", ");
   if (values !== undefined) return values.map((word) => `\`${String(word)}\``).join(", ");
-  if (element !== undefined) return `list of ${definitionOf(core(element)).shape === undefined ? formOf(element) : "mappings"}`;
+  if (element !== undefined)
+    return `list of ${definitionOf(core(element)).shape === undefined ? formOf(element) : "mappings"}`;
   if (valueType !== undefined) return `mapping of ${formOf(valueType)}`;
   return FORMS[type] ?? type;
 }
 
-const FORMS: Readonly<Record<string, string>> = { string: "text", number: "number", int: "number", object: "mapping", unknown: "anything", boolean: "`true` or `false`" };
+const FORMS: Readonly<Record<string, string>> = {
+  string: "text",
+  number: "number",
+  int: "number",
+  object: "mapping",
+  unknown: "anything",
+  boolean: "`true` or `false`",
+};
 
 function fallbackOf(schema: z.core.$ZodType): string {
   const { type, defaultValue, innerType } = definitionOf(schema);
   if (isRefused(schema)) return "";
-  if (type === "default" || type === "prefault") return typeof defaultValue === "object" ? "" : `\`${String(defaultValue)}\``;
+  if (type === "default" || type === "prefault")
+    return typeof defaultValue === "object" ? "" : `\`${JSON.stringify(defaultValue).replaceAll('"', "")}\``;
   if (type === "optional" || type === "nullable") return "";
   return innerType === undefined ? "required" : fallbackOf(innerType);
 }
@@ -123,7 +149,10 @@ function describe(schema: z.core.$ZodType): string {
 }
 
 function table(rows: readonly Row[]): string {
-  const lines = rows.map(({ path, form, fallback, description }) => `| \`${path}\` | ${escape(form)} | ${fallback} | ${escape(description)} |`);
+  const lines = rows.map(
+    ({ path, form, fallback, description }) =>
+      `| \`${path}\` | ${escape(form)} | ${fallback} | ${escape(description)} |`,
+  );
   return ["| key | value | default | meaning |", "|---|---|---|---|", ...lines, ""].join("\n");
 }
 
@@ -160,5 +189,7 @@ ${[...FOREIGN_CONDITIONS].map((key) => `\`${key}\``).join(", ")}.
 So are these options: ${[...FOREIGN_OPTIONS].map((key) => `\`${key}\``).join(", ")}.
 
 These options would restrict access to databases, which this version does not do. A role that sets one is refused, because it
-would grant more than it says: ${Object.keys(RESTRICTING_OPTIONS).map((key) => `\`${key}\``).join(", ")}. Values that restrict nothing are accepted.
+would grant more than it says: ${Object.keys(RESTRICTING_OPTIONS)
+  .map((key) => `\`${key}\``)
+  .join(", ")}. Values that restrict nothing are accepted.
 `;

@@ -41,26 +41,46 @@ export function digestOf(bytes: Uint8Array): string {
  * Reads the documents of a file. `pause` is awaited between documents, so that a large file does not hold up requests.
  * Never throws for what is in the file; reading stops after `limit` documents.
  */
-export async function readResourceFile(bytes: Uint8Array, file: string, limit: number, pause: () => Promise<void> | undefined): Promise<ResourceFile> {
+export async function readResourceFile(
+  bytes: Uint8Array,
+  file: string,
+  limit: number,
+  pause: () => Promise<void> | undefined,
+): Promise<ResourceFile> {
   const resources: Resource[] = [];
   const problems: PositionedProblem[] = [];
   const warnings: PositionedProblem[] = [];
   const digest = digestOf(bytes);
   const text = decode(bytes);
-  if (text === undefined) return { digest, resources, problems: [{ file, line: 1, column: 1, message: "The file is not UTF-8 text" }], warnings };
+  if (text === undefined)
+    return {
+      digest,
+      resources,
+      problems: [{ file, line: 1, column: 1, message: "The file is not UTF-8 text" }],
+      warnings,
+    };
   if (text.trim() === "") {
     // An editor that truncates before it writes must not look like somebody who removed every role in the file.
     const hint = "remove the file if nothing should be in it, or leave a comment";
-    return { digest, resources, problems: [{ file, line: 1, column: 1, message: "The file is empty", hint }], warnings };
+    return {
+      digest,
+      resources,
+      problems: [{ file, line: 1, column: 1, message: "The file is empty", hint }],
+      warnings,
+    };
   }
   let documents = 0;
   for (const document of parseYaml(text, file)) {
     if (++documents > limit) {
-      problems.push({ ...document.positionOf([]), message: `The directory holds more than ${limit} documents by here` });
+      problems.push({
+        ...document.positionOf([]),
+        message: `The directory holds more than ${limit} documents by here`,
+      });
       break;
     }
     problems.push(...document.problems);
-    if (document.problems.length === 0 && document.value !== null) readResource(document, resources, problems, warnings);
+    if (document.problems.length === 0 && document.value !== null)
+      readResource(document, resources, problems, warnings);
     // What a parser that failed half-way makes of the rest would only confuse, and nobody reads hundreds of problems.
     if (document.problems.length > 0 || problems.length > MAX_PLACED) break;
     const paused = pause();
@@ -69,7 +89,12 @@ export async function readResourceFile(bytes: Uint8Array, file: string, limit: n
   return { digest, resources, problems, warnings };
 }
 
-function readResource(document: YamlDocument, resources: Resource[], problems: PositionedProblem[], warnings: PositionedProblem[]): void {
+function readResource(
+  document: YamlDocument,
+  resources: Resource[],
+  problems: PositionedProblem[],
+  warnings: PositionedProblem[],
+): void {
   const positioned = ({ path, at, message, hint }: Problem): PositionedProblem => ({
     ...document.positionOf(path, at),
     message,
@@ -98,14 +123,19 @@ function readResource(document: YamlDocument, resources: Resource[], problems: P
 type Read = { readonly kind: ResourceKind; readonly value: Role | User | Lock | DatabaseSpec };
 type Unplaced<T> = T extends unknown ? Omit<T, "place"> : never;
 
-const READERS: Readonly<Record<ResourceKind, (document: unknown) => { resource: Unplaced<Resource>; warnings: readonly Problem[] }>> = {
+const READERS: Readonly<
+  Record<ResourceKind, (document: unknown) => { resource: Unplaced<Resource>; warnings: readonly Problem[] }>
+> = {
   role: (document) => tagged(parseRole(document), (value) => ({ kind: "role", value })),
   user: (document) => tagged(parseUser(document), (value) => ({ kind: "user", value })),
   lock: (document) => tagged(parseLock(document), (value) => ({ kind: "lock", value })),
   db: (document) => tagged(parseDatabase(document), (value) => ({ kind: "db", value })),
 };
 
-function tagged<T extends Read["value"]>(parsed: Parsed<T>, tag: (value: T) => Unplaced<Resource>): { resource: Unplaced<Resource>; warnings: readonly Problem[] } {
+function tagged<T extends Read["value"]>(
+  parsed: Parsed<T>,
+  tag: (value: T) => Unplaced<Resource>,
+): { resource: Unplaced<Resource>; warnings: readonly Problem[] } {
   return { resource: tag(parsed.value), warnings: parsed.warnings };
 }
 
@@ -120,18 +150,44 @@ function parseDatabase(document: unknown): Parsed<DatabaseSpec> {
 function unknownKind(document: unknown, kind: unknown): Problem {
   const known = Object.keys(READERS);
   const listed = `${known.slice(0, -1).join(", ")} or ${known.at(-1)}`;
-  if (!isMapping(document)) return { path: [], message: "The document is not a mapping", hint: `begin with kind: ${listed}` };
-  if (typeof kind !== "string") return { path: kind === undefined ? [] : ["kind"], message: "The document does not say its kind", hint: `write kind: ${listed}` };
+  if (!isMapping(document))
+    return { path: [], message: "The document is not a mapping", hint: `begin with kind: ${listed}` };
+  if (typeof kind !== "string")
+    return {
+      path: kind === undefined ? [] : ["kind"],
+      message: "The document does not say its kind",
+      hint: `write kind: ${listed}`,
+    };
   if (CLUSTER_KINDS.has(kind)) {
-    return { path: ["kind"], message: `Kind ${quoted(kind)} is not used without a cluster, and this version has none`, hint: "remove the document" };
+    return {
+      path: ["kind"],
+      message: `Kind ${quoted(kind)} is not used without a cluster, and this version has none`,
+      hint: "remove the document",
+    };
   }
   const meant = nearMiss(kind, known);
-  return { path: ["kind"], message: `Kind ${quoted(kind)} is not known`, hint: meant === undefined ? `write ${listed}` : `did you mean "${meant}"?` };
+  return {
+    path: ["kind"],
+    message: `Kind ${quoted(kind)} is not known`,
+    hint: meant === undefined ? `write ${listed}` : `did you mean "${meant}"?`,
+  };
 }
 
 const CLUSTER_KINDS: ReadonlySet<string> = new Set([
-  "token", "access_request", "access_list", "cap", "cluster_auth_preference", "cluster_networking_config", "connector",
-  "github", "oidc", "saml", "session_recording_config", "trusted_cluster", "bot", "login_rule",
+  "token",
+  "access_request",
+  "access_list",
+  "cap",
+  "cluster_auth_preference",
+  "cluster_networking_config",
+  "connector",
+  "github",
+  "oidc",
+  "saml",
+  "session_recording_config",
+  "trusted_cluster",
+  "bot",
+  "login_rule",
 ]);
 
 function decode(bytes: Uint8Array): string | undefined {

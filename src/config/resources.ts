@@ -3,13 +3,20 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers";
 import type { DatabaseSpec } from "../aws/database.ts";
 import type { Clock } from "../base/clock.ts";
 import { systemClock } from "../base/clock.ts";
 import { PosternError, type SourcePosition } from "../base/errors.ts";
 import { Directory } from "../identity/directory.ts";
 import { quoted } from "../identity/names.ts";
-import { parsePath, ResourceProblemsError, type DocumentPath, type ResourceKind, type ResourceProblem } from "../identity/problem.ts";
+import {
+  parsePath,
+  ResourceProblemsError,
+  type DocumentPath,
+  type ResourceKind,
+  type ResourceProblem,
+} from "../identity/problem.ts";
 import type { Role } from "../identity/role.ts";
 import { resourcePathOf } from "./database-schema.ts";
 import { ConfigError, MAX_PROBLEMS, reasonOf, type PositionedProblem } from "./problem.ts";
@@ -52,19 +59,29 @@ export const MAX_DOCUMENTS = 20_000;
 export async function loadResources(directory: string, options: ResourcesOptions = {}): Promise<Resources> {
   const attempt = `Cannot load resources ${quoted(directory)}`;
   const pause = pauseBetween();
-  const { files, warnings } = await readFiles(directory, attempt, options.cache ?? new Map<string, ResourceFile>(), pause);
+  const { files, warnings } = await readFiles(
+    directory,
+    attempt,
+    options.cache ?? new Map<string, ResourceFile>(),
+    pause,
+  );
   const read = [...files.values()];
   const all = read.flatMap(({ resources }) => resources);
   const problems = read.flatMap((file) => file.problems);
   const twice = duplicates(all);
   const total = problems.length + twice.length;
-  if (total > 0) throw new ConfigError("resources_invalid", attempt, [...problems, ...twice.slice(0, MAX_PROBLEMS).map(duplicate)], { total });
+  if (total > 0)
+    throw new ConfigError("resources_invalid", attempt, [...problems, ...twice.slice(0, MAX_PROBLEMS).map(duplicate)], {
+      total,
+    });
   const digest = createHash("sha256");
   for (const [path, file] of files) digest.update(`${path.slice(directory.length)}\n${file.digest}\n`);
   const places = new Map(all.map(({ kind, value, place }) => [`${kind}/${value.name}`, place]));
   const positionOf: Resources["positionOf"] = (kind, name, path = ["metadata", "name"]) => {
     const place = places.get(`${kind}/${name}`);
-    return place === undefined ? undefined : positionIn(place, kind === "db" && !IN_DOCUMENT.has(String(path[0])) ? resourcePathOf(path) : path);
+    return place === undefined
+      ? undefined
+      : positionIn(place, kind === "db" && !IN_DOCUMENT.has(String(path[0])) ? resourcePathOf(path) : path);
   };
   const fail = (thrown: PosternError): ConfigError => {
     const found = problemsOf(thrown, places);
@@ -120,15 +137,26 @@ async function readFiles(
         return { size: 0, isFolder: false };
       },
     );
-    if (isFolder) warnings.push({ file, line: 1, column: 1, message: "The directory is not read", hint: "move its files up; subdirectories do not count" });
+    if (isFolder)
+      warnings.push({
+        file,
+        line: 1,
+        column: 1,
+        message: "The directory is not read",
+        hint: "move its files up; subdirectories do not count",
+      });
     if (isFolder || !isResourceFile(name)) continue;
     if (size > MAX_FILE_BYTES) throw unreadable(file, `it has ${size} bytes, ${MAX_FILE_BYTES} allowed`);
     const bytes = await readFile(file).catch((cause: unknown) => {
       throw unreadable(file, cause);
     });
-    if (bytes.length > MAX_FILE_BYTES) throw unreadable(file, `it has ${bytes.length} bytes, ${MAX_FILE_BYTES} allowed`);
+    if (bytes.length > MAX_FILE_BYTES)
+      throw unreadable(file, `it has ${bytes.length} bytes, ${MAX_FILE_BYTES} allowed`);
     const known = cache.get(file);
-    const read = known?.digest === digestOf(bytes) && known.resources.length <= room ? known : await readResourceFile(bytes, file, room, pause);
+    const read =
+      known?.digest === digestOf(bytes) && known.resources.length <= room
+        ? known
+        : await readResourceFile(bytes, file, room, pause);
     room -= read.resources.length;
     files.set(file, read);
     cache.set(file, read);
@@ -175,15 +203,33 @@ function duplicate([first, { kind, value, place }]: [first: YamlPlace, second: R
 function problemsOf(thrown: PosternError, places: ReadonlyMap<string, YamlPlace>): readonly ResourceProblem[] {
   if (thrown instanceof ResourceProblemsError) return thrown.problems;
   const { role, path } = thrown as { role?: unknown; path?: unknown };
-  const told = /^Cannot load (role|user|lock|db|database) "((?:[^"\\]|\\.)*)":? ?((?:[\w-]|\.|\[(?:\d+|"(?:[^"\\]|\\.)*")\])*)/.exec(thrown.message);
+  const told =
+    /^Cannot load (role|user|lock|db|database) "((?:[^"\\]|\\.)*)":? ?((?:[\w-]|\.|\[(?:\d+|"(?:[^"\\]|\\.)*")\])*)/.exec(
+      thrown.message,
+    );
   const foundKind = (typeof role === "string" ? "role" : told?.[1]?.replace("database", "db")) ?? "role";
   const foundName = typeof role === "string" ? role : (told?.[2] ?? "");
-  const given = Array.isArray(path) ? (path as DocumentPath) : parsePath(typeof path === "string" ? path : /^spec\b/.test(told?.[3] ?? "") ? (told?.[3] ?? "") : "");
-  const inside = given !== undefined && given.length > 0 && places.has(`${foundKind}/${foundName}`) ? given : ["metadata", "name"];
-  return [{ kind: foundKind as ResourceKind, name: foundName, path: inside, message: thrown.message, ...(thrown.hint === undefined ? {} : { hint: thrown.hint }) }];
+  const given = Array.isArray(path)
+    ? (path as DocumentPath)
+    : parsePath(typeof path === "string" ? path : /^spec\b/.test(told?.[3] ?? "") ? (told?.[3] ?? "") : "");
+  const inside =
+    given !== undefined && given.length > 0 && places.has(`${foundKind}/${foundName}`) ? given : ["metadata", "name"];
+  return [
+    {
+      kind: foundKind as ResourceKind,
+      name: foundName,
+      path: inside,
+      message: thrown.message,
+      ...(thrown.hint === undefined ? {} : { hint: thrown.hint }),
+    },
+  ];
 }
 
-function positioned({ kind, name, path, message, hint }: ResourceProblem, positionOf: Resources["positionOf"], directory: string): PositionedProblem {
+function positioned(
+  { kind, name, path, message, hint }: ResourceProblem,
+  positionOf: Resources["positionOf"],
+  directory: string,
+): PositionedProblem {
   const position = positionOf(kind, name, path) ?? { file: directory, line: 1, column: 1 };
   return { ...position, message, ...(hint === undefined ? {} : { hint }) };
 }

@@ -50,7 +50,9 @@ export function configSchema(): z.ZodType<ConfigDocument> {
     postern: postern().prefault({}).describe("This machine. `teleport` is accepted as another name for this section."),
     policy: z
       .strictObject({
-        bundle: filled().optional().describe("Directory of .rego, .json and .yaml, or a built .tar.gz; absent: the built-in policy."),
+        bundle: filled()
+          .optional()
+          .describe("Directory of .rego, .json and .yaml, or a built .tar.gz; absent: the built-in policy."),
         opa_config: unavailable("OPA's own configuration is not available in this version", "write policy.bundle"),
       })
       .prefault({})
@@ -69,17 +71,39 @@ export function configSchema(): z.ZodType<ConfigDocument> {
 function postern(): z.ZodType<PosternDocument> {
   return z.strictObject({
     nodename: name().optional().describe("Name of this machine in events; absent: its host name."),
-    data_dir: filled().optional().describe("Where state and audit log are kept; absent: `$POSTERN_DATA_DIR`, else `/var/lib/postern`."),
+    data_dir: filled()
+      .optional()
+      .describe("Where state and audit log are kept; absent: `$POSTERN_DATA_DIR`, else `/var/lib/postern`."),
     proxy_server: filled().optional().describe("Agent: where to dial, `host:port`. Not used in this version."),
-    auth_token: filled().optional().describe("Agent: the join token, or the absolute path of its file. Not used in this version."),
-    ca_pin: caPin().prefault([]).describe("Agent: pin of the cluster's CA, or a list of them. Not used in this version."),
-    resources: filled().optional().describe("Standalone: directory of role, user, lock and db documents, reloaded when it changes."),
-    workers: z.int("expected a whole number").min(1, "expected at least 1").max(256, "expected at most 256").default(1).describe("Processes that share the listeners."),
+    auth_token: filled()
+      .optional()
+      .describe("Agent: the join token, or the absolute path of its file. Not used in this version."),
+    ca_pin: caPin()
+      .prefault([])
+      .describe("Agent: pin of the cluster's CA, or a list of them. Not used in this version."),
+    resources: filled()
+      .optional()
+      .describe("Standalone: directory of role, user, lock and db documents, reloaded when it changes."),
+    workers: z
+      .int("expected a whole number")
+      .min(1, "expected at least 1")
+      .max(256, "expected at most 256")
+      .default(1)
+      .describe("Processes that share the listeners."),
     audit: z
       .strictObject({
-        mode: z.enum(["strict", "best_effort"]).default("strict").describe("`strict`: no record, no request. `best_effort`: records are buffered."),
-        fsync: z.enum(["batch", "always"]).default("batch").describe("When records reach the disk: within 100 ms, or one by one."),
-        redact: z.enum(["hash", "none"]).default("hash").describe("What becomes of key and item values: hashed, or kept as they are."),
+        mode: z
+          .enum(["strict", "best_effort"])
+          .default("strict")
+          .describe("`strict`: no record, no request. `best_effort`: records are buffered."),
+        fsync: z
+          .enum(["batch", "always"])
+          .default("batch")
+          .describe("When records reach the disk: within 100 ms, or one by one."),
+        redact: z
+          .enum(["hash", "none"])
+          .default("hash")
+          .describe("What becomes of key and item values: hashed, or kept as they are."),
       })
       .prefault({})
       .describe("The audit log."),
@@ -92,16 +116,21 @@ function postern(): z.ZodType<PosternDocument> {
 }
 
 function log(): z.ZodType<LogSection> {
-  const severity = z.union([z.enum(["debug", "info", "warn", "error"]), z.enum(["DEBUG", "INFO", "WARN", "ERROR", "warning", "WARNING"])], {
-    error: "expected debug, info, warn or error",
-  });
+  const severity = z.union(
+    [z.enum(["debug", "info", "warn", "error"]), z.enum(["DEBUG", "INFO", "WARN", "ERROR", "warning", "WARNING"])],
+    {
+      error: "expected debug, info, warn or error",
+    },
+  );
   return z.strictObject({
     severity: severity
       .transform((word) => word.toLowerCase().replace("warning", "warn") as LogSection["severity"])
       .prefault("info")
       .describe("Least severity that is written."),
     format: z
-      .union([z.enum(["json", "text"]), z.strictObject({ output: z.enum(["json", "text"]) })], { error: "expected json or text" })
+      .union([z.enum(["json", "text"]), z.strictObject({ output: z.enum(["json", "text"]) })], {
+        error: "expected json or text",
+      })
       .transform((format) => (typeof format === "string" ? format : format.output))
       .prefault("text")
       .describe("`text` for people, `json` for machines."),
@@ -112,24 +141,34 @@ function log(): z.ZodType<LogSection> {
 function dbService(): z.ZodType<ConfigDocument["db_service"]> {
   return z.strictObject({
     enabled: yesNo().describe("Whether this process is a gateway."),
-    listeners: z.array(listener()).default([]).describe("Standalone: addresses, each with its own fixed user, database and AWS role."),
+    listeners: z
+      .array(listener())
+      .default([])
+      .describe("Standalone: addresses, each with its own fixed user, database and AWS role."),
     databases: z.array(databaseSchema()).default([]).describe("The databases behind this gateway."),
-    resources: unavailable("databases registered in a cluster are not available in this version", "list them under databases, or as db documents in postern.resources"),
+    resources: unavailable(
+      "databases registered in a cluster are not available in this version",
+      "list them under databases, or as db documents in postern.resources",
+    ),
     aws: unavailable("databases cannot be discovered in AWS in this version", "list them under databases"),
   });
 }
 
 function listener(): z.ZodType<ListenerDocument> {
   return z.strictObject({
-    address: address().superRefine((text, context) => {
-      const parsed = parseAddress(text);
-      if (!("address" in parsed) || isLoopback(parsed.address)) return;
-      refuse(
-        context,
-        `cannot listen on ${quoted(text)} with a fixed user: whoever reaches the address would be that user`,
-        "bind to 127.0.0.1, [::1], localhost or a Unix socket",
-      );
-    }).describe("`127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` or `unix:/path`; this machine only. Port 0: a free one."),
+    address: address()
+      .superRefine((text, context) => {
+        const parsed = parseAddress(text);
+        if (!("address" in parsed) || isLoopback(parsed.address)) return;
+        refuse(
+          context,
+          `cannot listen on ${quoted(text)} with a fixed user: whoever reaches the address would be that user`,
+          "bind to 127.0.0.1, [::1], localhost or a Unix socket",
+        );
+      })
+      .describe(
+        "`127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` or `unix:/path`; this machine only. Port 0: a free one.",
+      ),
     user: name().describe("Who speaks on this address."),
     database: name().describe("Name of the database."),
     db_user: filled().describe("AWS role to assume: name, path or ARN."),
@@ -141,7 +180,8 @@ function service(key: string): z.ZodType<unknown> {
   return z
     .looseObject({
       enabled: yesNo().superRefine((enabled, context) => {
-        if (enabled) refuse(context, `${key} is not available in this version`, 'write enabled: "no", or remove the section');
+        if (enabled)
+          refuse(context, `${key} is not available in this version`, 'write enabled: "no", or remove the section');
       }),
     })
     .optional();
@@ -149,9 +189,12 @@ function service(key: string): z.ZodType<unknown> {
 
 function caPin(): z.ZodType<string[], string | string[]> {
   const pin = z.string().superRefine((text, context) => {
-    if (!/^sha256:[0-9a-f]{64}$/.test(text)) refuse(context, `expected sha256: and 64 hexadecimal digits, not ${quoted(text)}`);
+    if (!/^sha256:[0-9a-f]{64}$/.test(text))
+      refuse(context, `expected sha256: and 64 hexadecimal digits, not ${quoted(text)}`);
   });
-  return z.union([pin, z.array(pin)], { error: "expected a pin or a list of pins" }).transform((value) => (typeof value === "string" ? [value] : value));
+  return z
+    .union([pin, z.array(pin)], { error: "expected a pin or a list of pins" })
+    .transform((value) => (typeof value === "string" ? [value] : value));
 }
 
 function address(): z.ZodType<string> {

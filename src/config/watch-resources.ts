@@ -43,7 +43,9 @@ class ResourcesKeeper {
     this.#loading = {
       cache: cache ?? new Map(),
       ...(clock === undefined ? {} : { clock }),
-      ...(validate === undefined ? {} : { validate: (resources) => (this.#isInForce(resources) ? undefined : validate(resources)) }),
+      ...(validate === undefined
+        ? {}
+        : { validate: (resources) => (this.#isInForce(resources) ? undefined : validate(resources)) }),
     };
   }
 
@@ -77,7 +79,10 @@ class ResourcesKeeper {
       this.#current = next;
       this.#failure = undefined;
     } catch (thrown) {
-      const error = thrown instanceof PosternError ? thrown : new PosternError("resources_not_applied", "Cannot apply the resources", { cause: thrown });
+      const error =
+        thrown instanceof PosternError
+          ? thrown
+          : new PosternError("resources_not_applied", "Cannot apply the resources", { cause: thrown });
       const isNews = error.message !== this.#failure;
       this.#failure = error.message;
       if (isNews && !this.#stopped) this.#options.onError(error);

@@ -1,6 +1,17 @@
 /** YAML 1.2 with places: documents as plain values, and where in the file each of them stands. */
 
-import { Composer, type CST, type Document, isAlias, isMap, isSeq, LineCounter, type Node, Parser, type YAMLMap } from "yaml";
+import {
+  Composer,
+  type CST,
+  type Document,
+  isAlias,
+  isMap,
+  isSeq,
+  LineCounter,
+  type Node,
+  Parser,
+  type YAMLMap,
+} from "yaml";
 import type { SourcePosition } from "../base/errors.ts";
 import type { DocumentPath } from "../identity/problem.ts";
 import { MAX_PLACED, type PositionedProblem } from "./problem.ts";
@@ -35,7 +46,12 @@ export interface YamlPlace {
 export function* parseYaml(text: string, file: string): Generator<YamlDocument, void, undefined> {
   const control = CONTROL.exec(text);
   if (control !== null) {
-    yield broken(file, text, control.index, `A control character (U+${control[0].charCodeAt(0).toString(16).padStart(4, "0").toUpperCase()}) is in the file`);
+    yield broken(
+      file,
+      text,
+      control.index,
+      `A control character (U+${control[0].charCodeAt(0).toString(16).padStart(4, "0").toUpperCase()}) is in the file`,
+    );
     return;
   }
   let start = 0;
@@ -58,7 +74,11 @@ export function positionIn(place: YamlPlace, path: DocumentPath, at?: "key"): So
   for (const composed of compose(place.text.slice(place.start, place.end))) {
     if ("tooDeep" in composed) break;
     const { line, column } = locate(composed.document, composed.lines, place.file, path, at);
-    return { file: place.file, line: line + lines.length - 1, column: line === 1 ? column + (lines.at(-1)?.length ?? 0) : column };
+    return {
+      file: place.file,
+      line: line + lines.length - 1,
+      column: line === 1 ? column + (lines.at(-1)?.length ?? 0) : column,
+    };
   }
   return { file: place.file, line: lines.length, column: 1 };
 }
@@ -74,7 +94,14 @@ function* compose(text: string): Generator<Composed, void, undefined> {
   const lines = new LineCounter();
   const parser = new Parser(lines.addNewLine);
   // Duplicate keys are looked for in valueOf(): the library compares every key with every other.
-  const composer = new Composer({ stringKeys: true, uniqueKeys: false, resolveKnownTags: false, version: "1.2", schema: "core", merge: false });
+  const composer = new Composer({
+    stringKeys: true,
+    uniqueKeys: false,
+    resolveKnownTags: false,
+    version: "1.2",
+    schema: "core",
+    merge: false,
+  });
   for (const token of parser.parse(text)) {
     // The composer recurses. With the stack nearly used up, V8 ends the whole process when it compiles a regular
     // expression there: no exception that could be caught. So depth is bounded before, without recursion.
@@ -101,7 +128,9 @@ function depthFault(root: CST.Token): number | undefined {
 function partsOf(token: CST.Token): CST.Token[] {
   if (token.type === "document") return token.value === undefined ? [] : [token.value];
   if (!("items" in token)) return [];
-  return token.items.flatMap(({ key, value }: CST.CollectionItem) => [key, value].filter((part): part is CST.Token => isCollection(part)));
+  return token.items.flatMap(({ key, value }: CST.CollectionItem) =>
+    [key, value].filter((part): part is CST.Token => isCollection(part)),
+  );
 }
 
 function isCollection(token: CST.Token | null | undefined): token is CST.Token {
@@ -109,7 +138,10 @@ function isCollection(token: CST.Token | null | undefined): token is CST.Token {
 }
 
 function documentOf(document: Document.Parsed, lines: LineCounter, place: YamlPlace): YamlDocument {
-  const faults: Fault[] = [...document.errors, ...document.warnings].map(({ code, message, pos }) => ({ offset: pos[0], ...explain(code, message) }));
+  const faults: Fault[] = [...document.errors, ...document.warnings].map(({ code, message, pos }) => ({
+    offset: pos[0],
+    ...explain(code, message),
+  }));
   const value = faults.length > 0 ? null : valueOf(document, faults);
   return {
     value: faults.length > 0 ? null : value,
@@ -130,7 +162,13 @@ function broken(file: string, text: string, offset: number, message: string): Ya
   return { value: null, problems: [{ ...position, message }], positionOf: () => position, place };
 }
 
-function locate(document: Document.Parsed, lines: LineCounter, file: string, path: DocumentPath, at?: "key"): SourcePosition {
+function locate(
+  document: Document.Parsed,
+  lines: LineCounter,
+  file: string,
+  path: DocumentPath,
+  at?: "key",
+): SourcePosition {
   let node: Node | null | undefined = document.contents;
   let offset = startOf(node) ?? document.range[0];
   for (const [depth, step] of path.entries()) {
@@ -154,7 +192,9 @@ function locate(document: Document.Parsed, lines: LineCounter, file: string, pat
 }
 
 function pairOf(map: YAMLMap, key: string): { key: Node; value: Node | null } | undefined {
-  return map.items.find((pair) => String((pair.key as { value?: unknown } | null)?.value) === key) as { key: Node; value: Node | null } | undefined;
+  return map.items.find((pair) => String((pair.key as { value?: unknown } | null)?.value) === key) as
+    | { key: Node; value: Node | null }
+    | undefined;
 }
 
 function startOf(node: Node | null | undefined): number | undefined {

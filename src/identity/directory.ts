@@ -39,7 +39,10 @@ export class Directory {
     problems.push(...contents.users.flatMap((user) => this.#missingRoles(user)));
     if (problems.length > 0) throw new ResourceProblemsError("Cannot load the resources", problems);
     for (const { name, roles, traits } of contents.users) {
-      this.#principals.set(name, deepFreeze({ name, roles: [...roles], traits: structuredClone(traits), mfaVerified: false }));
+      this.#principals.set(
+        name,
+        deepFreeze({ name, roles: [...roles], traits: structuredClone(traits), mfaVerified: false }),
+      );
     }
     const byTarget = byTargetOf(this.#locks);
     this.#locksOf = new Map(contents.users.flatMap((user) => entryOf(user, byTarget)));
@@ -58,7 +61,11 @@ export class Directory {
     const now = this.#clock.now();
     const user = this.#users.get(userName);
     if (user?.expires !== undefined && now >= user.expires) {
-      return { name: `expired/${userName}`, target: { user: userName }, message: `the user expired on ${new Date(user.expires).toISOString()}` };
+      return {
+        name: `expired/${userName}`,
+        target: { user: userName },
+        message: `the user expired on ${new Date(user.expires).toISOString()}`,
+      };
     }
     return locks.find(({ expires }) => expires === undefined || now < expires);
   }
@@ -89,7 +96,8 @@ export class Directory {
       if (this.#roles.has(role)) return [];
       const meant = nearMiss(role, this.#roles.keys());
       const message = `spec.roles[${at}]: user ${quoted(user.name)} has role ${quoted(role)}, which is not defined`;
-      const hint = meant === undefined ? "add a document for the role, or remove it from the user" : `did you mean "${meant}"?`;
+      const hint =
+        meant === undefined ? "add a document for the role, or remove it from the user" : `did you mean "${meant}"?`;
       return [{ kind: "user", name: user.name, path: ["spec", "roles", at], message, hint }];
     });
   }
@@ -113,7 +121,8 @@ export class Directory {
 
 /** A user's own lock and those on the user or one of the roles; nothing for those, nearly all, whom no lock can shut out. */
 function entryOf(user: User, byTarget: ReadonlyMap<string, readonly Lock[]>): [string, readonly Lock[]][] {
-  const own: Lock[] = user.locked === undefined ? [] : [{ name: `user/${user.name}`, target: { user: user.name }, ...user.locked }];
+  const own: Lock[] =
+    user.locked === undefined ? [] : [{ name: `user/${user.name}`, target: { user: user.name }, ...user.locked }];
   const targets = [`user/${user.name}`, ...user.roles.map((role) => `role/${role}`)];
   const locks = [...own, ...targets.flatMap((target) => byTarget.get(target) ?? [])];
   return locks.length === 0 && user.expires === undefined ? [] : [[user.name, locks]];
@@ -128,7 +137,11 @@ function byTargetOf(locks: readonly Lock[]): ReadonlyMap<string, readonly Lock[]
   return map;
 }
 
-function byName<T extends Role | User | Lock>(kind: "role" | "user" | "lock", items: readonly T[], problems: ResourceProblem[]): ReadonlyMap<string, T> {
+function byName<T extends Role | User | Lock>(
+  kind: "role" | "user" | "lock",
+  items: readonly T[],
+  problems: ResourceProblem[],
+): ReadonlyMap<string, T> {
   const map = new Map<string, T>();
   for (const item of items) {
     const first = map.get(item.name);
@@ -142,7 +155,13 @@ function taken(kind: "role" | "user" | "lock", name: string, builtIn: boolean): 
   const message = builtIn
     ? `metadata.name: role ${quoted(name)} is built in and cannot be replaced`
     : `metadata.name: ${kind} ${quoted(name)} is defined twice`;
-  return { kind, name, path: ["metadata", "name"], message, hint: builtIn ? "give your role another name" : "remove one of the two" };
+  return {
+    kind,
+    name,
+    path: ["metadata", "name"],
+    message,
+    hint: builtIn ? "give your role another name" : "remove one of the two",
+  };
 }
 
 function deepFreeze<T>(value: T): T {

@@ -29,7 +29,8 @@ export function parseLock(document: unknown): Parsed<Lock> {
 
 /** Reads a lock's document. */
 export function lockSchema(): z.ZodType<Lock> {
-  const foreign = (what: string): z.ZodOptional<z.ZodType<undefined>> => unavailable(`there is no ${what} to lock here`, "lock a user or a role");
+  const foreign = (what: string): z.ZodOptional<z.ZodType<undefined>> =>
+    unavailable(`there is no ${what} to lock here`, "lock a user or a role");
   return z
     .strictObject({
       kind: z.literal("lock"),

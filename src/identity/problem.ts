@@ -31,7 +31,11 @@ export class DocumentError extends PosternError {
 
   constructor(code: string, attempt: string, problems: readonly Problem[]) {
     const [first] = problems;
-    super(code, `${attempt}: ${problems.map(({ message }) => message).join("; ")}`, first?.hint === undefined ? {} : { hint: first.hint });
+    super(
+      code,
+      `${attempt}: ${problems.map(({ message }) => message).join("; ")}`,
+      first?.hint === undefined ? {} : { hint: first.hint },
+    );
     this.problems = problems;
   }
 }

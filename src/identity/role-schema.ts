@@ -22,13 +22,18 @@ export function roleSchema(): z.ZodType<RoleDocument> {
       metadata: metadata(),
       spec: z.strictObject({
         allow: conditions().nullish().describe("What the role grants: labels, user and one rule must match together."),
-        deny: conditions().nullish().describe("What the role denies, whatever any role grants: labels, users and rules each suffice."),
+        deny: conditions()
+          .nullish()
+          .describe("What the role denies, whatever any role grants: labels, users and rules each suffice."),
         options: options().nullish().describe("Settings of sessions."),
       }),
     })
     .superRefine(({ metadata: { expires } }, context) => {
       if (expires !== undefined) {
-        refuse(context, "a role cannot expire in this version", "let the user expire, or take the role from the user", ["metadata", "expires"]);
+        refuse(context, "a role cannot expire in this version", "let the user expire, or take the role from the user", [
+          "metadata",
+          "expires",
+        ]);
       }
     })
     .transform(({ metadata, spec }) => ({
@@ -42,20 +47,36 @@ const NOTHING: RoleConditions = Object.freeze({ db_labels: Object.freeze({}), db
 function conditions(): z.ZodType<RoleConditions> {
   return z
     .strictObject({
-      db_labels: labelSelector().nullish().describe("Label → value, or list of values, of the databases meant; `'*': '*'` for every database."),
+      db_labels: labelSelector()
+        .nullish()
+        .describe("Label → value, or list of values, of the databases meant; `'*': '*'` for every database."),
       db_users: texts("db_users").nullish().describe("AWS roles: names, paths or ARNs, with `*` as wildcard."),
-      db_rules: z.array(rule()).nullish().describe("Operations, tables and keys; absent: every operation (in `deny`: none)."),
-      db_names: unavailable("DynamoDB has no database names within a database", "use db_labels to choose databases and db_rules for tables"),
-      db_permissions: unavailable("db_permissions are for databases with schemas", "write db_rules: actions, tables, keys and attributes"),
+      db_rules: z
+        .array(rule())
+        .nullish()
+        .describe("Operations, tables and keys; absent: every operation (in `deny`: none)."),
+      db_names: unavailable(
+        "DynamoDB has no database names within a database",
+        "use db_labels to choose databases and db_rules for tables",
+      ),
+      db_permissions: unavailable(
+        "db_permissions are for databases with schemas",
+        "write db_rules: actions, tables, keys and attributes",
+      ),
       db_labels_expression: unavailable("label expressions are not available in this version", "write db_labels"),
-      rules: unavailable("rules over the cluster's own resources are not available in this version", "remove it; for DynamoDB write db_rules"),
+      rules: unavailable(
+        "rules over the cluster's own resources are not available in this version",
+        "remove it; for DynamoDB write db_rules",
+      ),
       request: unavailable("access requests are not available in this version", "remove it"),
       review_requests: unavailable("access requests are not available in this version", "remove it"),
     })
     .superRefine((block, context) => {
       // An empty db_rules would read as "none" in one place and "every operation" in another.
       if (block.db_rules?.length === 0) {
-        refuse(context, "the list is empty", "leave it out for every operation, or remove db_users for none", ["db_rules"]);
+        refuse(context, "the list is empty", "leave it out for every operation, or remove db_users for none", [
+          "db_rules",
+        ]);
       }
     })
     .transform((block) => ({
@@ -68,11 +89,15 @@ function conditions(): z.ZodType<RoleConditions> {
 function rule(): z.ZodType<RoleRule> {
   return z
     .strictObject({
-      actions: filled("actions").describe("IAM action names, globs, or the access levels list, read, write, tagging, permissions."),
+      actions: filled("actions").describe(
+        "IAM action names, globs, or the access levels list, read, write, tagging, permissions.",
+      ),
       tables: filled("tables").optional().describe("Names or globs; absent: all tables."),
       indexes: filled("indexes").optional().describe("Names or globs; narrows indexes only; absent: all indexes."),
       leading_keys: filled("leading_keys").optional().describe("Partition key values; globs and templates allowed."),
-      attributes: filled("attributes").optional().describe("Attribute paths; reads must project within, writes must touch only these."),
+      attributes: filled("attributes")
+        .optional()
+        .describe("Attribute paths; reads must project within, writes must touch only these."),
     })
     .transform(({ actions, tables, indexes, leading_keys, attributes }) => ({
       actions,
@@ -102,21 +127,34 @@ function duration(): z.ZodType<number> {
 function labelSelector(): z.ZodType<Readonly<Record<string, readonly string[]>>> {
   return z.record(
     z.string().min(1, "is empty"),
-    z.union([z.string(), z.array(z.string())], { error: "expected a text or a list of texts" }).transform((value, context) => {
-      if (value.length > 0 || value === "") return typeof value === "string" ? [value] : value;
-      refuse(context, "the list is empty and would match nothing", "write a value, '*' for any, or remove the key");
-      return z.NEVER;
-    }),
+    z
+      .union([z.string(), z.array(z.string())], { error: "expected a text or a list of texts" })
+      .transform((value, context) => {
+        if (value.length > 0 || value === "") return typeof value === "string" ? [value] : value;
+        refuse(context, "the list is empty and would match nothing", "write a value, '*' for any, or remove the key");
+        return z.NEVER;
+      }),
   );
 }
 
 function texts(what: string): z.ZodType<string[]> {
-  return z.array(z.string().superRefine((text, context) => void (text === "" && refuse(context, `an entry of ${what} is empty`, "remove it"))));
+  return z.array(
+    z
+      .string()
+      .superRefine(
+        (text, context) => void (text === "" && refuse(context, `an entry of ${what} is empty`, "remove it")),
+      ),
+  );
 }
 
 /** A list whose absence means "all", so that an empty one must not be taken for it. */
 function filled(what: string): z.ZodType<string[]> {
   return texts(what).superRefine((list, context) => {
-    if (list.length === 0) refuse(context, "the list is empty", what === "actions" ? "write '*' for every action" : `leave ${what} out for all`);
+    if (list.length === 0)
+      refuse(
+        context,
+        "the list is empty",
+        what === "actions" ? "write '*' for every action" : `leave ${what} out for all`,
+      );
   });
 }

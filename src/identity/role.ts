@@ -4,7 +4,13 @@ import { quoted } from "./names.ts";
 import { DocumentError, type DocumentPath, type Problem } from "./problem.ts";
 import { roleSchema } from "./role-schema.ts";
 import { parseShape } from "./shape.ts";
-import { FOREIGN_CONDITIONS, FOREIGN_OPTIONS, isMapping, RESTRICTING_OPTIONS, withoutForeign } from "./teleport-keys.ts";
+import {
+  FOREIGN_CONDITIONS,
+  FOREIGN_OPTIONS,
+  isMapping,
+  RESTRICTING_OPTIONS,
+  withoutForeign,
+} from "./teleport-keys.ts";
 
 /** A role: what it grants and denies, every list written out. */
 export interface Role {
@@ -58,7 +64,8 @@ export function parseRole(document: unknown): Parsed<Role> {
   const { value: stripped, warnings, problems: optionProblems } = withoutForeignKeys(document);
   const shaped = parseShape(SCHEMA, stripped);
   const problems = [...("problems" in shaped ? shaped.problems.map(explained) : []), ...optionProblems];
-  if ("problems" in shaped || problems.length > 0) throw new DocumentError("role_invalid", `Cannot load ${called(document)}`, problems);
+  if ("problems" in shaped || problems.length > 0)
+    throw new DocumentError("role_invalid", `Cannot load ${called(document)}`, problems);
   const { metadata, spec } = shaped.value;
   const role: Role = {
     name: metadata.name,
@@ -88,7 +95,11 @@ function withoutForeignKeys(document: unknown): { value: unknown; warnings: Prob
       ...("options" in spec ? { options: restricting.value } : {}),
     },
   };
-  return { value, warnings: [...allow.warnings, ...deny.warnings, ...options.warnings], problems: restricting.problems };
+  return {
+    value,
+    warnings: [...allow.warnings, ...deny.warnings, ...options.warnings],
+    problems: restricting.problems,
+  };
 }
 
 function withoutRestricting(options: unknown): { value: unknown; problems: Problem[] } {

@@ -74,10 +74,18 @@ function problemsOf(issue: Issue, above: DocumentPath, context: Context): Proble
       const known = issue.values.map(String);
       const meant = typeof value === "string" ? nearMiss(value, known) : undefined;
       if (value === undefined) return [problem(`is missing; expected ${listed(known)}`)];
-      return [problem(`expected ${listed(known)}, not ${quote(value, path)}`, meant === undefined ? undefined : `did you mean ${meant}?`)];
+      return [
+        problem(
+          `expected ${listed(known)}, not ${quote(value, path)}`,
+          meant === undefined ? undefined : `did you mean ${meant}?`,
+        ),
+      ];
     }
     case "invalid_key":
-      return issue.issues.map((inner) => ({ ...problem(`key ${quote(path.at(-1), [])}: ${inner.message}`), at: "key" }));
+      return issue.issues.map((inner) => ({
+        ...problem(`key ${quote(path.at(-1), [])}: ${inner.message}`),
+        at: "key",
+      }));
     case "custom": {
       const hint: unknown = issue.params?.["hint"];
       return [problem(issue.message, typeof hint === "string" ? hint : undefined)];
@@ -94,7 +102,12 @@ function problemsOf(issue: Issue, above: DocumentPath, context: Context): Proble
 function unknownKey(key: string, path: DocumentPath, context: Context): Problem {
   const where = formatPath([...context.base, ...path]);
   const meant = nearMiss(key, keysAt(context.schema, path));
-  const hint = key === "<<" ? "merge keys are not part of YAML 1.2; write the keys out" : meant === undefined ? undefined : `did you mean "${meant}"?`;
+  const hint =
+    key === "<<"
+      ? "merge keys are not part of YAML 1.2; write the keys out"
+      : meant === undefined
+        ? undefined
+        : `did you mean "${meant}"?`;
   return {
     path: [...context.base, ...path, key],
     at: "key",
@@ -109,7 +122,8 @@ function wrongType(expected: string, value: unknown, path: DocumentPath): [strin
   if (expected === "string" && (typeof value === "number" || typeof value === "boolean")) {
     return [`expected ${wanted}, not ${quote(value, path)}`, "put the value in quotes, exactly as you mean it"];
   }
-  if (expected === "array" && typeof value === "string") return [`expected ${wanted}, not ${quote(value, path)}`, "write it as a list: [value]"];
+  if (expected === "array" && typeof value === "string")
+    return [`expected ${wanted}, not ${quote(value, path)}`, "write it as a list: [value]"];
   return [`expected ${wanted}, not ${quote(value, path)}`];
 }
 
@@ -125,14 +139,19 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** The branch whose faults lie deepest is the one that was meant; undefined when no branch got beyond the value itself. */
 function nearestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  return branches.find((issues) => issues.length > 0 && issues.every(({ path, code }) => path.length > 0 || code === "custom" || code === "too_small"));
+  return branches.find(
+    (issues) =>
+      issues.length > 0 &&
+      issues.every(({ path, code }) => path.length > 0 || code === "custom" || code === "too_small"),
+  );
 }
 
 /** What to show of a value: short, and nothing of one that may be secret. */
 function quote(value: unknown, path: DocumentPath): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object" && value !== null) return "a mapping";
-  if (path.some((step) => typeof step === "string" && /token|secret|password|external_id/.test(step))) return `a ${typeof value}`;
+  if (path.some((step) => typeof step === "string" && /token|secret|password|external_id/.test(step)))
+    return `a ${typeof value}`;
   return typeof value === "string" ? quoted(value) : String(value);
 }
 
@@ -164,7 +183,8 @@ function keysAt(schema: z.core.$ZodType, path: DocumentPath): readonly string[] 
     if (keys.length > 0) return keys;
   }
   const [step, ...rest] = path;
-  if (step === undefined) return Object.entries(definition.shape ?? {}).flatMap(([key, inner]) => (isRefused(inner) ? [] : [key]));
+  if (step === undefined)
+    return Object.entries(definition.shape ?? {}).flatMap(([key, inner]) => (isRefused(inner) ? [] : [key]));
   const next = typeof step === "number" ? definition.element : (definition.shape?.[step] ?? definition.valueType);
   return next === undefined ? [] : keysAt(next, rest);
 }

@@ -25,7 +25,9 @@ export interface User {
  * @throws DocumentError `user_invalid` with every problem
  */
 export function parseUser(document: unknown): Parsed<User> {
-  const foreign = isMapping(document) ? withoutForeign(document["spec"], FOREIGN_USER_KEYS, ["spec"]) : { value: undefined, warnings: [] };
+  const foreign = isMapping(document)
+    ? withoutForeign(document["spec"], FOREIGN_USER_KEYS, ["spec"])
+    : { value: undefined, warnings: [] };
   const stripped = isMapping(document) && "spec" in document ? { ...document, spec: foreign.value } : document;
   const shaped = parseShape(SCHEMA, stripped);
   if ("problems" in shaped) throw new DocumentError("user_invalid", "Cannot load a user", shaped.problems);

@@ -40,13 +40,21 @@ describe("parseConfig()", () => {
       enabled: true,
       listeners: [],
       databases: [
-        { name: "example-dynamodb", protocol: "dynamodb", static_labels: { env: "dev" }, aws: { region: "us-east-1", account_id: "123456789012" } },
+        {
+          name: "example-dynamodb",
+          protocol: "dynamodb",
+          static_labels: { env: "dev" },
+          aws: { region: "us-east-1", account_id: "123456789012" },
+        },
       ],
     });
-    assert.deepEqual(config.warnings.map(({ line, message }) => [line, message.split(" ")[0]]), [
-      [5, "teleport.proxy_server"],
-      [6, "teleport.auth_token"],
-    ]);
+    assert.deepEqual(
+      config.warnings.map(({ line, message }) => [line, message.split(" ")[0]]),
+      [
+        [5, "teleport.proxy_server"],
+        [6, "teleport.auth_token"],
+      ],
+    );
   });
 
   it("names the placeholders that were left in the guide's file, and nothing else", () => {
@@ -56,14 +64,27 @@ describe("parseConfig()", () => {
     ]);
   });
 
-  for (const value of ["changeme", "<ACCOUNT_ID>", "${ACCOUNT_ID}", "arn:aws:iam::abcd1234-this-is-an-example:role/X", "sha256:…", "abcd123-insecure-do-not-use-this"]) {
+  for (const value of [
+    "changeme",
+    "<ACCOUNT_ID>",
+    "${ACCOUNT_ID}",
+    "arn:aws:iam::abcd1234-this-is-an-example:role/X",
+    "sha256:…",
+    "abcd123-insecure-do-not-use-this",
+  ]) {
     it(`knows ${value} for a placeholder`, () => {
-      assert.match(problemsIn(`version: v3\npostern:\n  nodename: ${JSON.stringify(value)}\n`).join(), /still a placeholder/);
+      assert.match(
+        problemsIn(`version: v3\npostern:\n  nodename: ${JSON.stringify(value)}\n`).join(),
+        /still a placeholder/,
+      );
     });
   }
 
   it("fills in defaults and makes paths absolute", () => {
-    const config = parse("version: v3\npostern: {resources: ./r, data_dir: d}\npolicy: {bundle: p}\n", "/etc/postern/postern.yaml");
+    const config = parse(
+      "version: v3\npostern: {resources: ./r, data_dir: d}\npolicy: {bundle: p}\n",
+      "/etc/postern/postern.yaml",
+    );
     assert.equal(config.postern.resources, "/etc/postern/r");
     assert.equal(config.postern.data_dir, "/etc/postern/d");
     assert.equal(config.policy.bundle, "/etc/postern/p");
@@ -75,8 +96,18 @@ describe("parseConfig()", () => {
     assert.equal(parse("version: v3\n", "/x/y.yaml", { env: { POSTERN_DATA_DIR: "/data" } }).postern.data_dir, "/data");
   });
 
-  for (const [word, expected] of Object.entries({ yes: true, '"yes"': true, "true": true, "on": true, no: false, '"no"': false, "false": false, "off": false })) {
-    it(`takes enabled: ${word} for ${expected}`, () => assert.equal(parse(`version: v3\ndb_service: {enabled: ${word}}\n`).db_service.enabled, expected));
+  for (const [word, expected] of Object.entries({
+    yes: true,
+    '"yes"': true,
+    true: true,
+    on: true,
+    no: false,
+    '"no"': false,
+    false: false,
+    off: false,
+  })) {
+    it(`takes enabled: ${word} for ${expected}`, () =>
+      assert.equal(parse(`version: v3\ndb_service: {enabled: ${word}}\n`).db_service.enabled, expected));
   }
 
   it("collects every fault, each at its place and with its remedy", () => {
@@ -109,7 +140,9 @@ policy: {opa_config: x}
   });
 
   it("accepts services that are off, whatever else their sections say", () => {
-    parse('version: v3\nauth_service: {enabled: "no", x: 1}\nproxy_service: {enabled: no}\nssh_service: {enabled: false}\n');
+    parse(
+      'version: v3\nauth_service: {enabled: "no", x: 1}\nproxy_service: {enabled: no}\nssh_service: {enabled: false}\n',
+    );
   });
 
   it("refuses a postern and a teleport section together", () => {
@@ -123,7 +156,13 @@ policy: {opa_config: x}
   });
 
   it("refuses a fixed user on an address that others can reach", () => {
-    for (const address of ["0.0.0.0:8000", "[::]:8000", "10.0.0.1:8000", "gateway.internal:8000", "[::ffff:10.0.0.1]:8000"]) {
+    for (const address of [
+      "0.0.0.0:8000",
+      "[::]:8000",
+      "10.0.0.1:8000",
+      "gateway.internal:8000",
+      "[::ffff:10.0.0.1]:8000",
+    ]) {
       assert.match(problemsIn(listening(address)).join(), /whoever reaches the address would be that user/, address);
     }
   });
@@ -136,12 +175,20 @@ policy: {opa_config: x}
     ["unix:p.sock", { kind: "unix", path: "/etc/p.sock" }],
     ["/run/p.sock", { kind: "unix", path: "/run/p.sock" }],
   ] as const) {
-    it(`listens on ${address}`, () => assert.deepEqual(parse(listening(address), "/etc/c.yaml").db_service.listeners[0]?.address, expected));
+    it(`listens on ${address}`, () =>
+      assert.deepEqual(parse(listening(address), "/etc/c.yaml").db_service.listeners[0]?.address, expected));
   }
 
   for (const [address, remedy] of [
-    ["8000", "127.0.0.1:8000"], [":8000", "127.0.0.1:8000"], ["::1", "[::1]:8000"], ["127.0.0.1", "127.0.0.1:8000"],
-    ["127.1:80", ""], ["127.0.0.1:65536", ""], ["http://localhost:1", ""], ["unix:", ""], [`/${"x".repeat(120)}`, ""],
+    ["8000", "127.0.0.1:8000"],
+    [":8000", "127.0.0.1:8000"],
+    ["::1", "[::1]:8000"],
+    ["127.0.0.1", "127.0.0.1:8000"],
+    ["127.1:80", ""],
+    ["127.0.0.1:65536", ""],
+    ["http://localhost:1", ""],
+    ["unix:", ""],
+    [`/${"x".repeat(120)}`, ""],
   ] as const) {
     it(`refuses to listen on ${address.slice(0, 20)}`, () => {
       const problems = problemsIn(listening(address)).join();
@@ -151,8 +198,10 @@ policy: {opa_config: x}
   }
 
   it("refuses databases and addresses that are taken, and a listener without its database", () => {
-    const database = (name: string): string => `{name: ${name}, protocol: dynamodb, aws: {region: us-east-1, account_id: "123456789012"}}`;
-    const listener = (address: string, name: string): string => `{address: "${address}", user: u, database: ${name}, db_user: R}`;
+    const database = (name: string): string =>
+      `{name: ${name}, protocol: dynamodb, aws: {region: us-east-1, account_id: "123456789012"}}`;
+    const listener = (address: string, name: string): string =>
+      `{address: "${address}", user: u, database: ${name}, db_user: R}`;
     const text = `version: v3
 db_service:
   enabled: yes
@@ -163,16 +212,22 @@ db_service:
     - ${listener("127.0.0.1:0", "a")}
     - ${listener("127.0.0.1:0", "b")}
 `;
-    assert.deepEqual(problemsIn(text).map((line) => line.replace(/^\S+ /, "")), [
-      'db_service.databases[1].name: database "a" is already taken by db_service.databases[0]',
-      'db_service.listeners[1].address: address "127.0.0.1:80" is already taken by db_service.listeners[0]',
-      'db_service.listeners[3].database: there is no database "b" (name one of db_service.databases)',
-    ]);
+    assert.deepEqual(
+      problemsIn(text).map((line) => line.replace(/^\S+ /, "")),
+      [
+        'db_service.databases[1].name: database "a" is already taken by db_service.databases[0]',
+        'db_service.listeners[1].address: address "127.0.0.1:80" is already taken by db_service.listeners[0]',
+        'db_service.listeners[3].database: there is no database "b" (name one of db_service.databases)',
+      ],
+    );
   });
 
   it("places what the AWS room says of a database", () => {
-    const text = FILLED.replace("# uri: \"dynamodb.us-east-1", "uri: \"dynamodb.eu-west-1");
-    assert.match(problemsIn(text, { env: {}, validateDatabase: resolveDatabase }).join(), /^11:13 Cannot load database "example-dynamodb": .*region/);
+    const text = FILLED.replace('# uri: "dynamodb.us-east-1', 'uri: "dynamodb.eu-west-1');
+    assert.match(
+      problemsIn(text, { env: {}, validateDatabase: resolveDatabase }).join(),
+      /^11:13 Cannot load database "example-dynamodb": .*region/,
+    );
     const validateDatabase = (): never => {
       throw Object.assign(new PosternError("x", "no such region"), { path: ["aws", "region"] });
     };
@@ -187,13 +242,16 @@ db_service:
 
   it("shows at most fifty problems and counts the rest", () => {
     const text = `version: v3\npostern:\n${Array.from({ length: 60 }, (_, at) => `  unknown_key_${at}: 1`).join("\n")}\n`;
-    assert.throws(() => parse(text), (error: unknown) => {
-      assert.ok(error instanceof ConfigError);
-      assert.equal(error.problems.length, 50);
-      assert.match(error.message, /: 60 problems\n/);
-      assert.match(error.message, /\nand 10 more$/);
-      return true;
-    });
+    assert.throws(
+      () => parse(text),
+      (error: unknown) => {
+        assert.ok(error instanceof ConfigError);
+        assert.equal(error.problems.length, 50);
+        assert.match(error.message, /: 60 problems\n/);
+        assert.match(error.message, /\nand 10 more$/);
+        return true;
+      },
+    );
   });
 
   it("knows later where a path stands", () => {
@@ -204,7 +262,10 @@ db_service:
 
 describe("loadConfig()", () => {
   it("loads the standalone example without a warning", () => {
-    const config = loadConfig(new URL("../../../examples/standalone/postern.yaml", import.meta.url).pathname, { env: {}, validateDatabase: resolveDatabase });
+    const config = loadConfig(new URL("../../../examples/standalone/postern.yaml", import.meta.url).pathname, {
+      env: {},
+      validateDatabase: resolveDatabase,
+    });
     assert.deepEqual(config.warnings, []);
     assert.equal(config.db_service.listeners.length, 2);
   });
@@ -239,7 +300,11 @@ describe("docs/reference", () => {
   });
 });
 
-function parse(text: string, file = "/etc/postern.yaml", options: LoadOptions = { env: {} }): ReturnType<typeof parseConfig> {
+function parse(
+  text: string,
+  file = "/etc/postern.yaml",
+  options: LoadOptions = { env: {} },
+): ReturnType<typeof parseConfig> {
   return parseConfig(text, file, options);
 }
 
@@ -250,7 +315,8 @@ function problemsIn(text: string, options: LoadOptions = { env: {} }): string[] 
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;
     return thrown.problems.map(
-      ({ line, column, message, hint }) => `${line}:${column} ${message}${hint === undefined || message.endsWith("placeholder") ? "" : ` (${hint})`}`,
+      ({ line, column, message, hint }) =>
+        `${line}:${column} ${message}${hint === undefined || message.endsWith("placeholder") ? "" : ` (${hint})`}`,
     );
   }
   return [];

@@ -42,27 +42,47 @@ describe("loadResources()", () => {
     const [result] = await Promise.allSettled([loadResources(folder, options)]);
     if (result.status === "fulfilled") return [];
     assert.ok(result.reason instanceof ConfigError, String(result.reason));
-    return result.reason.problems.map(({ file, line, column, message }) => `${file.slice(folder.length + 1)}:${line}:${column} ${message.replaceAll(folder, "")}`);
+    return result.reason.problems.map(
+      ({ file, line, column, message }) =>
+        `${file.slice(folder.length + 1)}:${line}:${column} ${message.replaceAll(folder, "")}`,
+    );
   };
 
   it("reads one or many documents from each YAML and JSON file", async () => {
     write("a.yaml", `${ROLE}---\n${USER}`);
     write("b.yml", LOCK);
-    write("c.json", JSON.stringify({ kind: "user", version: "v2", metadata: { name: "bob" }, spec: { roles: ["access"] } }));
+    write(
+      "c.json",
+      JSON.stringify({ kind: "user", version: "v2", metadata: { name: "bob" }, spec: { roles: ["access"] } }),
+    );
     write("d.yaml", DATABASE);
     write("e.yaml", "# nothing yet\n");
     const { directory, roles, databases, warnings } = await loadResources(folder);
-    assert.deepEqual(roles.map(({ name }) => name), ["access", "editor", "auditor", "dev"]);
-    assert.deepEqual(directory.users().map(({ name }) => name), ["alice", "bob"]);
+    assert.deepEqual(
+      roles.map(({ name }) => name),
+      ["access", "editor", "auditor", "dev"],
+    );
+    assert.deepEqual(
+      directory.users().map(({ name }) => name),
+      ["alice", "bob"],
+    );
     assert.equal(directory.lockOf("alice")?.message, "bye");
     assert.deepEqual(databases, [
-      { name: "orders", static_labels: { env: "dev" }, protocol: "dynamodb", uri: "http://127.0.0.1:8000", aws: { region: "us-east-1", account_id: "123456789012" } },
+      {
+        name: "orders",
+        static_labels: { env: "dev" },
+        protocol: "dynamodb",
+        uri: "http://127.0.0.1:8000",
+        aws: { region: "us-east-1", account_id: "123456789012" },
+      },
     ]);
     assert.deepEqual(warnings, []);
   });
 
   it("loads the standalone example", async () => {
-    const { directory, warnings } = await loadResources(new URL("../../../examples/standalone/resources/", import.meta.url).pathname);
+    const { directory, warnings } = await loadResources(
+      new URL("../../../examples/standalone/resources/", import.meta.url).pathname,
+    );
     assert.deepEqual(directory.principalOf("alice")?.roles, ["dev"]);
     assert.deepEqual(directory.principalOf("bob")?.roles, ["reviewer"]);
     assert.deepEqual(warnings, []);
@@ -88,7 +108,10 @@ describe("loadResources()", () => {
     write("a.yaml~", "{");
     write("README.md", "{");
     const { warnings } = await loadResources(folder);
-    assert.deepEqual(warnings.map(({ message }) => message), ["The directory is not read"]);
+    assert.deepEqual(
+      warnings.map(({ message }) => message),
+      ["The directory is not read"],
+    );
   });
 
   it("names both places of a name that is taken twice", async () => {
@@ -111,12 +134,18 @@ describe("loadResources()", () => {
 
   it("refuses a user whose role is missing, at that role", async () => {
     write("a.yaml", USER);
-    assert.deepEqual(await problems(), ['a.yaml:4:16 spec.roles[0]: user "alice" has role "dev", which is not defined']);
+    assert.deepEqual(await problems(), [
+      'a.yaml:4:16 spec.roles[0]: user "alice" has role "dev", which is not defined',
+    ]);
   });
 
   for (const [what, text, message] of [
     ["an empty file", " \n", /The file is empty/],
-    ["a placeholder", ROLE.replace("ExampleRole", "arn:aws:iam::abcd1234-this-is-an-example:role/X"), /8:16 .* still a placeholder/],
+    [
+      "a placeholder",
+      ROLE.replace("ExampleRole", "arn:aws:iam::abcd1234-this-is-an-example:role/X"),
+      /8:16 .* still a placeholder/,
+    ],
     ["a control character", "kind: role\u0007", /control character/],
     ["half a document", ROLE.slice(0, 95), /Cannot read it as YAML/],
   ] as const) {
@@ -143,7 +172,11 @@ describe("loadResources()", () => {
   it("shows fifty problems of many and counts them all", async () => {
     const users = Array.from({ length: 120 }, (_, at) => USER.replace("alice", `user-${at}`));
     write("a.yaml", users.join("---\n"));
-    await assert.rejects(loadResources(folder), (error: unknown) => error instanceof ConfigError && error.problems.length === 50 && /: 120 problems/.test(error.message));
+    await assert.rejects(
+      loadResources(folder),
+      (error: unknown) =>
+        error instanceof ConfigError && error.problems.length === 50 && /: 120 problems/.test(error.message),
+    );
   });
 
   it("places what a validator finds: by problem, by role and path, or by the words of its message", async () => {
@@ -152,13 +185,19 @@ describe("loadResources()", () => {
     const path = ["spec", "allow", "db_rules", 1, "actions", 0];
     const thrown = [
       new ResourceProblemsError("Cannot compile", [{ kind: "role", name: "dev", path, message: "no such action" }]),
-      Object.assign(new PosternError("x", "no such action"), { role: "dev", path: "spec.allow.db_rules[1].actions[0]" }),
+      Object.assign(new PosternError("x", "no such action"), {
+        role: "dev",
+        path: "spec.allow.db_rules[1].actions[0]",
+      }),
       new PosternError("x", 'Cannot load role "dev": spec.allow.db_rules[1].actions[0] "nonsense": no such action'),
       new PosternError("x", 'Cannot load database "orders": its region is odd'),
       new PosternError("x", "something else"),
     ];
     const places: string[] = [];
-    for (const error of thrown) places.push(...(await problems({ validate: () => Promise.reject(error) })).map((line) => line.split(" ")[0] ?? ""));
+    for (const error of thrown)
+      places.push(
+        ...(await problems({ validate: () => Promise.reject(error) })).map((line) => line.split(" ")[0] ?? ""),
+      );
     assert.deepEqual(places, ["a.yaml:16:19", "a.yaml:16:19", "a.yaml:16:19", "b.yaml:3:18", ":1:1"]);
   });
 
@@ -176,7 +215,10 @@ describe("loadResources()", () => {
     const second = await loadResources(folder, { cache });
     assert.equal(cache.get(join(folder, "a.yaml")), kept);
     assert.notEqual(second.digest, first.digest);
-    assert.deepEqual(second.directory.users().map(({ name }) => name), ["bob"]);
+    assert.deepEqual(
+      second.directory.users().map(({ name }) => name),
+      ["bob"],
+    );
     rmSync(join(folder, "b.yaml"));
     await loadResources(folder, { cache });
     assert.equal(cache.size, 1);

@@ -25,7 +25,9 @@ describe("watchResources()", () => {
   });
 
   const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
-  const watch = async (options: Partial<ResourcesOptions> & { apply?: (resources: Resources) => void } = {}): Promise<Queue<string>> => {
+  const watch = async (
+    options: Partial<ResourcesOptions> & { apply?: (resources: Resources) => void } = {},
+  ): Promise<Queue<string>> => {
     const seen = new Queue<string>();
     const { apply, ...rest } = options;
     const current = await loadResources(folder);
@@ -36,7 +38,12 @@ describe("watchResources()", () => {
       pollMs: 40,
       onChange: (resources) => {
         apply?.(resources);
-        seen.push(`users ${resources.directory.users().map(({ name }) => name).join()}`);
+        seen.push(
+          `users ${resources.directory
+            .users()
+            .map(({ name }) => name)
+            .join()}`,
+        );
       },
       onError: ({ code, cause }) => seen.push(cause instanceof Error ? `${code} ${cause.message.slice(0, 6)}` : code),
     });
@@ -59,7 +66,11 @@ describe("watchResources()", () => {
     const current = await loadResources(folder);
     write("a.yaml", user("anna"));
     const seen = new Queue<string>();
-    closer = watchResources(folder, { current, onChange: ({ directory }) => seen.push(directory.users()[0]?.name ?? ""), onError: (error) => seen.push(error.message) });
+    closer = watchResources(folder, {
+      current,
+      onChange: ({ directory }) => seen.push(directory.users()[0]?.name ?? ""),
+      onError: (error) => seen.push(error.message),
+    });
     assert.equal(await seen.next(), "anna");
   });
 
@@ -77,16 +88,24 @@ describe("watchResources()", () => {
     write("a.yaml", user("alice"));
     const judged = new Queue<string>();
     const validate = ({ directory }: Resources): void => {
-      judged.push(directory.users().map(({ name }) => name).join());
+      judged.push(
+        directory
+          .users()
+          .map(({ name }) => name)
+          .join(),
+      );
       if (directory.user("mallory") !== undefined) throw new PosternError("x", "no mallory");
     };
     const seen = await watch({ validate });
     write("b.yaml", user("mallory"));
+    assert.equal(await seen.next(), "resources_invalid no mal");
     assert.equal(await judged.next(), "alice,mallory");
     write("c.yaml", user("carol"));
-    assert.equal(await judged.next(), "alice,mallory,carol");
+    while ((await judged.next()) !== "alice,mallory,carol");
+    // Time for a second word, had there been one: a change during the loading would only have begun it anew.
+    await new Promise((resolve) => setTimeout(resolve, 30));
     rmSync(join(folder, "b.yaml"));
-    assert.deepEqual([await seen.next(), await seen.next()], ["resources_invalid no mal", "users alice,carol"]);
+    assert.equal(await seen.next(), "users alice,carol");
   });
 
   it("says that an error is over even when the set is the one in force", async () => {
@@ -171,7 +190,9 @@ describe("watchPath()", () => {
     writeFileSync(file, "1");
     const seen = new Queue<string>();
     const prints = await Promise.all([folder, file].map((path) => lookAt(path)));
-    const closers = [folder, file].map((path, at) => watchPath(path, () => seen.push(path), { settleMs: 10, pollMs: 30, since: prints[at]?.print ?? "" }));
+    const closers = [folder, file].map((path, at) =>
+      watchPath(path, () => seen.push(path), { settleMs: 10, pollMs: 30, since: prints[at]?.print ?? "" }),
+    );
     try {
       await new Promise((resolve) => setTimeout(resolve, 50));
       assert.equal(seen.length, 0);

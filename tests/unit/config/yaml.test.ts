@@ -5,7 +5,9 @@ import { parseYaml, positionIn, type YamlDocument } from "../../../src/config/ya
 
 describe("parseYaml()", () => {
   it("reads YAML 1.2: yes is a text, dates are texts, keys are texts", () => {
-    assert.deepEqual(valuesOf("enabled: yes\ndate: 2026-01-01\n010: b\n"), [{ enabled: "yes", date: "2026-01-01", "010": "b" }]);
+    assert.deepEqual(valuesOf("enabled: yes\ndate: 2026-01-01\n010: b\n"), [
+      { enabled: "yes", date: "2026-01-01", "010": "b" },
+    ]);
   });
 
   it("reads JSON, carriage returns and a byte order mark", () => {
@@ -47,9 +49,18 @@ describe("parseYaml()", () => {
   }
 
   it("refuses aliases that stand for too much, in little time", () => {
-    const lines = [..."abcdefghij"].map((name, at) => (at === 0 ? "a: &a [x,x,x,x,x,x,x,x,x]" : `${name}: &${name} [${Array(9).fill(`*${"abcdefghij"[at - 1]}`).join(",")}]`));
+    const lines = [..."abcdefghij"].map((name, at) =>
+      at === 0
+        ? "a: &a [x,x,x,x,x,x,x,x,x]"
+        : `${name}: &${name} [${Array(9)
+            .fill(`*${"abcdefghij"[at - 1]}`)
+            .join(",")}]`,
+    );
     const problems = [...parseYaml(lines.join("\n"), "f")].flatMap((document) => document.problems);
-    assert.deepEqual(problems.map(({ message }) => message), ["Aliases stand for more than 10000 values"]);
+    assert.deepEqual(
+      problems.map(({ message }) => message),
+      ["Aliases stand for more than 10000 values"],
+    );
   });
 });
 

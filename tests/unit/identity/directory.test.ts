@@ -8,16 +8,34 @@ import type { User } from "../../../src/identity/user.ts";
 
 describe("Directory", () => {
   it("gives the principal of a user, and none for anybody else", () => {
-    const directory = directoryOf({ users: [user("alice", { roles: ["dev"], traits: { team: ["a"] } })], roles: [role("dev")] });
-    assert.deepEqual(directory.principalOf("alice"), { name: "alice", roles: ["dev"], traits: { team: ["a"] }, mfaVerified: false });
-    for (const name of ["Alice", "alice ", "", "toString", "__proto__"]) assert.equal(directory.principalOf(name), undefined);
+    const directory = directoryOf({
+      users: [user("alice", { roles: ["dev"], traits: { team: ["a"] } })],
+      roles: [role("dev")],
+    });
+    assert.deepEqual(directory.principalOf("alice"), {
+      name: "alice",
+      roles: ["dev"],
+      traits: { team: ["a"] },
+      mfaVerified: false,
+    });
+    for (const name of ["Alice", "alice ", "", "toString", "__proto__"])
+      assert.equal(directory.principalOf(name), undefined);
   });
 
   it("always holds access, editor and auditor, of which only access reaches a database", () => {
     const roles = directoryOf({}).roles();
-    assert.deepEqual(roles.map(({ name }) => name), ["access", "editor", "auditor"]);
+    assert.deepEqual(
+      roles.map(({ name }) => name),
+      ["access", "editor", "auditor"],
+    );
     assert.deepEqual(roles[0]?.allow, { db_labels: { "*": ["*"] }, db_users: ["{{internal.db_users}}"] });
-    assert.deepEqual(roles.slice(1).map(({ allow }) => allow), [{ db_labels: {}, db_users: [] }, { db_labels: {}, db_users: [] }]);
+    assert.deepEqual(
+      roles.slice(1).map(({ allow }) => allow),
+      [
+        { db_labels: {}, db_users: [] },
+        { db_labels: {}, db_users: [] },
+      ],
+    );
   });
 
   it("refuses a role that would replace a built-in one", () => {
@@ -29,9 +47,10 @@ describe("Directory", () => {
       () => directoryOf({ users: [user("alice", { roles: ["access", "devv"] })], roles: [role("dev1")] }),
       (error: unknown) => {
         assert.ok(error instanceof ResourceProblemsError);
-        assert.deepEqual(error.problems.map(({ kind, name, path, hint }) => [kind, name, path, hint]), [
-          ["user", "alice", ["spec", "roles", 1], 'did you mean "dev1"?'],
-        ]);
+        assert.deepEqual(
+          error.problems.map(({ kind, name, path, hint }) => [kind, name, path, hint]),
+          [["user", "alice", ["spec", "roles", 1], 'did you mean "dev1"?']],
+        );
         return true;
       },
     );
@@ -54,7 +73,10 @@ describe("Directory", () => {
       },
       clock,
     );
-    assert.deepEqual(["alice", "bob", "carol", "nobody"].map((name) => directory.lockOf(name)?.name), ["a", "b", undefined, undefined]);
+    assert.deepEqual(
+      ["alice", "bob", "carol", "nobody"].map((name) => directory.lockOf(name)?.name),
+      ["a", "b", undefined, undefined],
+    );
     clock.time = 2000;
     assert.equal(directory.lockOf("alice"), undefined);
     assert.equal(directory.lockOf("bob")?.name, "b");
@@ -62,7 +84,10 @@ describe("Directory", () => {
 
   it("counts a user as locked when its own document says so, or when its time is over", () => {
     const clock = clockAt(1000);
-    const directory = directoryOf({ users: [user("alice", { expires: 1001 }), user("bob", { locked: { message: "gone" } })] }, clock);
+    const directory = directoryOf(
+      { users: [user("alice", { expires: 1001 }), user("bob", { locked: { message: "gone" } })] },
+      clock,
+    );
     assert.equal(directory.lockOf("alice"), undefined);
     assert.equal(directory.lockOf("bob")?.message, "gone");
     clock.time = 1001;
@@ -71,7 +96,10 @@ describe("Directory", () => {
 
   it("warns of a lock that locks nobody", () => {
     const { warnings } = directoryOf({ users: [user("alice")], locks: [{ name: "l", target: { user: "alcie" } }] });
-    assert.deepEqual(warnings.map(({ kind, name, hint }) => [kind, name, hint]), [["lock", "l", 'did you mean "alice"?']]);
+    assert.deepEqual(
+      warnings.map(({ kind, name, hint }) => [kind, name, hint]),
+      [["lock", "l", 'did you mean "alice"?']],
+    );
   });
 
   it("cannot be changed through what it was made of or what it gives", () => {
@@ -79,10 +107,16 @@ describe("Directory", () => {
     const roles = ["dev"];
     const directory = directoryOf({ users: [user("alice", { roles, traits })], roles: [role("dev")] });
     const principal = directory.principalOf("alice");
-    assert.throws(() => (principal?.roles as string[]).push("editor"), TypeError);
-    assert.throws(() => ((principal?.traits ?? {}) as Record<string, unknown>)["team"] = [], TypeError);
+    assert.ok(principal);
+    assert.throws(() => (principal.roles as string[]).push("editor"), TypeError);
+    assert.throws(() => ((principal.traits as Record<string, unknown>)["team"] = []), TypeError);
     assert.throws(() => roles.push("editor"), TypeError);
-    assert.deepEqual(directory.principalOf("alice"), { name: "alice", roles: ["dev"], traits: { team: ["a"] }, mfaVerified: false });
+    assert.deepEqual(directory.principalOf("alice"), {
+      name: "alice",
+      roles: ["dev"],
+      traits: { team: ["a"] },
+      mfaVerified: false,
+    });
   });
 });
 
@@ -91,7 +125,15 @@ function directoryOf(contents: Partial<DirectoryContents>, clock: Clock = clockA
 }
 
 function clockAt(time: number): Clock & { time: number } {
-  return { time, now() { return this.time; }, monotonic() { return this.time; } };
+  return {
+    time,
+    now() {
+      return this.time;
+    },
+    monotonic() {
+      return this.time;
+    },
+  };
 }
 
 function user(name: string, more: Partial<User> = {}): User {

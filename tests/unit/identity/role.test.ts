@@ -6,7 +6,9 @@ import type { RoleSpec } from "../../../src/policy/roles.ts";
 
 describe("parseRole()", () => {
   it("reads the guide's role, and policy can use it as it is", () => {
-    const { value, warnings } = parseRole(role({ allow: { db_labels: { "*": "*" }, db_users: ["ExampleTeleportDynamoDBRole"] } }));
+    const { value, warnings } = parseRole(
+      role({ allow: { db_labels: { "*": "*" }, db_users: ["ExampleTeleportDynamoDBRole"] } }),
+    );
     const spec: RoleSpec = value;
     assert.deepEqual(spec, {
       name: "dev",
@@ -20,8 +22,19 @@ describe("parseRole()", () => {
   });
 
   it("reads rules in both blocks and writes single labels out as lists", () => {
-    const rule = { actions: ["dynamodb:GetItem", "read"], tables: ["orders"], indexes: ["by-*"], leading_keys: ["{{user.name}}"], attributes: ["id"] };
-    const { value } = parseRole(role({ allow: { db_labels: { env: "dev", tier: ["a", "b"] }, db_rules: [rule] }, deny: { db_rules: [{ actions: ["*"] }] } }));
+    const rule = {
+      actions: ["dynamodb:GetItem", "read"],
+      tables: ["orders"],
+      indexes: ["by-*"],
+      leading_keys: ["{{user.name}}"],
+      attributes: ["id"],
+    };
+    const { value } = parseRole(
+      role({
+        allow: { db_labels: { env: "dev", tier: ["a", "b"] }, db_rules: [rule] },
+        deny: { db_rules: [{ actions: ["*"] }] },
+      }),
+    );
     assert.deepEqual(value.allow, { db_labels: { env: ["dev"], tier: ["a", "b"] }, db_users: [], db_rules: [rule] });
     assert.deepEqual(value.deny, { db_labels: {}, db_users: [], db_rules: [{ actions: ["*"] }] });
   });
@@ -38,7 +51,10 @@ describe("parseRole()", () => {
 
   it("names every fault of a document at once, with path and remedy", () => {
     const problems = problemsOf(
-      role({ allow: { db_lables: { a: "b" }, db_users: "X", db_rules: [{ action: ["read"] }, { actions: [], tables: [] }] }, options: { max_session_ttl: "8x" } }),
+      role({
+        allow: { db_lables: { a: "b" }, db_users: "X", db_rules: [{ action: ["read"] }, { actions: [], tables: [] }] },
+        options: { max_session_ttl: "8x" },
+      }),
     );
     assert.deepEqual(
       problems.map(({ path, hint }) => [path.join("."), hint]),
@@ -67,7 +83,12 @@ describe("parseRole()", () => {
     it(`refuses ${what}`, () => assert.equal(problemsOf(role(spec)).length, 1));
   }
 
-  for (const [key, remedy] of [["db_names", /db_labels/], ["db_permissions", /db_rules/], ["rules", /db_rules/], ["db_labels_expression", /db_labels/]] as const) {
+  for (const [key, remedy] of [
+    ["db_names", /db_labels/],
+    ["db_permissions", /db_rules/],
+    ["rules", /db_rules/],
+    ["db_labels_expression", /db_labels/],
+  ] as const) {
     it(`refuses Teleport's ${key} and explains`, () => {
       const [problem, ...rest] = problemsOf(role({ allow: { [key]: ["x"] } }));
       assert.deepEqual(rest, []);
@@ -77,7 +98,12 @@ describe("parseRole()", () => {
   }
 
   it("reads past what concerns other kinds of resource, with a warning for each that says something", () => {
-    const { warnings } = parseRole(role({ allow: { logins: ["root"], node_labels: { "*": "*" }, kubernetes_groups: null, app_labels: {} }, options: { forward_agent: true } }));
+    const { warnings } = parseRole(
+      role({
+        allow: { logins: ["root"], node_labels: { "*": "*" }, kubernetes_groups: null, app_labels: {} },
+        options: { forward_agent: true },
+      }),
+    );
     assert.deepEqual(
       warnings.map(({ path }) => path.join(".")),
       ["spec.allow.logins", "spec.allow.node_labels", "spec.options.forward_agent"],
@@ -85,13 +111,19 @@ describe("parseRole()", () => {
   });
 
   it("refuses an option that would restrict access and is not enforced, but not its harmless value", () => {
-    assert.deepEqual(problemsOf(role({ options: { require_session_mfa: true, pin_source_ip: "yes" } })).map(({ path }) => path.join(".")), [
-      "spec.options.require_session_mfa",
-      "spec.options.pin_source_ip",
-    ]);
-    assert.deepEqual(parseRole(role({ options: { require_session_mfa: false, pin_source_ip: "no", max_session_ttl: "30h0m0s" } })).value.options, {
-      max_session_ttl: 108_000_000,
-    });
+    assert.deepEqual(
+      problemsOf(role({ options: { require_session_mfa: true, pin_source_ip: "yes" } })).map(({ path }) =>
+        path.join("."),
+      ),
+      ["spec.options.require_session_mfa", "spec.options.pin_source_ip"],
+    );
+    assert.deepEqual(
+      parseRole(role({ options: { require_session_mfa: false, pin_source_ip: "no", max_session_ttl: "30h0m0s" } }))
+        .value.options,
+      {
+        max_session_ttl: 108_000_000,
+      },
+    );
   });
 
   it("refuses a role that expires, for its denials would end too", () => {

@@ -6,7 +6,9 @@ import { parseUser } from "../../../src/identity/user.ts";
 
 describe("parseUser()", () => {
   it("reads roles once each, and traits as lists", () => {
-    const { value } = parseUser(user({ roles: ["dev", "access", "dev"], traits: { team: ["payments"], groups: null } }));
+    const { value } = parseUser(
+      user({ roles: ["dev", "access", "dev"], traits: { team: ["payments"], groups: null } }),
+    );
     assert.deepEqual(value, { name: "alice", roles: ["dev", "access"], traits: { team: ["payments"], groups: [] } });
   });
 
@@ -19,7 +21,10 @@ describe("parseUser()", () => {
   });
 
   it("warns of what only Teleport uses", () => {
-    assert.deepEqual(parseUser(user({ created_by: { user: "x" } })).warnings.map(({ path }) => path.join(".")), ["spec.created_by"]);
+    assert.deepEqual(
+      parseUser(user({ created_by: { user: "x" } })).warnings.map(({ path }) => path.join(".")),
+      ["spec.created_by"],
+    );
   });
 
   for (const [what, name] of Object.entries({
@@ -50,7 +55,11 @@ describe("parseUser()", () => {
 
 describe("parseLock()", () => {
   it("reads a lock on a user or on a role", () => {
-    assert.deepEqual(parseLock(lock({ target: { user: "alice" }, message: "bye" })).value, { name: "l", target: { user: "alice" }, message: "bye" });
+    assert.deepEqual(parseLock(lock({ target: { user: "alice" }, message: "bye" })).value, {
+      name: "l",
+      target: { user: "alice" },
+      message: "bye",
+    });
     assert.deepEqual(parseLock(lock({ target: { role: "dev" }, expires: "2027-01-01T00:00:00Z" })).value, {
       name: "l",
       target: { role: "dev" },

@@ -26,8 +26,17 @@ describe("nearMiss()", () => {
 
 describe("parseDuration()", () => {
   for (const [text, expected] of [
-    ["8h", 28_800_000], ["1h30m", 5_400_000], ["30h0m0s", 108_000_000], ["1.5h", 5_400_000], ["250ms", 250],
-    ["0s", undefined], ["8", undefined], ["", undefined], ["-1h", undefined], ["8x", undefined], ["9".repeat(60) + "h", undefined],
+    ["8h", 28_800_000],
+    ["1h30m", 5_400_000],
+    ["30h0m0s", 108_000_000],
+    ["1.5h", 5_400_000],
+    ["250ms", 250],
+    ["0s", undefined],
+    ["8", undefined],
+    ["", undefined],
+    ["-1h", undefined],
+    ["8x", undefined],
+    ["9".repeat(60) + "h", undefined],
   ] as const) {
     it(`reads ${text.slice(0, 12) || "nothing"} as ${expected}`, () => assert.equal(parseDuration(text), expected));
   }
@@ -37,12 +46,18 @@ describe("parseInstant()", () => {
   it("reads RFC 3339 and nothing else", () => {
     assert.equal(parseInstant("2026-01-01T00:00:00Z"), Date.UTC(2026, 0, 1));
     assert.equal(parseInstant("2026-01-01T01:00:00.5+01:00"), Date.UTC(2026, 0, 1) + 500);
-    for (const text of ["2026-01-01", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00", "now"]) assert.equal(parseInstant(text), undefined);
+    for (const text of ["2026-01-01", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00", "now"])
+      assert.equal(parseInstant(text), undefined);
   });
 });
 
 describe("formatPath()", () => {
-  for (const path of [["spec", "allow", "db_rules", 1, "actions", 0], ["spec", "allow", "db_labels", "a b", 0], ["a", 'q"uote]', "*"], []]) {
+  for (const path of [
+    ["spec", "allow", "db_rules", 1, "actions", 0],
+    ["spec", "allow", "db_labels", "a b", 0],
+    ["a", 'q"uote]', "*"],
+    [],
+  ]) {
     const text = formatPath(path);
     it(`writes ${text || "the root"} so that parsePath() reads it back`, () => assert.deepEqual(parsePath(text), path));
   }
