@@ -50,13 +50,19 @@ export function readHead(exchange: Exchange, listener: FixedListener): RequestHe
     throw malformed("UnknownOperationException", `The method ${printable(exchange.method)} is not supported: use POST /`);
   }
   if (exchange.target !== "/") {
-    throw malformed("UnknownOperationException", `The path ${printable(exchange.target)} is not supported: use POST /`);
+    const query = exchange.target.includes("?") ? " with a query string" : "";
+    throw malformed("UnknownOperationException", `The path ${printable(pathOf(exchange.target))}${query} is not supported: use POST /`);
   }
   const transferEncoding = seen.get("transfer-encoding");
   if (transferEncoding !== undefined && transferEncoding.trim().toLowerCase() !== "chunked") {
     throw malformed("SerializationException", `The transfer encoding ${printable(transferEncoding)} is not supported`);
   }
-  const target = seen.get("x-amz-target")?.trim() ?? "";
+  const expect = seen.get("expect");
+  if (expect !== undefined && expect.trim().toLowerCase() !== "100-continue") {
+    throw malformed("SerializationException", `The expectation ${printable(expect)} is not supported`);
+  }
+  // Space and tab only: String.trim() would take a no-break space for nothing too.
+  const target = seen.get("x-amz-target")?.replaceAll(/^[ \t]+|[ \t]+$/g, "") ?? "";
   if (target === "") throw malformed("UnknownOperationException", "The header X-Amz-Target is missing");
   return {
     target,
@@ -107,6 +113,11 @@ function contentEncodingOf(value: string | undefined): RequestHead["contentEncod
 
 function malformed(type: "SerializationException" | "UnknownOperationException", message: string): Refusal {
   return new Refusal(type === "UnknownOperationException" ? "operation_unknown" : "request_rejected", message, type);
+}
+
+/** A request target without what may hold a secret: a query-string signature, a session token, user and password. */
+export function pathOf(target: string): string {
+  return target.replace(/[?#].*$/s, "").replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, "$1");
 }
 
 /** A client's text inside one of our messages: short, quoted and without control characters. */

@@ -24,6 +24,7 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
   const trace = new Trace(services, listener, exchange);
   try {
     const state = services.state();
+    trace.revision = state.policy.revision;
     const caller = (trace.caller = authenticate(listener, state));
     const head = readHead(exchange, listener);
     const operation = knownOperation(head.target, trace);
@@ -98,6 +99,7 @@ async function refuse(services: GatewayServices, trace: Trace, problem: unknown)
   const refusal = problem instanceof Refusal ? problem : unexpected(services, trace, problem);
   const answer = refusalAnswer(refusal, trace.decisionId);
   const outcome = outcomeOf(refusal);
+  trace.refused(refusal);
   trace.count(outcome);
   await trace
     .end({

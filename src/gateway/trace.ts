@@ -5,8 +5,10 @@ import { AuditSession } from "../audit/session.ts";
 import type { AuditDecision, RequestFacts, RequestOutcome } from "../audit/event.ts";
 import type { Decision } from "../policy/decision.ts";
 import type { Caller } from "./authenticate.ts";
+import { pathOf } from "./head.ts";
 import type { FixedListener } from "./listener.ts";
 import { type Connection, type Exchange, headerOf } from "./ports.ts";
+import type { Refusal } from "./refusal.ts";
 import type { GatewayServices } from "./services.ts";
 
 /** How a request went, gathered as it goes. */
@@ -22,6 +24,10 @@ export class Trace {
   operation = "unknown";
   caller: Caller | undefined;
   decision: Decision | undefined;
+  /** Why the request was refused before policy was asked. */
+  #refusal: Refusal | undefined;
+  /** The policy revision that the request met. */
+  revision = "";
   /** Makes the redacted body when an event needs it. */
   body: (() => unknown) | undefined;
   /** The intent's uid, once it is on record: the event must repeat it. */
@@ -61,6 +67,11 @@ export class Trace {
     else await recorder.record({ event: "db.session.dynamodb.request", ...this.#facts(), ...outcome });
   }
 
+  /** Notes why the request is refused, so that its event names the decision id and the reason even when policy was not asked. */
+  refused(refusal: Refusal): void {
+    this.#refusal = refusal;
+  }
+
   /** Counts the request as ended. Called once, after the answer is decided. */
   count(outcome: "allowed" | "denied" | "rejected" | "failed"): void {
     this.#services.metrics.requestEnded(this.operation, outcome, this.elapsedUs / 1e6);
@@ -71,9 +82,23 @@ export class Trace {
       session: sessionOf(this.#services, this.#listener, this.#exchange.connection, this.caller),
       target: this.target,
       method: this.#exchange.method.slice(0, 32),
-      path: this.#exchange.target.slice(0, 256),
+      path: pathOf(this.#exchange.target).slice(0, 256),
       body: this.body?.() ?? null,
-      decision: this.decision === undefined ? null : decisionFacts(this.decisionId, this.decision),
+      decision: this.#decisionFacts(),
+    };
+  }
+
+  #decisionFacts(): AuditDecision | null {
+    if (this.decision !== undefined) return decisionFacts(this.decisionId, this.decision);
+    if (this.#refusal === undefined) return null;
+    const { code, message, reasons } = this.#refusal;
+    return {
+      id: this.decisionId,
+      allow: false,
+      reasons: reasons.length > 0 ? reasons : [{ code, message, access: null, role: null }],
+      roles: [],
+      revision: this.revision,
+      eval_us: 0,
     };
   }
 }

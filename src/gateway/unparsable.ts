@@ -27,6 +27,8 @@ export async function refuseUnparsable(
     unread: true,
   });
   const answer = refusalAnswer(refusal, trace.decisionId);
+  trace.revision = services.state().policy.revision;
+  trace.refused(refusal);
   trace.count("rejected");
   await trace
     .end({ outcome: "rejected", status_code: answer.status, aws_request_id: null, latency_us: trace.elapsedUs, response: null })
