@@ -1,15 +1,14 @@
 /** The request's body: read once, bounded, decoded once, so that policy and DynamoDB see the same bytes. */
 
-import { promisify } from "node:util";
-import { gunzip, inflate } from "node:zlib";
+import { gunzip, inflate, type InputType, type Zlib, type ZlibOptions } from "node:zlib";
 import type { RequestHead } from "./head.ts";
-import { BodyTooLarge, ClientGone, type Exchange } from "./ports.ts";
+import { BodyBroken, BodyTooLarge, ClientGone, type Exchange } from "./ports.ts";
 import { Refusal } from "./refusal.ts";
 
 /** DynamoDB's own limit, counted after decoding: 16 MiB. */
 export const MAX_BODY_BYTES: number = 16 * 1024 * 1024;
 
-const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) };
+const decoders = { gzip: gunzip, deflate: inflate };
 
 /**
  * Reads and decodes the body. What it returns is what is judged, signed and sent.
@@ -22,12 +21,16 @@ export async function readBody(exchange: Exchange, head: RequestHead): Promise<U
     raw = await exchange.body(MAX_BODY_BYTES);
   } catch (cause) {
     if (cause instanceof BodyTooLarge) throw tooLarge(true);
+    if (cause instanceof BodyBroken) {
+      const why = `The body is not valid HTTP (${cause.reason})`;
+      throw new Refusal("request_rejected", why, "SerializationException", { cause, unread: true });
+    }
     if (cause instanceof ClientGone) throw new Refusal("client_gone", "The client went away", "InternalServerError", { cause });
     throw cause;
   }
   if (head.contentEncoding === "identity") return raw;
   try {
-    return await decoders[head.contentEncoding](raw, { maxOutputLength: MAX_BODY_BYTES });
+    return await decode(decoders[head.contentEncoding], raw);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(false);
     throw new Refusal(
@@ -37,6 +40,23 @@ export async function readBody(exchange: Exchange, head: RequestHead): Promise<U
       { cause },
     );
   }
+}
+
+type Decoder = (raw: InputType, options: ZlibOptions, callback: (error: Error | null, result: unknown) => void) => void;
+
+function decode(decoder: Decoder, raw: Uint8Array): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    decoder(raw, { maxOutputLength: MAX_BODY_BYTES, info: true }, (error, result) => {
+      if (error !== null) {
+        reject(error);
+        return;
+      }
+      const { buffer, engine } = result as { buffer: Uint8Array; engine: Zlib };
+      // zlib stops at the end of the first stream without a word; what follows it would be seen by nobody.
+      if (engine.bytesWritten === raw.byteLength) resolve(buffer);
+      else reject(new Error(`${raw.byteLength - engine.bytesWritten} bytes follow the end`));
+    });
+  });
 }
 
 function tooLarge(unread: boolean): Refusal {

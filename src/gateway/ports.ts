@@ -15,6 +15,7 @@ export interface Exchange {
    * Reads the whole body once.
    *
    * @throws BodyTooLarge when it has more than `limit` bytes; nothing more of it is read then
+   * @throws BodyBroken when what the client sends is no HTTP body, or comes too slowly
    * @throws ClientGone when the client went away in the middle
    */
   body(limit: number): Promise<Uint8Array>;
@@ -102,6 +103,18 @@ export const WHOLE_BODY_BYTES: number = 64 * 1024;
 /** The request's body is larger than allowed. */
 export class BodyTooLarge extends Error {
   override readonly name: string = "BodyTooLarge";
+}
+
+/** The platform's HTTP parser gave up in the middle of the body. */
+export class BodyBroken extends Error {
+  override readonly name: string = "BodyBroken";
+  /** The parser's own code. */
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super(reason);
+    this.reason = reason;
+  }
 }
 
 /** The client closed its connection before the exchange was over. */
