@@ -29,6 +29,11 @@ export function gatewayApp(services: GatewayServices, listener: FixedListener): 
     const answer = await serve(services, listener, exchange ?? exchangeOf(context.req.raw, known));
     return send === undefined ? responseOf(answer) : await send(answer);
   });
+  // Left to itself, Hono prints the stack and answers in words of its own; the platform cuts the connection instead.
+  app.onError((error) => {
+    services.log.error({ error: error.stack ?? error.message }, "An answer could not be given");
+    throw error;
+  });
   return app;
 }
 

@@ -8,7 +8,23 @@ export type ListenAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
+/** Bounds in milliseconds on what a client may take, where the runtime lets us set them. */
+export interface ServeTimeouts {
+  /** For the headers of a request. */
+  readonly headers: number;
+  /** For a whole request. */
+  readonly request: number;
+  /** Between two requests. */
+  readonly keepAlive: number;
+  /** Without a byte either way. */
+  readonly silence: number;
+  /** Between two looks at who is late. */
+  readonly inspection: number;
+}
+
 export interface ServeOptions {
+  /** Others than the platform's own. */
+  readonly timeouts?: Partial<ServeTimeouts>;
   /** Called for every connection that opens. */
   readonly onConnection?: (connection: Connection) => void;
   /** Called when it has closed. */

@@ -45,6 +45,10 @@ export interface TestGateway {
   raw(bytes: string | Uint8Array): Promise<string>;
   /** The audit log so far. */
   audit(): Record<string, unknown>[];
+  /** The one request event with this decision id. */
+  eventOf(decisionId: string | null | undefined): Record<string, unknown>;
+  /** Stops accepting, as at SIGTERM; `close()` may follow. */
+  drain(timeoutMs: number): Promise<void>;
   /** Rewrites the resources; the gateway notices by itself. */
   writeResources(yaml: string): void;
   close(): Promise<void>;
@@ -132,6 +136,15 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
     raw: (bytes) => raw(port, bytes),
     audit: () => auditOf(join(directory, "data", "audit")),
+    eventOf(decisionId) {
+      const events = auditOf(join(directory, "data", "audit")).filter(
+        ({ event, decision }) => event === "db.session.dynamodb.request" && (decision as { id?: string } | null)?.id === decisionId,
+      );
+      const [only] = events;
+      if (only === undefined || events.length > 1) throw new Error(`${events.length} events have the decision ${String(decisionId)}`);
+      return only;
+    },
+    drain: (timeoutMs) => listening.drain(timeoutMs),
     writeResources: (yaml) => writeFileSync(join(resources, "all.yaml"), yaml),
     async close() {
       await listening.drain(2_000);
