@@ -3,6 +3,7 @@
 // of materials, Deno.
 
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
 import { programOf, root, runSteps, typescript } from "./lib/steps.mjs";
@@ -13,14 +14,17 @@ const env = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" };
 const quiet = true;
 const spec = ["--test-reporter=spec"];
 const units = ["tests/unit/", "tests/contract/", "tests/architecture"];
+// Half of their time is waiting, for files and for children.
+const width = Math.min(4, Math.max(2, availableParallelism()));
 
 const steps = [];
 if (tests) {
-  // The longest first: the others fit beside it.
-  steps.push(
-    { name: "unit tests and architecture", args: typescript("tests/main.ts", units, spec), env, quiet },
-    { name: "opa fmt, check and test", args: ["scripts/rego.mjs"], quiet },
-  );
+  // The longest first: the others fit beside them.
+  for (let shard = 1; shard <= width; shard += 1) {
+    const words = [`--shard=${shard}/${width}`, ...units];
+    steps.push({ name: `unit tests ${shard} of ${width}`, args: typescript("tests/main.ts", words, spec), env, quiet });
+  }
+  steps.push({ name: "opa fmt, check and test", args: ["scripts/rego.mjs"], quiet });
 }
 steps.push(
   { name: "lint", args: programOf("oxlint"), quiet },
@@ -41,4 +45,4 @@ if (all) {
     steps.push({ name: "API documents", args: programOf("deno", ["doc", "--lint", "src/mod.ts"]), quiet });
   }
 }
-await runSteps(steps, all ? 1 : 2);
+await runSteps(steps, all ? 1 : width + 1);

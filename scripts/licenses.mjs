@@ -53,5 +53,7 @@ async function licenceOf(place, entry) {
 /** One of the alternatives of an SPDX expression must be accepted, in all its parts. */
 function isAccepted(expression) {
   const alternatives = expression.replaceAll(/[()]/g, "").split(" OR ");
-  return alternatives.some((alternative) => alternative.split(" AND ").every((licence) => accepted.has(licence.trim())));
+  return alternatives.some((alternative) =>
+    alternative.split(" AND ").every((licence) => accepted.has(licence.trim())),
+  );
 }

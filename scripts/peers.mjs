@@ -85,7 +85,11 @@ async function installDynamodbLocal(place) {
   const building = await mkdtemp(join(cache, "building-"));
   try {
     await writeFile(join(building, "pom.xml"), pom);
-    await run("mvn", ["-q", "-B", "dependency:copy-dependencies", `-DoutputDirectory=${join(building, "lib")}`], building);
+    await run(
+      "mvn",
+      ["-q", "-B", "dependency:copy-dependencies", `-DoutputDirectory=${join(building, "lib")}`],
+      building,
+    );
     // The library is loaded by its name without a version.
     for (const file of await readdir(join(building, "lib"))) {
       const unversioned = file.replace(/^(libsqlite4java-.+)-[\d.]+(\.(?:so|dylib))$/, "$1$2");

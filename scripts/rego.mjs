@@ -24,7 +24,8 @@ try {
   process.stdout.write(await expectSuccess(opa.path, test));
   const { coverage } = JSON.parse(await expectSuccess(opa.path, [...test, "--coverage"]));
   process.stdout.write(`opa coverage: ${coverage.toFixed(1)} % of the policy's lines, ${threshold} % asked for\n`);
-  if (coverage < threshold) throw new Error(`Tests reach ${coverage.toFixed(1)} % of the policy, less than ${threshold} %`);
+  if (coverage < threshold)
+    throw new Error(`Tests reach ${coverage.toFixed(1)} % of the policy, less than ${threshold} %`);
 } catch (error) {
   process.stderr.write(`postern: error: ${error.message}\n`);
   process.exitCode = 1;

@@ -1,6 +1,6 @@
 /**
- * Runs every test in one process: node --import tsx tests/main.ts [--scenario] [part of a path …].
- * Files under tests/scenario run only with --scenario or when a part of their path is given.
+ * Runs every test in one process: node --import tsx tests/main.ts [--scenario] [--shard=1/2] [part of a path …].
+ * Files under tests/scenario run only with --scenario or when a part of their path is given; --shard takes every n-th file.
  */
 
 import { readdir } from "node:fs/promises";
@@ -12,12 +12,16 @@ const words = process.argv.slice(2);
 const filters = words.filter((word) => !word.startsWith("--"));
 const withScenarios = words.includes("--scenario") || filters.some((filter) => filter.includes("scenario"));
 
+const shard = words.find((word) => word.startsWith("--shard="))?.slice("--shard=".length) ?? "1/1";
+const [which = 1, of = 1] = shard.split("/").map(Number);
+
 const files = (await readdir(folder, { recursive: true }))
   .map((file) => file.replaceAll("\\", "/"))
   .filter((file) => file.endsWith(".test.ts"))
   .filter((file) => withScenarios || !file.startsWith("scenario/"))
   .filter((file) => filters.length === 0 || filters.some((filter) => `tests/${file}`.includes(filter)))
-  .sort();
+  .sort()
+  .filter((_, index) => index % of === which - 1);
 
 if (files.length === 0) {
   process.stderr.write(`postern: error: No test has ${filters.join(" or ")} in its path\n`);

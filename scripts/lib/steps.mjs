@@ -11,7 +11,7 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 const require = createRequire(import.meta.url);
 
 /** Arguments for Node that start the program which an installed package brings: npx without its second of delay. */
-export function programOf(name, args = [], file = undefined) {
+export function programOf(name, args = [], file) {
   const manifest = join(root, "node_modules", name, "package.json");
   const { bin } = require(manifest);
   const script = file ?? (typeof bin === "string" ? bin : bin[name]);
@@ -27,7 +27,14 @@ export function typescript(file, args = [], flags = []) {
  * Runs one step. With `quiet` its output appears only if it fails. A step that prints nothing for `silenceMs` is ended,
  * first by SIGTERM, and counts as failed.
  */
-export async function runStep({ name, args, command = process.execPath, env = {}, quiet = false, silenceMs = 180_000 }) {
+export async function runStep({
+  name,
+  args,
+  command = process.execPath,
+  env = {},
+  quiet = false,
+  silenceMs = 180_000,
+}) {
   const started = performance.now();
   let output = "";
   const code = await new Promise((resolve) => {
@@ -80,7 +87,9 @@ export async function runSteps(steps, width = 1) {
   if (failed.length === 0) {
     process.stderr.write(`postern: all ${results.length} steps passed (${seconds} s)\n`);
   } else {
-    process.stderr.write(`postern: error: ${failed.length} of ${results.length} steps failed: ${failed.join(", ")} (${seconds} s)\n`);
+    process.stderr.write(
+      `postern: error: ${failed.length} of ${results.length} steps failed: ${failed.join(", ")} (${seconds} s)\n`,
+    );
     process.exitCode = 1;
   }
 }
