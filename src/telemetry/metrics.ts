@@ -1,6 +1,7 @@
 /** The gateway's metrics, in Prometheus' terms; docs/reference/metrics.md is made from the same table. */
 
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
+import { CheapHistogram, type HistogramSeries } from "./histogram.ts";
 
 /** How a request ended, as the `outcome` label says it. */
 export type Outcome = "allowed" | "denied" | "rejected" | "failed";
@@ -35,45 +36,49 @@ export interface Readings {
   policy(): { revision: string; engine: string } | null;
 }
 
-/** One process's metrics. */
+/** One process's metrics. What a request touches is counted in plain numbers, which are put in Prometheus' form when asked for. */
 export class Metrics {
   readonly registry: Registry = new Registry();
-  readonly #requests = new Map<string, Counter.Internal>();
-  readonly #upstream = new Map<string, Histogram.Internal<"operation">>();
-  readonly #counters: Readonly<Record<"requests" | "faults" | "reloads" | "refreshes", Counter>>;
-  readonly #upstreamHistogram: Histogram<"operation">;
-  readonly #decision: Histogram;
-  readonly #request: Readonly<Record<Outcome, Histogram.Internal<"outcome">>>;
-  readonly #inFlight: Gauge;
-  readonly #connections: Gauge;
+  /** Requests by operation, then by outcome. */
+  readonly #requests = new Map<string, Record<Outcome, number>>();
+  readonly #faults: Counter;
+  readonly #reloads: Counter;
+  readonly #refreshes: Counter;
+  readonly #decision: HistogramSeries;
+  readonly #upstream: CheapHistogram;
+  readonly #request: Readonly<Record<Outcome, HistogramSeries>>;
+  #inFlight = 0;
+  #connections = 0;
 
   constructor() {
-    this.#counters = {
-      requests: this.#counter("postern_requests_total"),
-      faults: this.#counter("postern_policy_faults_total"),
-      reloads: this.#counter("postern_resources_reloads_total"),
-      refreshes: this.#counter("postern_credentials_refreshes_total"),
-    };
-    this.#decision = this.#histogram("postern_decision_seconds");
-    this.#upstreamHistogram = this.#histogram("postern_upstream_seconds");
+    this.#counter("postern_requests_total", (counter) => {
+      counter.reset();
+      for (const [operation, outcomes] of this.#requests) {
+        for (const [outcome, count] of Object.entries(outcomes)) if (count > 0) counter.inc({ operation, outcome }, count);
+      }
+    });
+    this.#faults = this.#counter("postern_policy_faults_total");
+    this.#reloads = this.#counter("postern_resources_reloads_total");
+    this.#refreshes = this.#counter("postern_credentials_refreshes_total");
+    this.#decision = this.#histogram("postern_decision_seconds").series();
+    this.#upstream = this.#histogram("postern_upstream_seconds");
     const request = this.#histogram("postern_request_seconds");
     this.#request = {
-      allowed: request.labels("allowed"),
-      denied: request.labels("denied"),
-      rejected: request.labels("rejected"),
-      failed: request.labels("failed"),
+      allowed: request.series("allowed"),
+      denied: request.series("denied"),
+      rejected: request.series("rejected"),
+      failed: request.series("failed"),
     };
-    this.#inFlight = this.#gauge("postern_requests_in_flight");
-    this.#connections = this.#gauge("postern_connections");
+    this.#gauge("postern_requests_in_flight", (gauge) => gauge.set(this.#inFlight));
+    this.#gauge("postern_connections", (gauge) => gauge.set(this.#connections));
   }
 
   /** Connects the gauges whose values live elsewhere. */
   observe(readings: Readings): void {
-    const expiry = this.#gauge("postern_credentials_expiry_seconds", (gauge) => {
+    this.#gauge("postern_credentials_expiry_seconds", (gauge) => {
       gauge.reset();
       for (const { role, expiresInSeconds } of readings.credentials()) gauge.labels(role).set(expiresInSeconds);
     });
-    expiry.reset();
     this.#gauge("postern_audit_queue_events", (gauge) => gauge.set(readings.audit().queue));
     this.#gauge("postern_audit_healthy", (gauge) => gauge.set(readings.audit().healthy ? 1 : 0));
     this.#gauge("postern_policy_info", (gauge) => {
@@ -84,18 +89,17 @@ export class Metrics {
   }
 
   requestBegan(): void {
-    this.#inFlight.inc();
+    this.#inFlight++;
   }
 
   requestEnded(operation: string, outcome: Outcome, seconds: number): void {
-    this.#inFlight.dec();
-    const key = `${operation} ${outcome}`;
-    let counter = this.#requests.get(key);
-    if (counter === undefined) {
-      counter = this.#counters.requests.labels(operation, outcome);
-      this.#requests.set(key, counter);
+    this.#inFlight--;
+    let outcomes = this.#requests.get(operation);
+    if (outcomes === undefined) {
+      outcomes = { allowed: 0, denied: 0, rejected: 0, failed: 0 };
+      this.#requests.set(operation, outcomes);
     }
-    counter.inc();
+    outcomes[outcome]++;
     this.#request[outcome].observe(seconds);
   }
 
@@ -104,53 +108,46 @@ export class Metrics {
   }
 
   upstreamAnswered(operation: string, seconds: number): void {
-    let histogram = this.#upstream.get(operation);
-    if (histogram === undefined) {
-      histogram = this.#upstreamHistogram.labels(operation);
-      this.#upstream.set(operation, histogram);
-    }
-    histogram.observe(seconds);
+    this.#upstream.series(operation).observe(seconds);
   }
 
   policyFault(code: string): void {
-    this.#counters.faults.labels(code).inc();
+    this.#faults.labels(code).inc();
   }
 
   resourcesReloaded(outcome: "loaded" | "refused"): void {
-    this.#counters.reloads.labels(outcome).inc();
+    this.#reloads.labels(outcome).inc();
   }
 
   credentialsRefreshed(outcome: "ok" | "failed"): void {
-    this.#counters.refreshes.labels(outcome).inc();
+    this.#refreshes.labels(outcome).inc();
   }
 
   connectionOpened(): void {
-    this.#connections.inc();
+    this.#connections++;
   }
 
   connectionClosed(): void {
-    this.#connections.dec();
+    this.#connections--;
   }
 
-  #counter(name: keyof typeof METRICS): Counter {
-    const { help, labels } = METRICS[name];
-    return new Counter({ name, help, labelNames: [...labels], registers: [this.registry] });
+  #counter(name: keyof typeof METRICS, collect?: (counter: Counter) => void): Counter {
+    const counter: Counter = new Counter({ ...this.#common(name), ...(collect === undefined ? {} : { collect: () => collect(counter) }) });
+    return counter;
   }
 
-  #histogram(name: keyof typeof METRICS): Histogram {
-    const { help, labels } = METRICS[name];
-    return new Histogram({ name, help, labelNames: [...labels], buckets: BUCKETS, registers: [this.registry] });
-  }
-
-  #gauge(name: keyof typeof METRICS, collect?: (gauge: Gauge) => void): Gauge {
-    const { help, labels } = METRICS[name];
-    const gauge: Gauge = new Gauge({
-      name,
-      help,
-      labelNames: [...labels],
-      registers: [this.registry],
-      ...(collect === undefined ? {} : { collect: () => collect(gauge) }),
-    });
+  #gauge(name: keyof typeof METRICS, collect: (gauge: Gauge) => void): Gauge {
+    const gauge: Gauge = new Gauge({ ...this.#common(name), collect: () => collect(gauge) });
     return gauge;
+  }
+
+  #histogram(name: keyof typeof METRICS): CheapHistogram {
+    const { help, labels } = METRICS[name];
+    return new CheapHistogram({ name, help, bounds: BUCKETS, label: labels[0], registry: this.registry });
+  }
+
+  #common(name: keyof typeof METRICS): { name: string; help: string; labelNames: string[]; registers: Registry[] } {
+    const { help, labels } = METRICS[name];
+    return { name, help, labelNames: [...labels], registers: [this.registry] };
   }
 }
