@@ -48,6 +48,8 @@ export interface Connection {
   readonly ip: string;
   /** The session that is on record for this connection; set by the gateway with the first request. */
   session?: ConnectionSession;
+  /** True when the connection has ended, so that a request which outlives it does not begin a session without an end. */
+  ended?: boolean;
 }
 
 /** The first value of a header, by its lower-case name. */

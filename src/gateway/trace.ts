@@ -63,8 +63,13 @@ export class Trace {
    */
   async end(outcome: RequestOutcome): Promise<void> {
     const { recorder } = this.#services;
-    if (this.#intent !== undefined) await recorder.finish(this.#intent, outcome);
-    else await recorder.record({ event: "db.session.dynamodb.request", ...this.#facts(), ...outcome });
+    const written =
+      this.#intent !== undefined
+        ? recorder.finish(this.#intent, outcome)
+        : recorder.record({ event: "db.session.dynamodb.request", ...this.#facts(), ...outcome });
+    const { connection } = this.#exchange;
+    if (connection.ended === true) endSession(this.#services, connection);
+    await written;
   }
 
   /** Notes why the request is refused, so that its event names the decision id and the reason even when policy was not asked. */
@@ -123,7 +128,7 @@ function sessionOf(
     db_user,
     db_uri,
   });
-  if (known !== undefined) endSession(services, connection);
+  recordSessionEnd(services, connection);
   connection.session = { audit: session, startedAt: services.clock.now() };
   // Not awaited: it stands in the chain before the request's own line, whose fate is awaited.
   services.recorder
@@ -137,8 +142,13 @@ function sessionOf(
   return session;
 }
 
-/** Puts the end of a connection's session on record, if it began. */
+/** Puts the end of a closed connection's session on record, if it began. */
 export function endSession(services: GatewayServices, connection: Connection): void {
+  connection.ended = true;
+  recordSessionEnd(services, connection);
+}
+
+function recordSessionEnd(services: GatewayServices, connection: Connection): void {
   const { session } = connection;
   if (session === undefined) return;
   delete connection.session;

@@ -12,6 +12,7 @@ import type { FixedListener } from "../../src/gateway/listener.ts";
 import type { Upstream } from "../../src/gateway/ports.ts";
 import { endSession } from "../../src/gateway/trace.ts";
 import { refuseUnparsable } from "../../src/gateway/unparsable.ts";
+import type { ServeTimeouts } from "../../src/platform/ports.ts";
 import { thisPlatform } from "../../src/platform/this-platform.ts";
 import type { PolicyBundle } from "../../src/policy/bundle.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
@@ -28,6 +29,8 @@ export interface TestGatewayOptions {
   readonly postern?: string;
   /** Another upstream than the sandbox's DynamoDB. */
   readonly uri?: string;
+  /** Bounds on clients, in milliseconds. */
+  readonly timeouts?: Partial<ServeTimeouts>;
   readonly listener?: Partial<Pick<FixedListener, "user" | "database" | "dbUser">>;
 }
 
@@ -45,6 +48,8 @@ export interface TestGateway {
   raw(bytes: string | Uint8Array): Promise<string>;
   /** The audit log so far. */
   audit(): Record<string, unknown>[];
+  /** Requests under way, as the metric says it. */
+  inFlight(): Promise<number>;
   /** The one request event with this decision id. */
   eventOf(decisionId: string | null | undefined): Record<string, unknown>;
   /** Stops accepting, as at SIGTERM; `close()` may follow. */
@@ -114,6 +119,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   if (listener === undefined || address === undefined) throw new Error("The test configuration has no listener");
   const { services } = gateway;
   const listening = await platform.listen(gatewayApp(services, listener), address, {
+    ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
     onDisconnection: (connection) => endSession(services, connection),
     onUnparsable: (connection, reason) => refuseUnparsable(services, listener, connection, reason),
   });
@@ -136,6 +142,10 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
     raw: (bytes) => raw(port, bytes),
     audit: () => auditOf(join(directory, "data", "audit")),
+    async inFlight() {
+      const metric = await services.metrics.registry.getSingleMetric("postern_requests_in_flight")?.get();
+      return metric?.values[0]?.value ?? Number.NaN;
+    },
     eventOf(decisionId) {
       const events = auditOf(join(directory, "data", "audit")).filter(
         ({ event, decision }) => event === "db.session.dynamodb.request" && (decision as { id?: string } | null)?.id === decisionId,
