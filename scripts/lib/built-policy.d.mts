@@ -12,3 +12,6 @@ export function buildPolicy(options: {
   readonly root?: string;
   readonly say?: (line: string) => void;
 }): Promise<{ readonly output: string; readonly revision: string; readonly built: boolean }>;
+
+/** Whether the build below `root` is of the sources as they are now, by the compiler that made it. */
+export function isBuildCurrent(root: string): Promise<boolean>;

@@ -16,18 +16,10 @@ export async function buildPolicy({ opa, root = PROJECT, say = () => undefined }
   const capabilities = join(policies, "capabilities.json");
   const output = join(root, "build", "policy", "bundle.tar.gz");
   const sources = await readSources(policies);
-  const others = [capabilities, ...(await filesBelow(join(policies, "schemas")))];
-  const revision = keyOf([
-    `opa ${opa.version}`,
-    ...sources.flatMap(({ name, text }) => [name, text]),
-    ...(await Promise.all(others.map((path) => readFile(path)))),
-    ...(await Promise.all(
-      ["built-policy.mjs", "compile-policy.mjs"].map((name) => readFile(join(PROJECT, "scripts", "lib", name))),
-    )),
-  ]);
-  if ((await revisionAt(output)) === revision) return { output, revision, built: false };
+  const revision = await revisionOf(root, opa.version);
+  if ((await manifestAt(output))?.revision === revision) return { output, revision, built: false };
   say(`Building the policy with OPA ${opa.version} (${opa.from})`);
-  const bundle = await compilePolicy({ opa: opa.path, sources, capabilities, revision });
+  const bundle = await compilePolicy({ opa: opa.path, sources, capabilities, revision, opaVersion: opa.version });
   const wasm = membersOf(bundle).get("policy.wasm");
   if (wasm === undefined || !WebAssembly.validate(wasm))
     throw new Error("OPA built a policy that WebAssembly refuses as invalid");
@@ -36,10 +28,30 @@ export async function buildPolicy({ opa, root = PROJECT, say = () => undefined }
   return { output, revision, built: true };
 }
 
-async function revisionAt(path) {
+/** Whether the build below `root` is of the sources as they are now, by the compiler that made it. */
+export async function isBuildCurrent(root) {
+  const manifest = await manifestAt(join(root, "build", "policy", "bundle.tar.gz"));
+  return manifest !== undefined && manifest.revision === (await revisionOf(root, manifest.metadata?.opa));
+}
+
+/** The digest of all that goes into the policy. */
+async function revisionOf(root, opaVersion) {
+  const policies = join(root, "policies");
+  const others = [join(policies, "capabilities.json"), ...(await filesBelow(join(policies, "schemas")))];
+  return keyOf([
+    `opa ${opaVersion}`,
+    ...(await readSources(policies)).flatMap(({ name, text }) => [name, text]),
+    ...(await Promise.all(others.map((path) => readFile(path)))),
+    ...(await Promise.all(
+      ["built-policy.mjs", "compile-policy.mjs"].map((name) => readFile(join(PROJECT, "scripts", "lib", name))),
+    )),
+  ]);
+}
+
+async function manifestAt(path) {
   try {
     const manifest = membersOf(await readFile(path)).get(".manifest");
-    return manifest && JSON.parse(manifest.toString()).revision;
+    return manifest && JSON.parse(manifest.toString());
   } catch {
     return undefined;
   }

@@ -21,6 +21,8 @@ export function compilePolicy(options: {
   /** Path of the capabilities file; without it, all of OPA's builtins compile, also those that only fail at run time. */
   readonly capabilities?: string;
   readonly revision: string;
+  /** Written into the manifest, so that the build can be told from one of other sources later. */
+  readonly opaVersion?: string;
   readonly entrypoints?: readonly string[];
 }): Promise<Buffer<ArrayBuffer>>;
 

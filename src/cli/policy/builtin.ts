@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { isBuildCurrent } from "../../../scripts/lib/built-policy.mjs";
 import { PosternError } from "../../base/errors.ts";
 import { loadBundle, type PolicyBundle } from "../../policy/bundle.ts";
 
@@ -14,16 +15,27 @@ export interface BuiltinSources {
   readonly capabilities: string;
 }
 
-/** The compiled built-in policy. @throws PosternError `policy_not_built`, or as `loadBundle` does */
+/** The compiled built-in policy. @throws PosternError `policy_not_built`, `policy_stale`, or as `loadBundle` does */
 export async function loadBuiltinBundle(from: string = import.meta.url): Promise<PolicyBundle> {
   // `npm test` and `npm run demo` build to build/, and know when it is out of date; a package has dist/.
   const places = [join("build", "policy", "bundle.tar.gz"), join("dist", "policy", "bundle.tar.gz")];
   for (const root of parentsOf(from)) {
     const found = places.map((place) => join(root, place)).find((path) => existsSync(path));
-    if (found !== undefined) return await loadBundle(found);
+    if (found !== undefined) {
+      if (found.startsWith(join(root, "build"))) await requireCurrent(root);
+      return await loadBundle(found);
+    }
     if (existsSync(join(root, "package.json"))) break;
   }
   throw new PosternError("policy_not_built", "Cannot load the built-in policy: it has not been compiled", {
+    hint: "node scripts/setup.mjs",
+  });
+}
+
+/** In a checkout somebody may have changed the sources since: what runs must be what they read. */
+async function requireCurrent(root: string): Promise<void> {
+  if (await isBuildCurrent(root)) return;
+  throw new PosternError("policy_stale", "Cannot load the built-in policy: its sources have changed since it was compiled", {
     hint: "node scripts/setup.mjs",
   });
 }
