@@ -97,6 +97,27 @@ function edit(request: ReceivedRequest, change: (headers: Record<string, string>
   return { ...request, rawHeaders: Object.entries(headers).flat() };
 }
 
+/** A signature that holds, over headers and for a day of one's choice, which no library would make. */
+function forged(day: string, signedHeaders: readonly string[]): ReceivedRequest {
+  const values: Record<string, string> = { host: "127.0.0.1", "x-amz-date": "20261122T120000Z" };
+  const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
+  const hmac = (key: string | Uint8Array, text: string): Buffer => createHmac("sha256", key).update(text).digest();
+  const names = signedHeaders.join(";");
+  const lines = signedHeaders.map((name) => `${name}:${values[name] ?? ""}`);
+  const canonical = ["POST", "/", "", ...lines, "", names, hash("{}")].join("\n");
+  const scope = `${day}/us-east-1/dynamodb/aws4_request`;
+  const key = hmac(hmac(hmac(hmac("AWS4user-secret", day), "us-east-1"), "dynamodb"), "aws4_request");
+  const toSign = ["AWS4-HMAC-SHA256", values["x-amz-date"], scope, hash(canonical)].join("\n");
+  const signature = hmac(key, toSign).toString("hex");
+  const authorization = `AWS4-HMAC-SHA256 Credential=AKIAUSER/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+  return {
+    method: "POST",
+    url: "/",
+    rawHeaders: [...Object.entries(values).flat(), "authorization", authorization],
+    body: Buffer.from("{}"),
+  };
+}
+
 function faultOf(request: ReceivedRequest, changed: Partial<VerifyOptions<KnownKey>> = {}): string {
   const verified = verifySignature(request, { ...options, ...changed });
   return verified.ok ? "none" : verified.fault;
@@ -216,6 +237,12 @@ describe("verifySignature()", () => {
     );
     strictEqual(faultOf(authorization("AWS4-HMAC-SHA256 SignedHeaders=host, Signature=0")), "IncompleteSignature");
     strictEqual(faultOf(edit(request, (headers) => (headers["x-amz-date"] = "yesterday"))), "IncompleteSignature");
+  });
+
+  it("refuses a good signature that leaves the host out or is scoped to another day", () => {
+    strictEqual(faultOf(forged("20261122", ["host", "x-amz-date"])), "none");
+    strictEqual(faultOf(forged("20261122", ["x-amz-date"])), "InvalidSignature");
+    strictEqual(faultOf(forged("20261121", ["host", "x-amz-date"])), "InvalidSignature");
   });
 
   it("refuses signatures in the query string", async () => {
