@@ -91,10 +91,17 @@ function answerHeaders(response: UpstreamResponse, decisionId: string): Record<s
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(response.headers)) {
     if (value === undefined || HOP_BY_HOP.has(name)) continue;
-    headers[name] = typeof value === "string" ? value : value.join(", ");
+    headers[name] = joined(value);
   }
+  // What the answer itself says is for its own connection only.
+  const { connection } = response.headers;
+  if (connection !== undefined) for (const name of joined(connection).toLowerCase().split(",")) delete headers[name.trim()];
   headers[DECISION_HEADER] = decisionId;
   return headers;
+}
+
+function joined(value: string | readonly string[]): string {
+  return typeof value === "string" ? value : value.join(", ");
 }
 
 function requestIdOf(response: UpstreamResponse): string | null {

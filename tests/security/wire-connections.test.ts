@@ -112,7 +112,10 @@ describe("one connection", () => {
       .audit()
       .slice(before)
       .filter(({ event }) => event === "db.session.dynamodb.request");
-    assert.deepEqual(events.map(({ outcome }) => outcome).sort(), ["completed", "rejected"]);
+    assert.deepEqual(
+      events.map(({ outcome }) => String(outcome)).toSorted((one, other) => one.localeCompare(other)),
+      ["completed", "rejected"],
+    );
   });
 
   it("records a body that breaks HTTP's rules as one rejected request of its operation", async () => {
@@ -193,12 +196,12 @@ describe("one connection", () => {
       await eventually(() => ends() === before + 1);
     }
     await eventually(() => {
-      const sids = (name: string): unknown[] =>
+      const sids = (name: string): string[] =>
         gateway
           .audit()
           .filter(({ event }) => event === name)
-          .map(({ sid }) => sid)
-          .sort();
+          .map(({ sid }) => String(sid))
+          .toSorted((one, other) => one.localeCompare(other));
       assert.deepEqual(sids("db.session.end"), sids("db.session.start"));
       return true;
     });
