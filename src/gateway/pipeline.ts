@@ -9,7 +9,7 @@ import { refusalAnswer } from "./answers.ts";
 import { authenticate } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { enforce } from "./enforce.ts";
-import { placeOf, policyInput } from "./facts.ts";
+import { policyInput } from "./facts.ts";
 import { assume, send, signed } from "./forward.ts";
 import { fulfil } from "./fulfil.ts";
 import { printable, readHead } from "./head.ts";
@@ -30,7 +30,7 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
     const operation = knownOperation(head.target, trace);
     const body = await readBody(exchange, head);
     const request = parsed(operation, body, services, trace);
-    const accesses = understood(() => accessesOf(request, placeOf(caller.database)));
+    const accesses = understood(() => accessesOf(request, caller.facts.place));
 
     const decision = (trace.decision = state.policy.decide(
       policyInput(caller, accesses, {
@@ -85,13 +85,17 @@ async function recorded(write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (cause) {
-    throw new Refusal(
-      "audit_unavailable",
-      "The request was not sent because the audit log cannot be written now",
-      "AccessDeniedException",
-      { cause },
-    );
+    throw notRecorded(cause);
   }
+}
+
+function notRecorded(cause?: unknown): Refusal {
+  return new Refusal(
+    "audit_unavailable",
+    "The request was not sent because the audit log cannot be written now",
+    "AccessDeniedException",
+    { cause },
+  );
 }
 
 /** Ends a request that gets no answer of DynamoDB's. */
@@ -101,16 +105,20 @@ async function refuse(services: GatewayServices, trace: Trace, problem: unknown)
   const outcome = outcomeOf(refusal);
   trace.refused(refusal);
   trace.count(outcome);
-  await trace
-    .end({
+  try {
+    await trace.end({
       outcome: refusal.code === "client_gone" ? "aborted" : outcome,
       status_code: answer.status,
       aws_request_id: null,
       latency_us: trace.elapsedUs,
       response: null,
-    })
-    .catch(() => services.log.error({ decision: trace.decisionId }, "A refused request could not be recorded"));
-  return answer;
+    });
+    return answer;
+  } catch {
+    services.log.error({ decision: trace.decisionId }, "A refused request could not be recorded");
+    // What policy says is not told without a record of it: denied and allowed look alike until there is one.
+    return outcome === "denied" ? refusalAnswer(notRecorded(), trace.decisionId) : answer;
+  }
 }
 
 function outcomeOf(refusal: Refusal): "denied" | "rejected" | "failed" {

@@ -29,6 +29,8 @@ export interface TestGatewayOptions {
   readonly postern?: string;
   /** Another upstream than the sandbox's DynamoDB. */
   readonly uri?: string;
+  /** Called with the directory before anything is opened in it. */
+  readonly prepare?: (directory: string) => void;
   /** Bounds on clients, in milliseconds. */
   readonly timeouts?: Partial<ServeTimeouts>;
   readonly listener?: Partial<Pick<FixedListener, "user" | "database" | "dbUser">>;
@@ -96,6 +98,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const sandbox = await startSandbox();
   await sandbox.seed([ORDERS]);
   const directory = mkdtempSync(join(tmpdir(), "postern-test-"));
+  options.prepare?.(directory);
   const resources = join(directory, "resources");
   mkdirSync(resources);
   writeFileSync(join(resources, "all.yaml"), options.resources ?? ALICE_MAY_NEARLY_EVERYTHING);
