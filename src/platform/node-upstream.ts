@@ -13,13 +13,15 @@ import {
 export interface UpstreamOptions {
   /** Connections to one origin; requests wait for one when all are busy. */
   readonly connections?: number;
+  /** Requests that wait for a connection, to all origins together; one more is refused at once. */
+  readonly waiting?: number;
   /** Milliseconds to a connection, TLS included. */
   readonly connectTimeout?: number;
   /** Milliseconds to the head of an answer. */
   readonly headersTimeout?: number;
   /** Milliseconds between two pieces of an answer. */
   readonly bodyTimeout?: number;
-  /** PEM certificates to trust besides the system's, for an upstream with a certificate of one's own. */
+  /** PEM certificates to trust instead of the system's, for an upstream with a certificate of one's own. */
   readonly ca?: string;
 }
 
@@ -27,8 +29,11 @@ export interface UpstreamOptions {
 export class NodeUpstream implements Upstream {
   readonly #pools = new Map<string, Pool>();
   readonly #options: Pool.Options;
+  readonly #mayWait: number;
+  #waiting = 0;
 
   constructor(options: UpstreamOptions = {}) {
+    this.#mayWait = options.waiting ?? 4096;
     this.#options = {
       connections: options.connections ?? 256,
       pipelining: 1,
@@ -50,8 +55,16 @@ export class NodeUpstream implements Upstream {
       this.#pools.set(origin, pool);
     }
     const chosen = pool;
+    if (departure.gone) return Promise.reject(new UpstreamError("unreachable", "The client went away"));
+    if (this.#waiting >= this.#mayWait) {
+      return Promise.reject(
+        new UpstreamError("unreachable", `${this.#waiting} requests wait for a connection already`),
+      );
+    }
+    this.#waiting += 1;
     return new Promise((resolve, reject) => {
-      chosen.dispatch({ method: "POST", path: "/", headers, body }, new AnswerHandler(departure, resolve, reject));
+      const handler = new AnswerHandler(departure, { waited: () => (this.#waiting -= 1), resolve, reject });
+      chosen.dispatch({ method: "POST", path: "/", headers, body }, handler);
     });
   }
 
@@ -62,31 +75,37 @@ export class NodeUpstream implements Upstream {
   }
 }
 
+interface AnswerEvents {
+  /** The request waits no more for a connection. Once. */
+  waited(): void;
+  resolve(response: UpstreamResponse): void;
+  reject(error: Error): void;
+}
+
 /** Receives one answer: whole when it is small, as a stream that pauses the socket when it is not. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #departure: Departure;
-  readonly #resolve: (response: UpstreamResponse) => void;
-  readonly #reject: (error: Error) => void;
+  readonly #events: AnswerEvents;
   #controller: Dispatcher.DispatchController | undefined;
   #started = false;
+  #settled = false;
   #status = 0;
   #headers: UpstreamResponse["headers"] = {};
   #chunks: Uint8Array[] = [];
   #size = 0;
   #stream: ChunkQueue | undefined;
-  readonly #abort = (): void => this.#controller?.abort(new Error("The client went away"));
 
-  constructor(departure: Departure, resolve: (response: UpstreamResponse) => void, reject: (error: Error) => void) {
+  constructor(departure: Departure, events: AnswerEvents) {
     this.#departure = departure;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#events = events;
+    departure.onGone(() => this.#leave());
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    if (!this.#started && !this.#settled) this.#events.waited();
     this.#started = true;
-    if (this.#departure.gone) this.#abort();
-    else this.#departure.onGone(this.#abort);
+    if (this.#departure.gone) this.#leave();
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: UpstreamResponse["headers"]): void {
@@ -115,18 +134,32 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     }
     const [only] = this.#chunks;
     const body = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.#size);
-    this.#resolve({ status: this.#status, headers: this.#headers, body });
+    this.#events.resolve({ status: this.#status, headers: this.#headers, body });
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     this.#controller = undefined;
+    if (this.#settled) return;
+    if (!this.#started) this.#events.waited();
     const wrapped = new UpstreamError(
       this.#started ? "broken" : "unreachable",
       this.#started ? "The upstream broke off" : "The upstream cannot be reached",
       { cause: error },
     );
-    if (this.#stream === undefined) this.#reject(wrapped);
+    if (this.#stream === undefined) this.#events.reject(wrapped);
     else this.#stream.fail(wrapped);
+  }
+
+  /** The client has gone: its request is taken back, or its answer broken off. */
+  #leave(): void {
+    const reason = new Error("The client went away");
+    if (this.#controller !== undefined) this.#controller.abort(reason);
+    else if (!this.#started && !this.#settled) {
+      // It still waits for a connection. When it gets one it is aborted before anything is sent.
+      this.#settled = true;
+      this.#events.waited();
+      this.#events.reject(new UpstreamError("unreachable", "The client went away", { cause: reason }));
+    }
   }
 
   #startStream(): void {
@@ -139,7 +172,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     for (const chunk of this.#chunks) stream.push(chunk);
     this.#chunks = [];
     this.#stream = stream;
-    this.#resolve({ status: this.#status, headers: this.#headers, body: stream });
+    this.#events.resolve({ status: this.#status, headers: this.#headers, body: stream });
   }
 }
 

@@ -12,9 +12,10 @@ export interface StubUpstream {
   close(): Promise<void>;
 }
 
-/** Answers each whole request. What the handler throws is thrown at the test. */
+/** Answers each whole request, on `port` or a free one. What the handler throws is thrown at the test. */
 export async function stubHttp(
   answer: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void | Promise<void>,
+  port = 0,
 ): Promise<StubUpstream> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -22,7 +23,7 @@ export async function stubHttp(
     request.on("end", () => void answer(request, response, Buffer.concat(chunks)));
     request.on("error", () => undefined);
   });
-  return await listening(server);
+  return await listening(server, port);
 }
 
 /** Hands each connection to the test; `onConnection` runs before anything is read. */
@@ -35,13 +36,13 @@ export async function stubTcp(onConnection: (socket: Socket) => void): Promise<S
   );
 }
 
-async function listening(server: Server): Promise<StubUpstream> {
+async function listening(server: Server, port = 0): Promise<StubUpstream> {
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
