@@ -130,6 +130,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       },
     };
   } catch (error) {
+    await Promise.all(stopped.map(async (stop) => stop()));
     await recorder.close().catch(() => undefined);
     throw error;
   }
@@ -199,15 +200,15 @@ class Reloader {
         "Policy and resources are in force",
       );
       const source = this.#config.policy.bundle ?? "built-in";
-      await recorder.record({ event: "postern.policy.activated", code: "PPO01I", revision: policy.revision, source });
-      if (change.resources === undefined) return;
-      const counts = { role: directory.roles().length, user: directory.users().length, lock: directory.locks().length, db: databases.size };
-      await recorder.record({
-        event: "postern.resources.loaded",
-        code: "PRS01I",
-        revision: change.resources.digest,
-        source: this.#config.postern.resources ?? "built-in",
-        counts,
+      const activation = [recorder.record({ event: "postern.policy.activated", code: "PPO01I", revision: policy.revision, source })];
+      if (change.resources !== undefined) {
+        const counts = { role: directory.roles().length, user: directory.users().length, lock: directory.locks().length, db: databases.size };
+        const loaded = { revision: change.resources.digest, source: this.#config.postern.resources ?? "built-in", counts };
+        activation.push(recorder.record({ event: "postern.resources.loaded", code: "PRS01I", ...loaded }));
+      }
+      // What is in force is in force: without a record of it nothing is forwarded, and no lock may wait for one.
+      await Promise.all(activation).catch((error: unknown) => {
+        log.error({ revision: policy.revision, error: messageOf(error) }, "A change of policy or resources could not be recorded");
       });
     });
     this.#last = activated.catch(() => undefined);
