@@ -4,6 +4,7 @@ import { roleArn } from "../aws/arn.ts";
 import type { Database } from "../aws/database.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Principal } from "../identity/principal.ts";
+import { type CallerFacts, callerFacts } from "./facts.ts";
 import type { FixedListener } from "./listener.ts";
 import { Refusal } from "./refusal.ts";
 import type { GatewayState } from "./state.ts";
@@ -14,6 +15,8 @@ export interface Caller {
   readonly database: Database;
   /** The chosen AWS role, as a full ARN of the database's account. */
   readonly awsRoleArn: string;
+  /** What policy is told of it, frozen: the same objects in every question of this caller. */
+  readonly facts: CallerFacts;
 }
 
 /**
@@ -22,16 +25,28 @@ export interface Caller {
  * @throws Refusal `user_unknown`, `database_unknown`, `locked` or `db_user_invalid`
  */
 export function authenticate(listener: FixedListener, state: GatewayState): Caller {
-  const principal = state.directory.principalOf(listener.user);
-  if (principal === undefined) throw denied("user_unknown", `The user "${listener.user}" is not defined`);
   const lock = state.directory.lockOf(listener.user);
   if (lock !== undefined) {
     const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
     throw denied("locked", `The user "${listener.user}" is locked${because}`);
   }
+  const known = callers.get(state)?.get(listener);
+  if (known !== undefined) return known;
+  const caller = callerOf(listener, state);
+  const ofState = callers.get(state) ?? new Map<FixedListener, Caller>();
+  callers.set(state, ofState.set(listener, caller));
+  return caller;
+}
+
+/** Callers by state and listener. Both are immutable, so it is derived from them alone and goes when they go. */
+const callers = new WeakMap<GatewayState, Map<FixedListener, Caller>>();
+
+function callerOf(listener: FixedListener, state: GatewayState): Caller {
+  const principal = state.directory.principalOf(listener.user);
+  if (principal === undefined) throw denied("user_unknown", `The user "${listener.user}" is not defined`);
   const database = state.databases.get(listener.database);
   if (database === undefined) throw denied("database_unknown", `The database "${listener.database}" is not defined`);
-  return { principal, database, awsRoleArn: awsRoleOf(listener.dbUser, database) };
+  return { principal, database, awsRoleArn: awsRoleOf(listener.dbUser, database), facts: callerFacts(principal, database) };
 }
 
 function awsRoleOf(dbUser: string, database: Database): string {

@@ -53,14 +53,13 @@ export async function signed(
     body,
     credentials,
   });
+  // Not signed: they change how the answer travels and what CloudTrail shows, never what is done.
+  const headers: Record<string, string> = signedHeaders;
+  headers["accept-encoding"] = head.acceptEncoding ?? "identity";
+  headers["user-agent"] = userAgent(head.userAgent);
   return {
     origin,
-    headers: {
-      ...signedHeaders,
-      // Not signed: they change how the answer travels and what CloudTrail shows, never what is done.
-      "accept-encoding": head.acceptEncoding ?? "identity",
-      "user-agent": userAgent(head.userAgent),
-    },
+    headers,
     body,
     departure,
   };
@@ -102,8 +101,11 @@ function refusesCredentials({ status, body }: UpstreamResponse): boolean {
   return /#(?:UnrecognizedClientException|ExpiredTokenException|InvalidClientTokenId)"/.test(Buffer.from(body).toString("latin1", 0, 512));
 }
 
+const VISIBLE = /^[\x21-\x7e][\x20-\x7e]*$/;
+
 function userAgent(client: string): string {
   // Visible ASCII only: anything else could end the header.
+  if (VISIBLE.test(client)) return `${client} postern`;
   return `${client.replace(/[^\x20-\x7e]/g, "?")} postern`.trimStart();
 }
 

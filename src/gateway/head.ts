@@ -92,6 +92,7 @@ function refuseStrangers(seen: ReadonlyMap<string, string>, listener: FixedListe
 }
 
 function contentTypeOf(value: string | undefined): RequestHead["contentType"] {
+  if (value === "application/x-amz-json-1.0") return value;
   const [type = "", ...parameters] = (value ?? "").split(";").map((part) => part.trim().toLowerCase());
   // The body is read as UTF-8 in any case, so saying so changes nothing; any other parameter might.
   const harmless = parameters.every((parameter) => parameter === "charset=utf-8" || parameter === 'charset="utf-8"');

@@ -24,6 +24,8 @@ export class Engine {
   readonly #fuel: bigint;
   readonly #entrypoints: Readonly<Record<string, number>>;
   #instance: PolicyInstance | undefined;
+  /** JSON of frozen members of inputs: the user and the database are the same in every question of a session. */
+  readonly #texts = new WeakMap<object, string>();
   /** Set by the self-test, before the engine is in force. */
   path: EnginePath = "direct";
 
@@ -51,13 +53,14 @@ export class Engine {
   }
 
   /**
-   * Evaluates `entrypoint` and returns the result set: `[{ result }]`, or `[]` when it is undefined.
+   * Evaluates `entrypoint` and returns the result set: `[{ result }]`, or `[]` when it is undefined. A member of the input
+   * that is frozen must be frozen all the way down: its text is kept.
    *
    * @throws EvaluationFault; a fresh instance is then in place for the next caller.
    */
   evaluate(input: object, entrypoint: number, options: { path?: EnginePath; fuel?: bigint } = {}): unknown {
     const fuel = options.fuel ?? this.#fuel;
-    const text = inputText(input);
+    const text = this.#inputText(input);
     const instance = this.#ready();
     try {
       if ((options.path ?? this.path) === "fallback") return instance.evaluateByPackage(input, entrypoint, fuel);
@@ -70,6 +73,26 @@ export class Engine {
         ? thrown
         : new EvaluationFault("policy_failed", "policy answered with something that is not JSON", thrown);
     }
+  }
+
+  /** The input as JSON, when it is fit to enter the policy's memory. */
+  #inputText(input: object): string {
+    let text = "";
+    for (const [name, value] of Object.entries(input)) {
+      const member = this.#memberText(value);
+      if (member !== undefined) text += `${text === "" ? "" : ","}"${name}":${member}`;
+    }
+    if (text.length > MAX_INPUT_CHARS) throw new EvaluationFault("policy_failed", "the input is too long");
+    return `{${text}}`;
+  }
+
+  #memberText(value: unknown): string | undefined {
+    if (typeof value !== "object" || value === null) return fitText(value);
+    const known = this.#texts.get(value);
+    if (known !== undefined) return known;
+    const text = fitText(value);
+    if (Object.isFrozen(value) && text !== undefined) this.#texts.set(value, text);
+    return text;
   }
 
   #ready(): PolicyInstance {
@@ -94,13 +117,12 @@ const MAX_DEPTH = 16;
 /** Longer than any input of ours: 100 accesses with keys of 2 KB that are all escapes. */
 const MAX_INPUT_CHARS = 4 * 1024 * 1024;
 
-/** The input as JSON, when it is fit to enter the policy's memory. */
-function inputText(input: object): string {
-  if (deeperThan(MAX_DEPTH, input)) throw new EvaluationFault("policy_failed", "the input is nested too deep");
-  const text = JSON.stringify(input);
-  if (text.length > MAX_INPUT_CHARS) throw new EvaluationFault("policy_failed", "the input is too long");
+/** A member of the input as JSON, when it is well formed and not too deep; undefined for what JSON leaves out. */
+function fitText(value: unknown): string | undefined {
+  if (deeperThan(MAX_DEPTH, value)) throw new EvaluationFault("policy_failed", "the input is nested too deep");
+  const text = JSON.stringify(value) as string | undefined;
   // JSON.stringify writes a lone surrogate, and nothing else, as \ud800 to \udfff; OPA's parser would throw at it.
-  if (text.includes("\\ud") && LONE_SURROGATE.test(text)) {
+  if (text?.includes("\\ud") === true && LONE_SURROGATE.test(text)) {
     throw new EvaluationFault("policy_failed", "the input holds text that is not well-formed Unicode");
   }
   return text;
