@@ -118,6 +118,41 @@ describe("invariant 4: the event is on record before the answer's last byte", ()
     });
   }
 
+  for (const [what, bytes, comes] of [
+    ["nothing of a small answer", 100, 0],
+    ["all of a streamed answer but its last piece", 1024 * 1024, 512 * 1024],
+  ] as const) {
+    it(`${what} leaves while its event waits to be written`, async () => {
+      size = bytes;
+      const { recorder } = gateway.gateway.services;
+      const finish = recorder.finish.bind(recorder);
+      let release = (): void => undefined;
+      const asked = new Promise<void>((resolve) => {
+        recorder.finish = async (uid, outcome) => {
+          resolve();
+          await new Promise<void>((go) => (release = go));
+          await finish(uid, outcome);
+        };
+      });
+      const client = await RawClient.open(gateway.port);
+      try {
+        await client.write(requestBytes({ operation: "Scan", body: '{"TableName":"orders"}' }));
+        await asked;
+        // Time enough for whatever was let go to arrive: others are served meanwhile.
+        for (let at = 0; at < 20; at++)
+          assert.equal((await gateway.call("DeleteTable", { TableName: "orders" })).status, 400);
+        await client.until((received) => payload(received) >= comes);
+        assert.ok(payload(client.received) < bytes, "the answer was let go");
+        release();
+        assert.equal((await client.mustAnswer()).body.length, bytes);
+      } finally {
+        release();
+        recorder.finish = finish;
+        client.destroy();
+      }
+    });
+  }
+
   it("and a streamed answer whose event cannot be written breaks off before its end", async () => {
     size = 300_000;
     const client = await RawClient.open(gateway.port);
@@ -227,6 +262,12 @@ describe("invariant 4: a disk that is full", () => {
     }
   });
 });
+
+/** How many bytes of the stub's body are among those received, heads and sizes of chunks left out. */
+function payload(received: Buffer): number {
+  const head = received.indexOf("\r\n\r\n");
+  return head < 0 ? 0 : received.subarray(head).filter((byte) => byte === 120).length;
+}
 
 /** Mounts one mebibyte of memory as a disk; returns how to unmount it, or `undefined` where that is not allowed. */
 function mountSmallDisk(path: string): (() => void) | undefined {

@@ -96,7 +96,17 @@ export const ORDERS = {
 /** Starts sandbox and gateway; close it when done. */
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const sandbox = await startSandbox();
-  await sandbox.seed([ORDERS]);
+  try {
+    await sandbox.seed([ORDERS]);
+    return await startBefore(sandbox, options);
+  } catch (error) {
+    // What stays open keeps the process of all tests from ending.
+    await sandbox.close();
+    throw error;
+  }
+}
+
+async function startBefore(sandbox: Sandbox, options: TestGatewayOptions): Promise<TestGateway> {
   const directory = mkdtempSync(join(tmpdir(), "postern-test-"));
   options.prepare?.(directory);
   const resources = join(directory, "resources");
