@@ -1,7 +1,8 @@
 /** The load bench: CPU per request and latency of each way to DynamoDB, in one run, alternating, printed as ratios. */
 
-import { fork, type ChildProcess } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { fork, type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { cpus, release } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -46,6 +47,8 @@ interface Subject {
   readonly name: string;
   readonly port: number;
   readonly process: ChildProcess | undefined;
+  /** Not a program of ours: read from outside. */
+  readonly foreign?: boolean;
 }
 
 interface Round {
@@ -65,6 +68,8 @@ const subjects: Subject[] = [
   await start("Postern without policy", BUILT, [origin, "without-policy"]),
   await start("Postern", BUILT, [origin, "whole"]),
 ];
+const peer = process.env["SIGV4_PROXY_BIN"];
+if (peer !== undefined) subjects.push(await startSigv4Proxy(peer, upstream.port));
 const rounds = new Map<string, Round[]>(subjects.map(({ name }) => [name, []]));
 for (const subject of subjects) await drive(subject.port, REQUEST, SETTINGS.connections, SETTINGS.warmUp);
 for (let round = 0; round < SETTINGS.rounds; round++) {
@@ -144,9 +149,48 @@ async function start(name: string, file: string, args: readonly string[]): Promi
   return { name, port, process: child };
 }
 
+/** aws-sigv4-proxy, when its program is at hand: it signs, knows no caller, asks no policy and keeps no record. */
+async function startSigv4Proxy(program: string, upstreamPort: number): Promise<Subject> {
+  const port = await freePort();
+  const child = spawn(
+    program,
+    [`--port=127.0.0.1:${port}`, `--host=127.0.0.1:${upstreamPort}`, "--upstream-url-scheme=http", "--name=dynamodb", "--region=us-east-1"],
+    { env: { ...process.env, AWS_ACCESS_KEY_ID: "AKIABENCH", AWS_SECRET_ACCESS_KEY: "bench", AWS_REGION: "us-east-1" }, stdio: "ignore" },
+  );
+  for (let attempt = 0; attempt < 50 && !(await answers(port)); attempt++) await new Promise((done) => setTimeout(done, 100));
+  return { name: "aws-sigv4-proxy", port, process: child, foreign: true };
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once("error", () => done(false));
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((done) => {
+    const probe = createServer();
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => done(port));
+    });
+  });
+}
+
+/** What Linux says of a process that is not ours to ask: CPU in ticks of 10 ms, memory in pages of 4 KiB. */
+function readForeign(pid: number): Reading {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ").map(Number);
+  return { served: 0, cpu: { user: (fields[11] ?? 0) * 10_000, system: (fields[12] ?? 0) * 10_000 }, rss: (fields[21] ?? 0) * 4096 };
+}
+
 function read(subject: Subject): Promise<Reading> {
   const { process: child } = subject;
   if (child === undefined) return Promise.reject(new Error("Nothing to read"));
+  if (subject.foreign === true) return Promise.resolve(readForeign(child.pid ?? 0));
   const answer = message<Reading>(child);
   child.send("read");
   return answer;

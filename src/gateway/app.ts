@@ -58,7 +58,7 @@ function departureOf(signal: AbortSignal): Departure {
     get gone() {
       return signal.aborted;
     },
-    onGone: (callback) => signal.addEventListener("abort", callback, { once: true }),
+    onGone: (listener) => signal.addEventListener("abort", () => listener.clientGone(), { once: true }),
   };
 }
 

@@ -3,8 +3,7 @@
 import { accessesOf } from "../dynamodb/accesses.ts";
 import { operationOf, type Operation } from "../dynamodb/catalogue.ts";
 import { RequestError } from "../dynamodb/request-error.ts";
-import { redactedBody } from "../dynamodb/redact.ts";
-import { type DynamoRequest, parseRequest } from "../dynamodb/request.ts";
+import { parseRequest } from "../dynamodb/request.ts";
 import { refusalAnswer } from "./answers.ts";
 import { authenticate } from "./authenticate.ts";
 import { readBody } from "./body.ts";
@@ -29,7 +28,7 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
     const head = readHead(exchange, listener);
     const operation = knownOperation(head.target, trace);
     const body = await readBody(exchange, head);
-    const request = parsed(operation, body, services, trace);
+    const request = (trace.request = understood(() => parseRequest(operation, body)));
     const accesses = understood(() => accessesOf(request, caller.facts.place));
 
     const decision = (trace.decision = state.policy.decide(
@@ -63,12 +62,6 @@ function knownOperation(target: string, trace: Trace): Operation {
   }
   trace.operation = operation.name;
   return operation;
-}
-
-function parsed(operation: Operation, body: Uint8Array, services: GatewayServices, trace: Trace): DynamoRequest {
-  const request = understood(() => parseRequest(operation, body));
-  trace.body = () => redactedBody(request, services.redact);
-  return request;
 }
 
 /** What the request model does not understand without doubt is the client's mistake, in DynamoDB's words. */

@@ -3,6 +3,8 @@
 import { newId } from "../base/ids.ts";
 import { AuditSession } from "../audit/session.ts";
 import type { AuditDecision, RequestFacts, RequestOutcome } from "../audit/event.ts";
+import { redactedBody } from "../dynamodb/redact.ts";
+import type { DynamoRequest } from "../dynamodb/request.ts";
 import type { Decision } from "../policy/decision.ts";
 import type { Caller } from "./authenticate.ts";
 import { pathOf } from "./head.ts";
@@ -28,8 +30,8 @@ export class Trace {
   #refusal: Refusal | undefined;
   /** The policy revision that the request met. */
   revision = "";
-  /** Makes the redacted body when an event needs it. */
-  body: (() => unknown) | undefined;
+  /** What the request says, once it is understood: an event shows it redacted. */
+  request: DynamoRequest | undefined;
   /** The intent's uid, once it is on record: the event must repeat it. */
   #intent: string | undefined;
 
@@ -88,7 +90,7 @@ export class Trace {
       target: this.target,
       method: this.#exchange.method.slice(0, 32),
       path: pathOf(this.#exchange.target).slice(0, 256),
-      body: this.body?.() ?? null,
+      body: this.request === undefined ? null : redactedBody(this.request, this.#services.redact),
       decision: this.#decisionFacts(),
     };
   }

@@ -2,7 +2,7 @@
 
 import { newId } from "../base/ids.ts";
 import type { GatewayApp } from "../gateway/app.ts";
-import { type Departure, type Upstream, UpstreamError, type UpstreamRequest, type UpstreamResponse, WHOLE_BODY_BYTES } from "../gateway/ports.ts";
+import { type Departure, type DepartureListener, type Upstream, UpstreamError, type UpstreamRequest, type UpstreamResponse, WHOLE_BODY_BYTES } from "../gateway/ports.ts";
 import type { ListenAddress, Listening, Platform, ServeOptions } from "./ports.ts";
 
 /** As much of Deno as is used here; its own types are not at hand when Node's compiler reads this. */
@@ -31,7 +31,7 @@ class DenoUpstream implements Upstream {
     headers.set("accept-encoding", "identity");
     const slow = new AbortController();
     const giveUp = setTimeout(() => slow.abort(), HEADERS_TIMEOUT);
-    request.departure.onGone(() => slow.abort());
+    request.departure.onGone({ clientGone: () => slow.abort() });
     try {
       const response = await fetch(`${request.origin}/`, {
         method: "POST",
@@ -87,17 +87,17 @@ async function listenOnDeno(app: GatewayApp, address: ListenAddress, options: Se
 
 function departureOf(completed: Promise<void>): Departure {
   let gone = false;
-  let callback = (): void => undefined;
+  let listener: DepartureListener | undefined;
   completed.catch(() => {
     gone = true;
-    callback();
+    listener?.clientGone();
   });
   return {
     get gone() {
       return gone;
     },
     onGone: (wanted) => {
-      callback = wanted;
+      listener = wanted;
     },
   };
 }

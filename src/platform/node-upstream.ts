@@ -3,6 +3,7 @@
 import { Pool, type Dispatcher } from "undici";
 import {
   type Departure,
+  type DepartureListener,
   type Upstream,
   UpstreamError,
   type UpstreamRequest,
@@ -83,7 +84,7 @@ interface AnswerEvents {
 }
 
 /** Receives one answer: whole when it is small, as a stream that pauses the socket when it is not. */
-class AnswerHandler implements Dispatcher.DispatchHandler {
+class AnswerHandler implements Dispatcher.DispatchHandler, DepartureListener {
   readonly #departure: Departure;
   readonly #events: AnswerEvents;
   #controller: Dispatcher.DispatchController | undefined;
@@ -98,14 +99,14 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   constructor(departure: Departure, events: AnswerEvents) {
     this.#departure = departure;
     this.#events = events;
-    departure.onGone(() => this.#leave());
+    departure.onGone(this);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     if (!this.#started && !this.#settled) this.#events.waited();
     this.#started = true;
-    if (this.#departure.gone) this.#leave();
+    if (this.#departure.gone) this.clientGone();
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: UpstreamResponse["headers"]): void {
@@ -151,7 +152,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   /** The client has gone: its request is taken back, or its answer broken off. */
-  #leave(): void {
+  clientGone(): void {
     const reason = new Error("The client went away");
     if (this.#controller !== undefined) this.#controller.abort(reason);
     else if (!this.#started && !this.#settled) {
