@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { after, before, describe, it } from "node:test";
+import { after, afterEach, before, describe, it } from "node:test";
 import { verifyAudit } from "../../src/audit/verify.ts";
 import { PosternError } from "../../src/base/errors.ts";
 import type { Upstream } from "../../src/gateway/ports.ts";
@@ -185,20 +185,24 @@ describe("invariant 4: without an audit log nothing is sent", () => {
   });
   after(() => gateway.close());
 
-  /** Breaks the log under the recorder, as an unmounted or full disk would; returns how to heal it. */
-  function breakLog(): () => void {
-    const { recorder } = gateway.gateway.services;
-    const [begin, finish, record] = [recorder.begin, recorder.finish, recorder.record].map((method) =>
-      method.bind(recorder),
-    );
+  /** Breaks the log under the recorder, as an unmounted or full disk would. */
+  function breakLog(): void {
     const fail = (): Promise<never> =>
       Promise.reject(new PosternError("audit_unavailable", "injected: /secret/path ENOSPC"));
-    Object.assign(recorder, { begin: fail, finish: fail, record: fail });
-    return () => void Object.assign(recorder, { begin, finish, record });
+    Object.assign(gateway.gateway.services.recorder, { begin: fail, finish: fail, record: fail });
   }
 
+  function heal(): void {
+    for (const method of ["begin", "finish", "record"])
+      Reflect.deleteProperty(gateway.gateway.services.recorder, method);
+  }
+  afterEach(() => {
+    onSent = () => undefined;
+    heal();
+  });
+
   it("an allowed request is denied audit_unavailable, and the next one after it heals is served", async () => {
-    const heal = breakLog();
+    breakLog();
     sent = 0;
     const { status, body } = await gateway.call("GetItem", GET);
     assert.deepEqual([status, body["__type"], sent], [400, "com.amazon.coral.service#AccessDeniedException", 0]);
@@ -208,7 +212,7 @@ describe("invariant 4: without an audit log nothing is sent", () => {
   });
 
   it("what policy said of a denied request is not told without a record of it", async () => {
-    const heal = breakLog();
+    breakLog();
     const denied = await gateway.call("DeleteTable", { TableName: "orders" });
     const allowed = await gateway.call("GetItem", GET);
     heal();
@@ -220,11 +224,8 @@ describe("invariant 4: without an audit log nothing is sent", () => {
   });
 
   it("a log that breaks while DynamoDB executes gives 500, and no success", async () => {
-    let heal = (): void => undefined;
-    onSent = () => (heal = breakLog());
+    onSent = breakLog;
     const { status, body } = await gateway.call("GetItem", GET);
-    onSent = () => undefined;
-    heal();
     assert.deepEqual([status, body["__type"]], [500, "com.amazonaws.dynamodb.v20120810#InternalServerError"]);
     assert.equal(body["Item"], undefined);
   });

@@ -18,7 +18,8 @@ describe("a gateway that is told to stop", () => {
   beforeEach(async () => {
     waiting = [];
     stub = await stubHttp((_, response) => void waiting.push(response));
-    gateway = await startTestGateway({ uri: stub.url });
+    // Nothing but the drain may end a connection.
+    gateway = await startTestGateway({ uri: stub.url, timeouts: { keepAlive: LONG_MS, silence: LONG_MS } });
   });
   afterEach(async () => {
     await gateway.close();
@@ -41,17 +42,21 @@ describe("a gateway that is told to stop", () => {
     assert.deepEqual(outcomes(), ["completed"]);
   });
 
-  it("ends connections between two requests, and such as never said anything, at once", async () => {
-    const [used, silent] = [await RawClient.open(gateway.port), await RawClient.open(gateway.port)];
-    await used.write(REQUEST);
-    await eventually(() => waiting.length === 1);
-    waiting[0]?.end("{}");
-    assert.equal((await used.mustAnswer()).headers["connection"], "keep-alive");
-    await gateway.drain(LONG_MS);
-    await Promise.all([used.closed, silent.closed]);
-  });
+  it(
+    "ends connections between two requests, and such as never said anything, at once",
+    { timeout: 30_000 },
+    async () => {
+      const [used, silent] = [await RawClient.open(gateway.port), await RawClient.open(gateway.port)];
+      await used.write(REQUEST);
+      await eventually(() => waiting.length === 1);
+      waiting[0]?.end("{}");
+      assert.equal((await used.mustAnswer()).headers["connection"], "keep-alive");
+      await gateway.drain(LONG_MS);
+      await Promise.all([used.closed, silent.closed]);
+    },
+  );
 
-  it("ends a connection whose answer had begun before, when it is whole", async () => {
+  it("ends a connection whose answer had begun before, when it is whole", { timeout: 30_000 }, async () => {
     const client = await RawClient.open(gateway.port);
     await client.write(SCAN);
     await eventually(() => waiting.length === 1);
