@@ -2,7 +2,7 @@
 
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../base/clock.ts";
-import { AwsCredentials } from "./aws-credentials.ts";
+import type { AwsCredentials } from "./aws-credentials.ts";
 import { AwsError } from "./errors.ts";
 
 /** What a cache is made of. `R` is what a fetch needs to know. */

@@ -1,7 +1,7 @@
 /** The AWS SDK's own Signature Version 4 signer, hashing with this runtime's crypto. */
 
 import { SignatureV4 } from "@smithy/signature-v4";
-import { createHash, createHmac, type Hash, type Hmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import type { AwsCredentials } from "./aws-credentials.ts";
 
 /** Any request that Signature Version 4 can sign. */
@@ -60,7 +60,7 @@ export async function signWithSmithy(
 
 /** The hash that the SDK's signer asks for: with a key it is an HMAC. */
 class NodeSha256 {
-  #hash: Hash | Hmac;
+  #hash: Started;
   readonly #secret: Parameters<typeof toBytes>[0] | undefined;
 
   constructor(secret?: Parameters<typeof toBytes>[0]) {
@@ -81,7 +81,10 @@ class NodeSha256 {
   }
 }
 
-function started(secret: Parameters<typeof toBytes>[0] | undefined): Hash | Hmac {
+/** A hash or an HMAC under way. */
+type Started = ReturnType<typeof createHash> | ReturnType<typeof createHmac>;
+
+function started(secret: Parameters<typeof toBytes>[0] | undefined): Started {
   return secret === undefined ? createHash("sha256") : createHmac("sha256", toBytes(secret));
 }
 

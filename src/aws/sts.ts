@@ -103,9 +103,9 @@ export class SdkSts implements Sts {
       const { Credentials } = await client.send(command, { abortSignal: AbortSignal.timeout(this.#timeouts.total) });
       const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = Credentials ?? {};
       if (
-        !AccessKeyId ||
-        !SecretAccessKey ||
-        !SessionToken ||
+        isAbsent(AccessKeyId) ||
+        isAbsent(SecretAccessKey) ||
+        isAbsent(SessionToken) ||
         Expiration === undefined ||
         Number.isNaN(Expiration.getTime())
       ) {
@@ -162,8 +162,9 @@ export class SdkSts implements Sts {
 
 function configuredEndpoint(env: Readonly<Record<string, string | undefined>>): string | undefined {
   if (env["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] === "true") return undefined;
-  const endpoint = env["AWS_ENDPOINT_URL_STS"] || env["AWS_ENDPOINT_URL"];
-  return endpoint === undefined || endpoint === "" ? undefined : endpoint;
+  const own = env["AWS_ENDPOINT_URL_STS"];
+  const endpoint = isAbsent(own) ? env["AWS_ENDPOINT_URL"] : own;
+  return isAbsent(endpoint) ? undefined : endpoint;
 }
 
 async function sdkChain(): Promise<OwnCredentials> {
@@ -182,4 +183,9 @@ async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Environments and XML have empty texts where they have nothing. */
+function isAbsent(text: string | undefined): text is "" | undefined {
+  return text === undefined || text === "";
 }

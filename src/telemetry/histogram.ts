@@ -45,8 +45,8 @@ interface HistogramValue {
 export class CheapHistogram {
   readonly name: string;
   readonly help: string;
-  readonly type: "histogram" = "histogram";
-  readonly aggregator: "sum" = "sum";
+  readonly type = "histogram" as const;
+  readonly aggregator = "sum" as const;
   readonly #bounds: readonly number[];
   readonly #label: string | undefined;
   readonly #series = new Map<string, HistogramSeries>();

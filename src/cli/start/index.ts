@@ -72,8 +72,9 @@ async function serveAlone(config: Config, where: ListenAddress | undefined, log:
   });
   try {
     running = await runGateway(config, { log, env: process.env, worker });
-    const { gateway, readiness } = running;
-    const letGo = worker === undefined ? undefined : answerParent(gateway.services.metrics.registry, readiness);
+    const { gateway } = running;
+    const ready = running.readiness.bind(running);
+    const letGo = worker === undefined ? undefined : answerParent(gateway.services.metrics.registry, ready);
     if (worker === undefined) log.info({ addresses: running.addresses }, "Ready");
     await running.stop(await stopped);
     letGo?.();

@@ -349,7 +349,7 @@ describe("CredentialSource renews", () => {
     await assert.rejects(source.credentialsFor(request()), coded("sts_unreachable"));
     sts.failure = undefined;
     sts.now += 10_000;
-    assert.ok(await source.credentialsFor(request()));
+    assert.ok((await source.credentialsFor(request())) instanceof AwsCredentials);
   });
 
   it("at most about once a second at first, then every four, while STS is down", async () => {
@@ -362,7 +362,7 @@ describe("CredentialSource renews", () => {
     assert.equal(sts.calls.length, 7);
     sts.failure = undefined;
     sts.now += 4000;
-    assert.ok(await source.credentialsFor(request()));
+    assert.ok((await source.credentialsFor(request())) instanceof AwsCredentials);
   });
 
   it("what the failed call was signed with, when AWS refuses that", async () => {
