@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { inspect } from "node:util";
+import { AwsCredentials } from "../../../src/aws/aws-credentials.ts";
 import {
   type CredentialRequest,
   CredentialSource,
