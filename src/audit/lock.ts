@@ -32,11 +32,6 @@ export function lockStream(directory: string, stream: string): Unlock {
   });
 }
 
-/** Whether a running process holds the lock of a stream. */
-export function isStreamLocked(directory: string, stream: string): boolean {
-  return isHeld(lockPathOf(directory, stream));
-}
-
 function lockPathOf(directory: string, stream: string): string {
   return join(directory, `${stream}.lock`);
 }

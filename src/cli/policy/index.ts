@@ -8,7 +8,7 @@ import { compileDirectory } from "./compile.ts";
 import { readUserPolicy, requireDirectory } from "./user-policy.ts";
 import { runOpa, withBuiltin } from "./wrap-opa.ts";
 
-export { builtinSources, loadBuiltinBundle } from "./builtin.ts";
+export { loadBuiltinBundle } from "./builtin.ts";
 export { compileDirectory } from "./compile.ts";
 
 /** The command with its sub-commands. */
