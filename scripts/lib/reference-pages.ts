@@ -1,0 +1,68 @@
+/** The reference pages that are made from tables of the sources: by file name, their text. */
+
+import { EVENTS } from "../../src/audit/events.ts";
+import { OPERATIONS } from "../../src/dynamodb/catalogue.ts";
+import { REASONS } from "../../src/policy/decision.ts";
+import { DIAGNOSTICS } from "../../src/telemetry/diagnostics.ts";
+import { METRICS } from "../../src/telemetry/metrics.ts";
+
+const MADE = (source: string): string => `\n<!-- Made from ${source} by \`npx tsx scripts/reference.ts\`. -->\n`;
+
+/** Every page, by its name below docs/reference/. */
+export function referencePages(): Readonly<Record<string, string>> {
+  return { "metrics.md": metrics(), "reasons.md": reasons(), "operations.md": operations() };
+}
+
+function metrics(): string {
+  const paths = Object.entries(DIAGNOSTICS).map(([path, meaning]) => `| \`${path}\` | ${meaning} |`);
+  const rows = Object.entries(METRICS).map(([name, { kind, labels, help }]) => `| \`${name}\` | ${kind} | ${labels.join(", ")} | ${help} |`);
+  return `# Diagnostics and metrics
+${MADE("src/telemetry")}
+\`postern start --diag-addr 127.0.0.1:3000\`, or \`postern: {diag_addr: …}\`, serves:
+
+| path | what it answers |
+|---|---|
+${paths.join("\n")}
+
+With \`workers\` above 1 the parent answers for all of them.
+
+| metric | kind | labels | meaning |
+|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+function reasons(): string {
+  const rows = Object.entries(REASONS).map(([code, meaning]) => `| \`${code}\` | ${meaning} |`);
+  return `# Reasons of denials
+${MADE("src/policy/decision.ts")}
+A denial carries one or more reasons: \`{"code", "message", "access", "role"}\`. The codes are a closed list; programs may
+rely on them, and people read the message.
+
+| code | meaning |
+|---|---|
+${rows.join("\n")}
+
+They stand in the message of the client's \`AccessDeniedException\` and in \`decision.reasons\` of the
+[audit event](../audit.md) (\`${Object.keys(EVENTS).find((name) => name.endsWith("dynamodb.request")) ?? ""}\`).
+`;
+}
+
+function operations(): string {
+  const rows = [...OPERATIONS]
+    .sort((one, other) => (one.target < other.target ? -1 : 1))
+    .map(({ target, level, actions, service }) => {
+      const [prefix = "", name = ""] = target.split(".");
+      return `| ${name} | ${prefix.startsWith("DynamoDBStreams") ? "streams" : service} | ${level} | ${actions.map((action) => `\`${action}\``).join(", ")} |`;
+    });
+  return `# Operations
+${MADE("src/dynamodb/catalogue.ts")}
+Every operation that Postern knows; any other is refused with \`UnknownOperationException\`. *Level* is AWS's access level, a word
+that \`actions\` of a role may use. *Actions* are what policy sees in \`accesses[].action\`: batches, transactions and PartiQL
+statements have one access for every table and kind of doing in them.
+
+| operation | service | level | actions |
+|---|---|---|---|
+${rows.join("\n")}
+`;
+}
