@@ -7,7 +7,7 @@ import { auditDirectoryOf } from "./audit/files.ts";
 import { CredentialSource } from "./aws/credentials.ts";
 import { type Database, type DatabaseSpec, resolveDatabase } from "./aws/database.ts";
 import { Signer } from "./aws/signer.ts";
-import { SdkSts } from "./aws/sts.ts";
+import { SdkSts, type Sts } from "./aws/sts.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
 import { formatAddress } from "./config/address.ts";
@@ -44,6 +44,8 @@ export interface ComposeOptions {
 export interface OpenGateway {
   readonly services: GatewayServices;
   readonly listeners: readonly FixedListener[];
+  /** Why the last change of policy or resources was refused; `null` when what the files say is in force. */
+  readonly refusedChange: string | null;
   /** Each part with `null`, or why it is not ready. */
   readiness(): Promise<Readiness>;
   /** Ends reloading, records the stop and closes what was opened. Listeners must have drained before. */
@@ -76,14 +78,12 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   const stopped: (() => Promise<void> | void)[] = [];
   try {
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
-    const sts = new SdkSts({ env });
     const credentials = new CredentialSource({
-      sts,
+      sts: counted(new SdkSts({ env }), metrics),
       clock,
       random: Math.random,
       env,
       onRefreshFailure: (error, role) => {
-        metrics.credentialsRefreshed("failed");
         log.warn({ role, error: error.message }, "Cannot renew the credentials of an AWS role; those at hand serve on");
       },
     });
@@ -106,17 +106,21 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     metrics.observe({
       credentials: () => credentials.ages().map(({ roleArn, secondsToExpiry }) => ({ role: roleArn, expiresInSeconds: secondsToExpiry })),
       audit: () => ({ queue: recorder.queueLength, healthy: recorder.healthy }),
-      policy: () => ({ revision: reloader.state.policy.revision, engine: reloader.state.policy.engine }),
+      policy: () => ({ revision: reloader.state.policy.revision, engine: reloader.state.policy.engine, refused: reloader.refused !== null }),
     });
     stopped.push(...reloader.watch(options.loadPolicy));
     await recorder.record({ event: "postern.service.start", code: "PSV01I", service: "db_service", version: options.version });
     return {
       services,
       listeners: listenersOf(config, reloader.state),
+      get refusedChange() {
+        return reloader.refused;
+      },
       async readiness() {
         const probe = await credentials.probe(reloader.state.databases.values());
         return {
-          policy: reloader.refused === null ? null : `the last change was refused: ${reloader.refused}`,
+          // A refused change does not make it unready: the last good state decides, and every replica has the same files.
+          policy: null,
           credentials: probe.ready ? null : "the gateway's own AWS credentials cannot be had",
           audit: recorder.healthy ? null : "the audit log cannot be written",
         };
@@ -134,6 +138,25 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     await recorder.close().catch(() => undefined);
     throw error;
   }
+}
+
+/** STS with its calls counted. */
+function counted(sts: Sts, metrics: Metrics): Sts {
+  return {
+    isOverridden: sts.isOverridden,
+    ownCredentials: () => sts.ownCredentials(),
+    async assumeRole(call) {
+      try {
+        const credentials = await sts.assumeRole(call);
+        metrics.credentialsRefreshed("ok");
+        return credentials;
+      } catch (error) {
+        metrics.credentialsRefreshed("failed");
+        throw error;
+      }
+    },
+    close: () => sts.close(),
+  };
 }
 
 /** Ends the audit streams of processes that are no more: intents without an event become events of unknown outcome. */

@@ -15,6 +15,7 @@ export const METRICS = {
   postern_requests_in_flight: { kind: "gauge", labels: [], help: "Requests that have begun and not ended" },
   postern_policy_faults_total: { kind: "counter", labels: ["code"], help: "Policy evaluations that ended in a fault and so in a denial" },
   postern_policy_info: { kind: "gauge", labels: ["revision", "engine"], help: "1 for the policy revision in force" },
+  postern_change_refused: { kind: "gauge", labels: [], help: "1 while the last change of policy or resources is refused and the state before it decides" },
   postern_resources_reloads_total: { kind: "counter", labels: ["outcome"], help: "Reloads of roles, users and databases" },
   postern_credentials_expiry_seconds: { kind: "gauge", labels: ["role"], help: "Seconds until the cached credentials of an AWS role expire" },
   postern_credentials_refreshes_total: { kind: "counter", labels: ["outcome"], help: "Calls of AssumeRole" },
@@ -33,7 +34,7 @@ const BUCKETS = [
 export interface Readings {
   credentials(): Iterable<{ role: string; expiresInSeconds: number }>;
   audit(): { queue: number; healthy: boolean };
-  policy(): { revision: string; engine: string } | null;
+  policy(): { revision: string; engine: string; refused: boolean } | null;
 }
 
 /** One process's metrics. What a request touches is counted in plain numbers, which are put in Prometheus' form when asked for. */
@@ -81,6 +82,7 @@ export class Metrics {
     });
     this.#gauge("postern_audit_queue_events", (gauge) => gauge.set(readings.audit().queue));
     this.#gauge("postern_audit_healthy", (gauge) => gauge.set(readings.audit().healthy ? 1 : 0));
+    this.#gauge("postern_change_refused", (gauge) => gauge.set(readings.policy()?.refused === true ? 1 : 0));
     this.#gauge("postern_policy_info", (gauge) => {
       gauge.reset();
       const policy = readings.policy();

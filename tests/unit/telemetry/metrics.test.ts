@@ -51,12 +51,13 @@ describe("Metrics", () => {
     metrics.observe({
       credentials: () => roles,
       audit: () => ({ queue: 4, healthy: false }),
-      policy: () => ({ revision: "r1", engine: "direct" }),
+      policy: () => ({ revision: "r1", engine: "direct", refused: true }),
     });
     const text = await metrics.registry.metrics();
     assert.match(text, /^postern_credentials_expiry_seconds\{role="arn:a"\} 30$/m);
     assert.match(text, /^postern_audit_queue_events 4$/m);
     assert.match(text, /^postern_audit_healthy 0$/m);
+    assert.match(text, /^postern_change_refused 1$/m);
     assert.match(text, /^postern_policy_info\{revision="r1",engine="direct"\} 1$/m);
     roles = [];
     assert.doesNotMatch(await metrics.registry.metrics(), /arn:a/);
