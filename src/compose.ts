@@ -16,6 +16,7 @@ import { loadResources, type Resources } from "./config/resources.ts";
 import { type Closer, watchPath } from "./config/watch-path.ts";
 import { watchResources } from "./config/watch-resources.ts";
 import { ACTIONS, EQUIVALENT_ACTIONS } from "./dynamodb/catalogue.ts";
+import { BodyBudget } from "./gateway/body-budget.ts";
 import type { FixedListener } from "./gateway/listener.ts";
 import type { Upstream } from "./gateway/ports.ts";
 import type { GatewayServices } from "./gateway/services.ts";
@@ -99,6 +100,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       signer,
       upstream: options.upstream,
       redact,
+      bodies: new BodyBudget(),
       clock,
       metrics,
       log,

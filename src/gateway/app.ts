@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { newId } from "../base/ids.ts";
 import { type FixedListener } from "./listener.ts";
 import { serve } from "./pipeline.ts";
-import { type Answer, BodyTooLarge, type Connection, type Departure, type Exchange } from "./ports.ts";
+import { type Answer, BodyTooLarge, type Connection, type Departure, type Exchange, NoRoom } from "./ports.ts";
 import type { GatewayServices } from "./services.ts";
 
 /** What a platform may hand to the app beside the `Request`. All of it is optional: a bare `app.request()` works too. */
@@ -49,7 +49,7 @@ function exchangeOf(request: Request, known: Pick<GatewayBindings, "connection" 
     headers,
     connection: known.connection ?? { id: newId(), ip: "" },
     departure: known.departure ?? departureOf(request.signal),
-    body: (limit) => readRequest(request, limit),
+    body: (limit, room) => readRequest(request, limit, room),
   };
 }
 
@@ -62,13 +62,14 @@ function departureOf(signal: AbortSignal): Departure {
   };
 }
 
-async function readRequest(request: Request, limit: number): Promise<Uint8Array> {
+async function readRequest(request: Request, limit: number, room: { take(bytes: number): boolean }): Promise<Uint8Array> {
   if (request.body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body) {
     size += chunk.byteLength;
     if (size > limit) throw new BodyTooLarge();
+    if (!room.take(chunk.byteLength)) throw new NoRoom();
     chunks.push(chunk);
   }
   const [only] = chunks;

@@ -2,7 +2,8 @@
 
 import { gunzip, inflate, type InputType, type Zlib, type ZlibOptions } from "node:zlib";
 import type { RequestHead } from "./head.ts";
-import { BodyBroken, BodyTooLarge, ClientGone, type Exchange } from "./ports.ts";
+import type { BodyLease } from "./body-budget.ts";
+import { BodyBroken, BodyTooLarge, ClientGone, type Exchange, NoRoom } from "./ports.ts";
 import { Refusal } from "./refusal.ts";
 
 /** DynamoDB's own limit, counted after decoding: 16 MiB. */
@@ -13,14 +14,15 @@ const decoders = { gzip: gunzip, deflate: inflate };
 /**
  * Reads and decodes the body. What it returns is what is judged, signed and sent.
  *
- * @throws Refusal when it is too large, breaks off, or does not decode to its last byte
+ * @throws Refusal when it is too large, there is no room for it, it breaks off, or does not decode to its last byte
  */
-export async function readBody(exchange: Exchange, head: RequestHead): Promise<Uint8Array> {
+export async function readBody(exchange: Exchange, head: RequestHead, lease: BodyLease): Promise<Uint8Array> {
   let raw: Uint8Array;
   try {
-    raw = await exchange.body(MAX_BODY_BYTES);
+    raw = await exchange.body(MAX_BODY_BYTES, lease);
   } catch (cause) {
     if (cause instanceof BodyTooLarge) throw tooLarge(true);
+    if (cause instanceof NoRoom) throw noRoom(cause);
     if (cause instanceof BodyBroken) {
       const why = `The body is not valid HTTP (${cause.reason})`;
       throw new Refusal("request_rejected", why, "SerializationException", { cause, unread: true });
@@ -29,6 +31,8 @@ export async function readBody(exchange: Exchange, head: RequestHead): Promise<U
     throw cause;
   }
   if (head.contentEncoding === "identity") return raw;
+  // How much it becomes is known only when it is decoded.
+  if (!lease.take(MAX_BODY_BYTES)) throw noRoom(undefined);
   try {
     return await decode(decoders[head.contentEncoding], raw);
   } catch (cause) {
@@ -57,6 +61,10 @@ function decode(decoder: Decoder, raw: Uint8Array): Promise<Uint8Array> {
       else reject(new Error(`${raw.byteLength - engine.bytesWritten} bytes follow the end`));
     });
   });
+}
+
+function noRoom(cause: unknown): Refusal {
+  return new Refusal("overloaded", "Too many large requests are under way", "ServiceUnavailable", { cause, unread: cause !== undefined });
 }
 
 function tooLarge(unread: boolean): Refusal {

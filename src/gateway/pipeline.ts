@@ -21,13 +21,14 @@ import { Trace } from "./trace.ts";
 /** Serves one exchange. It always answers: what is not forwarded is refused with a reason, and recorded. */
 export async function serve(services: GatewayServices, listener: FixedListener, exchange: Exchange): Promise<Answer> {
   const trace = new Trace(services, listener, exchange);
+  const lease = services.bodies.lease();
   try {
     const state = services.state();
     trace.revision = state.policy.revision;
     const caller = (trace.caller = authenticate(listener, state));
     const head = readHead(exchange, listener);
     const operation = knownOperation(head.target, trace);
-    const body = await readBody(exchange, head);
+    const body = await readBody(exchange, head, lease);
     const request = (trace.request = understood(() => parseRequest(operation, body)));
     const accesses = understood(() => accessesOf(request, caller.facts.place));
 
@@ -52,6 +53,8 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
     return await fulfil(services, trace, response);
   } catch (problem) {
     return await refuse(services, trace, problem);
+  } finally {
+    lease.end();
   }
 }
 

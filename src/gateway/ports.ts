@@ -16,9 +16,10 @@ export interface Exchange {
    *
    * @throws BodyTooLarge when it has more than `limit` bytes; nothing more of it is read then
    * @throws BodyBroken when what the client sends is no HTTP body, or comes too slowly
+   * @throws NoRoom when `room` has no more; nothing more of it is read then
    * @throws ClientGone when the client went away in the middle
    */
-  body(limit: number): Promise<Uint8Array>;
+  body(limit: number, room: { take(bytes: number): boolean }): Promise<Uint8Array>;
 }
 
 /**
@@ -125,6 +126,11 @@ export class BodyBroken extends Error {
     super(reason);
     this.reason = reason;
   }
+}
+
+/** All bodies under way together take too much memory. */
+export class NoRoom extends Error {
+  override readonly name: string = "NoRoom";
 }
 
 /** The client closed its connection before the exchange was over. */

@@ -6,6 +6,7 @@ import type { Signer } from "../aws/signer.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { BodyBudget } from "./body-budget.ts";
 import type { Upstream } from "./ports.ts";
 import type { GatewayState } from "./state.ts";
 
@@ -18,6 +19,8 @@ export interface GatewayServices {
   readonly upstream: Upstream;
   /** Makes values in bodies unreadable for the audit log, or leaves them, as configured. */
   readonly redact: (text: string) => string;
+  /** Memory for the bodies of all requests under way. */
+  readonly bodies: BodyBudget;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;

@@ -12,6 +12,7 @@ import {
   type Departure,
   type DepartureListener,
   type Exchange,
+  NoRoom,
 } from "../gateway/ports.ts";
 
 /** Answers up to this size are copied into the string of their head. */
@@ -131,10 +132,13 @@ export class NodeExchange implements Exchange, Departure {
     return this.#incoming.complete;
   }
 
-  body(limit: number): Promise<Uint8Array> {
+  body(limit: number, room: { take(bytes: number): boolean }): Promise<Uint8Array> {
     const incoming = this.#incoming;
     if (this.#broken !== undefined) return Promise.reject(new BodyBroken(this.#broken));
-    if (Number(incoming.headers["content-length"] ?? 0) > limit) return Promise.reject(new BodyTooLarge());
+    const declared = Number(incoming.headers["content-length"] ?? 0);
+    if (declared > limit) return Promise.reject(new BodyTooLarge());
+    // What is announced is taken at once, so that many do not begin what none can end.
+    if (!room.take(declared)) return Promise.reject(new NoRoom());
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let size = 0;
@@ -148,6 +152,9 @@ export class NodeExchange implements Exchange, Departure {
         if (size > limit) {
           incoming.pause();
           settle(() => reject(new BodyTooLarge()));
+        } else if (size > declared && !room.take(chunk.length)) {
+          incoming.pause();
+          settle(() => reject(new NoRoom()));
         } else chunks.push(chunk);
       };
       const onEnd = (): void => {
