@@ -32,7 +32,6 @@ const table: Readonly<Record<string, readonly string[]>> = {
 /** Packages that only some places may import; a place is a room or a file. */
 const packages: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^hono(\/|$)/, ["gateway", "control"]],
-  [/^@hono\/node-server/, ["platform"]],
   [/^@open-policy-agent\/opa-wasm$/, ["policy/wasm.ts"]],
   [/^@aws-sdk\/client-sts$/, ["aws"]],
   [/^@smithy\/signature-v4$/, ["aws"]],

@@ -3,7 +3,6 @@
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { GatewayApp } from "../gateway/app.ts";
 import { NodeClient } from "./node-client.ts";
 import type { ListenAddress, Listening, ServeOptions } from "./ports.ts";
@@ -31,11 +30,11 @@ export async function listenOnNode(app: GatewayApp, address: ListenAddress, opti
       exchange,
       send: async (answer) => {
         await exchange.send(answer);
-        return RESPONSE_ALREADY_SENT;
+        return SENT;
       },
     });
     Promise.resolve(served).then(
-      (response) => (response.headers.has(SENT) ? undefined : exchange.abandon()),
+      (response) => (response === SENT ? undefined : exchange.abandon()),
       () => exchange.abandon(),
     );
   };
@@ -99,7 +98,8 @@ export async function listenOnNode(app: GatewayApp, address: ListenAddress, opti
 
 /** What Hono routes by, which is nothing: the exchange beside it is what is judged, and no URL can be built of every target. */
 const ANY_REQUEST = new Request("http://localhost/", { method: "POST" });
-const [SENT = ""] = RESPONSE_ALREADY_SENT.headers.keys();
+/** What the app returns when the answer went out past it; anything else is an answer that nobody wrote. */
+const SENT = new Response(null);
 
 async function listenAt(server: Server, address: ListenAddress): Promise<void> {
   await new Promise<void>((resolve, reject) => {
