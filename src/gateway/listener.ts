@@ -15,7 +15,12 @@ export interface FixedListener {
 
 /** Whether a listener answers to a host name: loopback's own, or one that was configured. */
 export function answersTo(listener: FixedListener, name: string): boolean {
-  return name === "localhost" || name === "[::1]" || /^127(?:\.[0-9]{1,3}){3}$/.test(name) || listener.hosts.has(name);
+  return isLoopbackName(name) || listener.hosts.has(name);
+}
+
+/** Whether a host name, as `hostName` gives it, means this machine. */
+export function isLoopbackName(name: string): boolean {
+  return name === "localhost" || name === "[::1]" || /^127(?:\.[0-9]{1,3}){3}$/.test(name);
 }
 
 /**

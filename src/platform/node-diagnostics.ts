@@ -2,6 +2,7 @@
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { hostName, isLoopbackName } from "../gateway/listener.ts";
 import { diagnose, type DiagnosticsSources } from "../telemetry/diagnostics.ts";
 
 /** Serves health, readiness and metrics on `host:port` until closed. */
@@ -10,7 +11,13 @@ export async function serveDiagnostics(
   port: number,
   sources: DiagnosticsSources,
 ): Promise<{ address: string; close(): Promise<void> }> {
+  const onLoopback = isLoopbackName(host.includes(":") ? `[${host}]` : host);
   const server = createServer((request, response) => {
+    // A page in a browser may reach loopback under a name of its own, and must not read what runs here.
+    if (onLoopback && !isLoopbackName(hostName(request.headers.host ?? "") ?? "")) {
+      response.writeHead(403, { "content-type": "application/json" }).end('{"error":"this port does not answer to that host name"}\n');
+      return;
+    }
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
     diagnose(sources, request.method ?? "", path).then(
       ({ status, contentType, body }) => response.writeHead(status, { "content-type": contentType }).end(body),
