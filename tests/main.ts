@@ -1,6 +1,7 @@
 /**
- * Runs every test in one process: node --import tsx tests/main.ts [--scenario] [--shard=1/2] [part of a path …].
- * Files under tests/scenario run only with --scenario or when a part of their path is given; --shard takes every n-th file.
+ * Runs every test in one process: node --import tsx tests/main.ts [--scenario] [--quick] [--shard=1/2] [part of a path …].
+ * Files under tests/scenario run only with --scenario or when a part of their path is given; --quick leaves out what is
+ * named *.slow.test.ts; --shard takes every n-th file.
  */
 
 import { readdir } from "node:fs/promises";
@@ -10,6 +11,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const words = process.argv.slice(2);
 const filters = words.filter((word) => !word.startsWith("--"));
+const quick = words.includes("--quick");
 const withScenarios = words.includes("--scenario") || filters.some((filter) => filter.includes("scenario"));
 
 const shard = words.find((word) => word.startsWith("--shard="))?.slice("--shard=".length) ?? "1/1";
@@ -19,6 +21,7 @@ const files = (await readdir(folder, { recursive: true }))
   .map((file) => file.replaceAll("\\", "/"))
   .filter((file) => file.endsWith(".test.ts"))
   .filter((file) => withScenarios || !file.startsWith("scenario/"))
+  .filter((file) => !quick || !file.endsWith(".slow.test.ts"))
   .filter((file) => filters.length === 0 || filters.some((filter) => `tests/${file}`.includes(filter)))
   .sort()
   .filter((_, index) => index % of === which - 1);

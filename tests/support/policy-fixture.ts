@@ -2,11 +2,11 @@
 
 import { fileURLToPath } from "node:url";
 
-import { compilePolicy, readSources } from "../../scripts/lib/compile-policy.mjs";
-import { findOpa } from "../../scripts/lib/find-opa.mjs";
+import { readSources } from "../../scripts/lib/compile-policy.mjs";
 import type { PolicyData } from "../../src/policy/data.ts";
 import type { PolicyInput } from "../../src/policy/input.ts";
 import { parseBundle, type PolicyBundle } from "../../src/policy/bundle.ts";
+import { compileCached } from "./cached-policy.ts";
 
 const directory = fileURLToPath(new URL("policy-fixture", import.meta.url));
 const built = new Map<string, Promise<PolicyBundle>>();
@@ -75,11 +75,9 @@ export function fixtureInput(roles: readonly string[], table: string, id = "plai
 }
 
 async function compile(answers: Record<string, unknown>, rego: Record<string, string>): Promise<PolicyBundle> {
-  const opa = await findOpa();
   const sources = [...(await readSources(directory)), ...Object.entries(rego).map(([name, text]) => ({ name, text }))];
   const ids = ["conflict", "slow", "large", ...Object.keys(answers)];
-  const bundle = await compilePolicy({
-    opa: opa.path,
+  const bundle = await compileCached({
     sources,
     data: { postern: { fixture: { ids, answers } } },
     revision: "fixture",

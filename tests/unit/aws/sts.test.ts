@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, it } from "node:test";
+import { after, before, beforeEach, describe, it, mock } from "node:test";
 import { inspect } from "node:util";
 import { AwsCredentials } from "../../../src/aws/aws-credentials.ts";
 import { CredentialSource } from "../../../src/aws/credentials.ts";
@@ -108,7 +108,9 @@ describe("SdkSts", () => {
   for (const [code, status, expected, retryable, attempts] of answers) {
     it(`calls ${code} ${expected}, after ${attempts} of at most two attempts`, async () => {
       server.failure = { status, code, message: "User: arn:aws:iam::999999999999:user/ops is not authorized" };
-      const error = await failure();
+      // The SDK waits a random part of a second between two attempts: here none of it.
+      const chance = mock.method(Math, "random", () => 0);
+      const error = await failure().finally(() => chance.mock.restore());
       assert.deepEqual([error.code, error.retryable, server.attempts], [expected, retryable, attempts]);
       assert.match(error.message, new RegExp(`"${ROLE}" as "alice@example.com" in eu-west-1: .*${code}`));
       assert.doesNotMatch(`${error.message} ${error.hint}`, /999999999999/, "what STS says is for the cause alone");
@@ -150,17 +152,15 @@ describe("SdkSts", () => {
   });
 
   it("gives up on a server that does not answer, and on a chain that does not", async () => {
-    const never = () => Promise.resolve(() => new Promise<never>(() => {}));
-    sts = new SdkSts({
-      env: { AWS_ENDPOINT_URL_STS: server.url },
-      timeouts: { connect: 1000, attempt: 50, total: 2000 },
-      ownChain: never,
-    });
+    const env = { AWS_ENDPOINT_URL_STS: server.url };
+    sts = new SdkSts({ env, timeouts: { connect: 1000, attempt: 50, total: 10_000 } });
     server.failure = "hang";
     const error = await failure();
     assert.deepEqual([error.code, error.retryable, server.attempts], ["sts_unreachable", true, 2]);
+    const never = () => Promise.resolve(() => new Promise<never>(() => {}));
+    const waiting = new SdkSts({ env, timeouts: { connect: 1000, attempt: 1000, total: 50 }, ownChain: never });
     await assert.rejects(
-      sts.ownCredentials(),
+      waiting.ownCredentials(),
       (thrown: unknown) => thrown instanceof AwsError && thrown.code === "credentials_missing",
     );
   });

@@ -144,25 +144,28 @@ describe("redactedBody()", () => {
   });
 
   it("stays within its size for any request, and says that it was cut", () => {
-    const wide = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`attribute-${index}`, { S: "v" }]));
-    const long = { [`${"\u0001".repeat(60_000)}`]: { S: "v" }, b: { S: "v" } };
+    const item = (width: number): object =>
+      Object.fromEntries(Array.from({ length: width }, (_, index) => [`attribute-${index}`, { S: "v" }]));
+    const long = (length: number): object => ({ ["\u0001".repeat(length)]: { S: "v" }, b: { S: "v" } });
     const names = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`#${index}`, "\u0001".repeat(3000)]));
     for (const [name, body] of [
-      ["PutItem", { TableName: "orders", Item: wide }],
-      ["PutItem", { TableName: "orders", Item: long }],
+      ["PutItem", { TableName: "orders", Item: item(5000) }],
+      ["PutItem", { TableName: "orders", Item: long(60_000) }],
       ["GetItem", { TableName: "orders", Key: {}, ExpressionAttributeNames: names }],
       [
         "TransactWriteItems",
-        { TransactItems: Array.from({ length: 100 }, () => ({ Put: { TableName: "orders", Item: wide } })) },
+        // Each of them alone is too large.
+        { TransactItems: Array.from({ length: 100 }, () => ({ Put: { TableName: "orders", Item: item(500) } })) },
       ],
       ["PutResourcePolicy", { ResourceArn: "x", Policy: "p".repeat(100_000) }],
       [
         "BatchWriteItem",
-        { RequestItems: { orders: Array.from({ length: 25 }, () => ({ PutRequest: { Item: long } })) } },
+        { RequestItems: { orders: Array.from({ length: 25 }, () => ({ PutRequest: { Item: long(3000) } })) } },
       ],
     ] as const) {
+      const parsed = request(name, body);
       for (const limits of [{}, { bytes: 2000 }, { bytes: 600, values: 1 }] satisfies RedactLimits[]) {
-        const text = JSON.stringify(redactedBody(request(name, body), () => "0123456789abcdef", limits));
+        const text = JSON.stringify(redactedBody(parsed, () => "0123456789abcdef", limits));
         const size = Buffer.byteLength(text);
         assert.ok(size <= (limits.bytes ?? 8192), `${name}: ${size}`);
         assert.match(text, /…|\[truncated\]/);

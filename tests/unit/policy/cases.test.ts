@@ -5,11 +5,11 @@ import { before, describe, it } from "node:test";
 import * as opaWasm from "@open-policy-agent/opa-wasm";
 import * as z from "zod";
 
-import { compilePolicy, type PolicySource, readSources } from "../../../scripts/lib/compile-policy.mjs";
-import { findOpa } from "../../../scripts/lib/find-opa.mjs";
+import { type PolicySource, readSources } from "../../../scripts/lib/compile-policy.mjs";
 import { anchorOf, CASES_PAGE, casesPage, readCases, runnable } from "../../../scripts/policy-cases.ts";
 import { parseBundle } from "../../../src/policy/bundle.ts";
 import { REASONS } from "../../../src/policy/decision.ts";
+import { compileCached } from "../../support/cached-policy.ts";
 
 const policies = new URL("../../../policies/", import.meta.url).pathname;
 const files = await readCases();
@@ -28,14 +28,8 @@ interface Answer {
 type Policy = Awaited<ReturnType<typeof opaWasm.loadPolicy>>;
 
 async function loadPolicy(extra: readonly PolicySource[] = []): Promise<Policy> {
-  const opa = await findOpa();
   const sources = [...(await readSources(policies)), ...extra];
-  const bundle = await compilePolicy({
-    opa: opa.path,
-    sources,
-    capabilities: `${policies}capabilities.json`,
-    revision: "test",
-  });
+  const bundle = await compileCached({ sources, capabilities: `${policies}capabilities.json`, revision: "test" });
   const wasm = (await parseBundle(bundle, "test")).wasm.slice();
   assert.ok(WebAssembly.validate(wasm));
   return opaWasm.loadPolicy(wasm);
