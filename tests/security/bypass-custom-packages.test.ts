@@ -62,7 +62,13 @@ describe("a denial in a package of one's own", () => {
   });
 
   it("counts in every shape that is not a set of messages", async () => {
-    for (const deny of ["deny if true", "default deny := false", 'deny := {"a": true}', 'deny := "no"', "deny := [1]"]) {
+    for (const deny of [
+      "deny if true",
+      "default deny := false",
+      'deny := {"a": true}',
+      'deny := "no"',
+      "deny := [1]",
+    ]) {
       assert.equal(await allowedWith(`package postern.custom.odd\n\n${deny}\n`), false, deny);
     }
   });
