@@ -44,7 +44,7 @@ export const COPY_OPERATIONS: readonly OperationEntry[] = [
     name: "ExportTableToPointInTime",
     dataClass: "bulk",
     rules: [
-      rule("ExportTableToPointInTime", { kind: "name-or-arn", at: "TableArn", effects: ["Scan"] }),
+      rule("ExportTableToPointInTime", { kind: "name-or-arn", at: "TableArn", ...COPIED_TABLE }),
       rule("ExportTableToPointInTime", { kind: "bucket", at: "S3Bucket" }),
     ],
   },

@@ -38,7 +38,7 @@ export const ITEM_OPERATIONS: readonly OperationEntry[] = [
     name: "SearchVectors",
     service: "search",
     dataClass: "data_read",
-    rules: [rule("SearchVectors", { ...AT_TABLE, index: "IndexName" })],
+    rules: [rule("SearchVectors", { ...AT_TABLE, index: "IndexName", effects: ["Query", "Scan"] })],
   },
 ];
 

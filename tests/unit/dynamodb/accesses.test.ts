@@ -163,12 +163,17 @@ describe("accessesOf()", () => {
     refused("RestoreTableFromBackup", { BackupArn: backup, TargetTableName: ORDERS }, "ValidationException", /./);
   });
 
+  it("lets a denied Query or Scan reach a vector search, which returns items of the whole table", () => {
+    const [found] = accesses("SearchVectors", { TableName: "orders", IndexName: "vec", TopK: 3, SearchVector: [{ N: "1" }] });
+    assert.deepEqual(found?.effects, ["dynamodb:Query", "dynamodb:Scan"]);
+  });
+
   it("gives exports, imports and bulk loads the bucket as a resource that is no table (pitfall 54)", () => {
     const found = accesses("ExportTableToPointInTime", { TableArn: ORDERS, S3Bucket: "loot", S3Prefix: "a/b" });
     assert.deepEqual(
       found.map((each) => [each.table, each.arn, each.full_scan, each.effects]),
       [
-        ["orders", ORDERS, true, ["dynamodb:Scan"]],
+        ["orders", ORDERS, true, ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"]],
         [null, "arn:aws:s3:::loot/a/b", false, []],
       ],
     );
