@@ -13,6 +13,7 @@ const tests = !process.argv.includes("--static");
 const env = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" };
 const quiet = true;
 const spec = ["--test-reporter=spec"];
+const remembered = ["--incremental", "--tsBuildInfoFile", "build/types.tsbuildinfo"];
 const units = ["tests/unit/", "tests/contract/", "tests/architecture"];
 // Half of their time is waiting, for files and for children.
 const width = Math.min(4, Math.max(2, availableParallelism()));
@@ -21,14 +22,14 @@ const steps = [];
 if (tests) {
   // The longest first: the others fit beside them.
   for (let shard = 1; shard <= width; shard += 1) {
-    const words = [`--shard=${shard}/${width}`, ...units];
+    const words = ["--quick", `--shard=${shard}/${width}`, ...units];
     steps.push({ name: `unit tests ${shard} of ${width}`, args: typescript("tests/main.ts", words, spec), env, quiet });
   }
   steps.push({ name: "opa fmt, check and test", args: ["scripts/rego.mjs"], quiet });
 }
 steps.push(
   { name: "lint", args: programOf("oxlint"), quiet },
-  { name: "types", args: programOf("typescript", ["-p", "."], "bin/tsc"), quiet },
+  { name: "types", args: programOf("typescript", ["-p", ".", ...remembered], "bin/tsc"), quiet },
   { name: "format", args: programOf("oxfmt", ["--check"]), quiet },
 );
 // What each document is made from is compared with it by a test, in tests/unit; links and paths in tests/architecture.

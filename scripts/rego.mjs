@@ -14,15 +14,20 @@ const writeCases = `
 
 try {
   const opa = await findOpa({ say: (line) => process.stderr.write(`postern: ${line}\n`) });
-  await expectNothing(opa.path, ["fmt", "--fail", "--list", "policies"], "These files are not formatted (opa fmt -w):");
   const types = ["--strict", "--schema", "policies/schemas", "--capabilities", "policies/capabilities.json"];
-  await expectNothing(opa.path, ["check", ...types, "policies"], "opa check found:");
-
-  // The golden cases, as data for the tests. Their page for people is not written here: a test compares it.
-  await expectSuccess(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", writeCases]);
+  await Promise.all([
+    expectNothing(opa.path, ["fmt", "--fail", "--list", "policies"], "These files are not formatted (opa fmt -w):"),
+    expectNothing(opa.path, ["check", ...types, "policies"], "opa check found:"),
+    // The golden cases, as data for the tests. Their page for people is not written here: a test compares it.
+    expectSuccess(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", writeCases]),
+  ]);
   const test = ["test", "policies", "build/policy-cases.json", "--ignore", "cases", "--ignore", "schemas"];
-  process.stdout.write(await expectSuccess(opa.path, test));
-  const { coverage } = JSON.parse(await expectSuccess(opa.path, [...test, "--coverage"]));
+  const [said, covered] = await Promise.all([
+    expectSuccess(opa.path, test),
+    expectSuccess(opa.path, [...test, "--coverage"]),
+  ]);
+  process.stdout.write(said);
+  const { coverage } = JSON.parse(covered);
   process.stdout.write(`opa coverage: ${coverage.toFixed(1)} % of the policy's lines, ${threshold} % asked for\n`);
   if (coverage < threshold)
     throw new Error(`Tests reach ${coverage.toFixed(1)} % of the policy, less than ${threshold} %`);

@@ -224,13 +224,13 @@ describe("loadResources()", () => {
     assert.equal(cache.size, 1);
   });
 
-  it("lets other work through while it reads thousands of roles", async () => {
-    write("a.yaml", Array.from({ length: 1500 }, (_, at) => ROLE.replace("dev", `role-${at}`)).join("---\n"));
+  it("lets other work through while it reads hundreds of roles", async () => {
+    write("a.yaml", Array.from({ length: 500 }, (_, at) => ROLE.replace("dev", `role-${at}`)).join("---\n"));
     let turns = 0;
     const timer = setInterval(() => turns++, 0);
     const { roles } = await loadResources(folder);
     clearInterval(timer);
-    assert.equal(roles.length, 1503);
+    assert.equal(roles.length, 503);
     assert.ok(turns > 3, `${turns} turns`);
   });
 });

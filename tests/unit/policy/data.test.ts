@@ -82,8 +82,8 @@ describe("compilePolicyData()", () => {
     assert.deepEqual(named("deny").toSorted(), ["dynamodb:PartiQLInsert", "dynamodb:PutItem"]);
   });
 
-  it("keeps one index for all roles of one shape, so that ten thousand roles stay small", () => {
-    const roles = Array.from({ length: 10_000 }, (_, at) =>
+  it("keeps one index for all roles of one shape, so that thousands of roles stay small", () => {
+    const roles = Array.from({ length: 2000 }, (_, at) =>
       role(`r${at}`, {
         db_labels: { team: [`t${at}`] },
         db_users: ["X"],
@@ -92,7 +92,7 @@ describe("compilePolicyData()", () => {
     );
     const data = compilePolicyData(roles, actions);
     assert.equal(Object.keys(data.postern.compiled.indexes).length, 1);
-    assert.ok(JSON.stringify(data).length < 2_500_000);
+    assert.ok(JSON.stringify(data).length < 500_000);
   });
 
   it("puts keys, attributes and indexes one level down", () => {
