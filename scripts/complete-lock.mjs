@@ -7,13 +7,34 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 const file = new URL("../package-lock.json", import.meta.url);
 const lock = JSON.parse(readFileSync(file, "utf8"));
-const OS = { android: "android", darwin: "darwin", freebsd: "freebsd", linux: "linux", openharmony: "openharmony", win32: "win32", windows: "win32" };
-const CPU = { arm: "arm", armeabi: "arm", eabi: "arm", arm64: "arm64", x64: "x64", ia32: "ia32", ppc64: "ppc64", riscv64: "riscv64", s390x: "s390x", wasm32: "wasm32", wasi: "wasm32" };
+const OS = {
+  android: "android",
+  darwin: "darwin",
+  freebsd: "freebsd",
+  linux: "linux",
+  openharmony: "openharmony",
+  win32: "win32",
+  windows: "win32",
+};
+const CPU = {
+  arm: "arm",
+  armeabi: "arm",
+  eabi: "arm",
+  arm64: "arm64",
+  x64: "x64",
+  ia32: "ia32",
+  ppc64: "ppc64",
+  riscv64: "riscv64",
+  s390x: "s390x",
+  wasm32: "wasm32",
+  wasi: "wasm32",
+};
 
 let added = 0;
 for (const [path, parent] of Object.entries(lock.packages)) {
   for (const [name, version] of Object.entries(parent.optionalDependencies ?? {})) {
-    if (path === "" || `node_modules/${name}` in lock.packages || `${path}/node_modules/${name}` in lock.packages) continue;
+    if (path === "" || `node_modules/${name}` in lock.packages || `${path}/node_modules/${name}` in lock.packages)
+      continue;
     const words = name.split("/").at(-1).split("-");
     const os = words.map((word) => OS[word]).find((word) => word !== undefined);
     const cpu = words.map((word) => CPU[word]).find((word) => word !== undefined);

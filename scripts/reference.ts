@@ -6,5 +6,9 @@ import { referencePages } from "./lib/reference-pages.ts";
 
 const folder = new URL("../docs/reference/", import.meta.url);
 mkdirSync(folder, { recursive: true });
-const pages = { "configuration.md": configurationReference(), "config.schema.json": configJsonSchema(), ...referencePages() };
+const pages = {
+  "configuration.md": configurationReference(),
+  "config.schema.json": configJsonSchema(),
+  ...referencePages(),
+};
 for (const [name, text] of Object.entries(pages)) writeFileSync(new URL(name, folder), text);

@@ -73,7 +73,8 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     mode: config.postern.audit.mode,
     fsync: config.postern.audit.fsync,
     clock,
-    onFault: (error) => log.error({ error: error.message }, "The audit log cannot be written: requests are denied until it can"),
+    onFault: (error) =>
+      log.error({ error: error.message }, "The audit log cannot be written: requests are denied until it can"),
     onRecovered: (faultedMs) => log.warn({ faulted_ms: faultedMs }, "The audit log can be written again"),
   });
   const stopped: (() => Promise<void> | void)[] = [];
@@ -89,7 +90,8 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       },
     });
     const signer = await Signer.create({ clock });
-    if (signer.difference !== undefined) log.warn({ difference: signer.difference }, "Signing goes the SDK's way, which costs more");
+    if (signer.difference !== undefined)
+      log.warn({ difference: signer.difference }, "Signing goes the SDK's way, which costs more");
 
     const reloader = new Reloader(config, { bundle, resources }, { clock, log, metrics, recorder });
     await reloader.activate({ bundle, resources });
@@ -106,12 +108,24 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       log,
     };
     metrics.observe({
-      credentials: () => credentials.ages().map(({ roleArn, secondsToExpiry }) => ({ role: roleArn, expiresInSeconds: secondsToExpiry })),
+      credentials: () =>
+        credentials
+          .ages()
+          .map(({ roleArn, secondsToExpiry }) => ({ role: roleArn, expiresInSeconds: secondsToExpiry })),
       audit: () => ({ queue: recorder.queueLength, healthy: recorder.healthy }),
-      policy: () => ({ revision: reloader.state.policy.revision, engine: reloader.state.policy.engine, refused: reloader.refused !== null }),
+      policy: () => ({
+        revision: reloader.state.policy.revision,
+        engine: reloader.state.policy.engine,
+        refused: reloader.refused !== null,
+      }),
     });
     stopped.push(...reloader.watch(options.loadPolicy));
-    await recorder.record({ event: "postern.service.start", code: "PSV01I", service: "db_service", version: options.version });
+    await recorder.record({
+      event: "postern.service.start",
+      code: "PSV01I",
+      service: "db_service",
+      version: options.version,
+    });
     return {
       services,
       listeners: listenersOf(config, reloader.state),
@@ -129,7 +143,9 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       },
       async close(reason) {
         await Promise.all(stopped.map(async (stop) => stop()));
-        await recorder.record({ event: "postern.service.stop", code: "PSV02I", service: "db_service", reason }).catch(() => undefined);
+        await recorder
+          .record({ event: "postern.service.stop", code: "PSV02I", service: "db_service", reason })
+          .catch(() => undefined);
         await recorder.close();
         credentials.close();
         await options.upstream.close();
@@ -168,7 +184,10 @@ export async function settleAudit(config: Config, clock: Clock = systemClock): P
 }
 
 /** Policy, people and databases of a configuration, as `openGateway` would put them in force, without opening anything else. */
-export async function loadSources(config: Config, loadPolicy: () => Promise<PolicyBundle>): Promise<{ state: ActiveState }> {
+export async function loadSources(
+  config: Config,
+  loadPolicy: () => Promise<PolicyBundle>,
+): Promise<{ state: ActiveState }> {
   const bundle = await loadPolicy();
   const resources = await firstResources(config, systemClock);
   return { state: await stateOf(config, { bundle, resources }, { clock: systemClock, onFault: () => undefined }) };
@@ -215,25 +234,48 @@ class Reloader {
   activate(change: Partial<Sources>): Promise<void> {
     const activated = this.#last.then(async () => {
       const sources = { ...this.#sources, ...change };
-      this.#state = await stateOf(this.#config, sources, { clock: this.#services.clock, onFault: (fault) => this.#faulted(fault) });
+      this.#state = await stateOf(this.#config, sources, {
+        clock: this.#services.clock,
+        onFault: (fault) => this.#faulted(fault),
+      });
       this.#sources = sources;
       this.refused = null;
       const { recorder, log } = this.#services;
       const { policy, directory, databases } = this.#state;
       log.info(
-        { revision: policy.revision, engine: policy.engine, roles: directory.roles().length, users: directory.users().length, databases: databases.size },
+        {
+          revision: policy.revision,
+          engine: policy.engine,
+          roles: directory.roles().length,
+          users: directory.users().length,
+          databases: databases.size,
+        },
         "Policy and resources are in force",
       );
       const source = this.#config.policy.bundle ?? "built-in";
-      const activation = [recorder.record({ event: "postern.policy.activated", code: "PPO01I", revision: policy.revision, source })];
+      const activation = [
+        recorder.record({ event: "postern.policy.activated", code: "PPO01I", revision: policy.revision, source }),
+      ];
       if (change.resources !== undefined) {
-        const counts = { role: directory.roles().length, user: directory.users().length, lock: directory.locks().length, db: databases.size };
-        const loaded = { revision: change.resources.digest, source: this.#config.postern.resources ?? "built-in", counts };
+        const counts = {
+          role: directory.roles().length,
+          user: directory.users().length,
+          lock: directory.locks().length,
+          db: databases.size,
+        };
+        const loaded = {
+          revision: change.resources.digest,
+          source: this.#config.postern.resources ?? "built-in",
+          counts,
+        };
         activation.push(recorder.record({ event: "postern.resources.loaded", code: "PRS01I", ...loaded }));
       }
       // What is in force is in force: without a record of it nothing is forwarded, and no lock may wait for one.
       await Promise.all(activation).catch((error: unknown) => {
-        log.error({ revision: policy.revision, error: messageOf(error) }, "A change of policy or resources could not be recorded");
+        log.error(
+          { revision: policy.revision, error: messageOf(error) },
+          "A change of policy or resources could not be recorded",
+        );
       });
     });
     this.#last = activated.catch(() => undefined);
@@ -339,7 +381,8 @@ function validateResources(config: Config, resources: Resources): void {
 
 async function firstResources(config: Config, clock: Clock): Promise<Resources> {
   const { resources } = config.postern;
-  if (resources !== undefined) return await loadResources(resources, { clock, validate: (set) => validateResources(config, set) });
+  if (resources !== undefined)
+    return await loadResources(resources, { clock, validate: (set) => validateResources(config, set) });
   const directory = new Directory({ users: [], roles: [], locks: [] }, clock);
   return { directory, roles: directory.roles(), databases: [], warnings: [], digest: "", positionOf: () => undefined };
 }
@@ -348,11 +391,22 @@ async function firstResources(config: Config, clock: Clock): Promise<Resources> 
 function listenersOf(config: Config, state: GatewayState): readonly FixedListener[] {
   return config.db_service.listeners.map(({ address, user, database, db_user }, at) => {
     if (!state.databases.has(database)) {
-      throw new PosternError("database_unknown", `Cannot listen on ${formatAddress(address)}: there is no database "${database}"`, {
-        position: config.positionOf(["db_service", "listeners", at, "database"]),
-        hint: `databases are ${[...state.databases.keys()].join(", ") || "none"}`,
-      });
+      throw new PosternError(
+        "database_unknown",
+        `Cannot listen on ${formatAddress(address)}: there is no database "${database}"`,
+        {
+          position: config.positionOf(["db_service", "listeners", at, "database"]),
+          hint: `databases are ${[...state.databases.keys()].join(", ") || "none"}`,
+        },
+      );
     }
-    return { address: formatAddress(address), kind: address.kind, hosts: new Set<string>(), user, database, dbUser: db_user };
+    return {
+      address: formatAddress(address),
+      kind: address.kind,
+      hosts: new Set<string>(),
+      user,
+      database,
+      dbUser: db_user,
+    };
   });
 }

@@ -11,7 +11,12 @@ const server = createServer((incoming, outgoing) => {
   incoming.on("end", () => {
     const { "x-amz-target": target = "", "content-type": type = "" } = incoming.headers;
     void pool
-      .request({ method: "POST", path: "/", headers: { "x-amz-target": String(target), "content-type": type }, body: Buffer.concat(chunks) })
+      .request({
+        method: "POST",
+        path: "/",
+        headers: { "x-amz-target": String(target), "content-type": type },
+        body: Buffer.concat(chunks),
+      })
       .then(async ({ statusCode, headers, body }) => {
         const answer = Buffer.from(await body.arrayBuffer());
         outgoing.writeHead(statusCode, headers as Record<string, string>);

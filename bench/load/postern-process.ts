@@ -27,9 +27,13 @@ const gateway = await openGateway(config, {
 const services: GatewayServices = variant === "whole" ? gateway.services : withoutPolicy(gateway.services);
 const [listener] = gateway.listeners;
 if (listener === undefined) throw new Error("The configuration of the bench has no listener");
-const listening = await listenOnNode(gatewayApp(services, listener), { kind: "tcp", host: "127.0.0.1", port: 0 }, {
-  onUnparsable: () => Promise.reject(new Error("The bench sent something that is no HTTP")),
-});
+const listening = await listenOnNode(
+  gatewayApp(services, listener),
+  { kind: "tcp", host: "127.0.0.1", port: 0 },
+  {
+    onUnparsable: () => Promise.reject(new Error("The bench sent something that is no HTTP")),
+  },
+);
 process.send?.({ port: Number(listening.address.split(":").at(-1)) });
 process.on("message", () => process.send?.({ served: 0, cpu: process.cpuUsage(), rss: process.memoryUsage().rss }));
 // An orderly end, so that a profiler can write what it saw.
@@ -78,6 +82,11 @@ function resources(count: number): string {
       },
     }),
   );
-  const user = { kind: "user", version: "v2", metadata: { name: "alice" }, spec: { roles: [0, 1, 2, 3, 4].map((at) => `role-${at}`), traits: {} } };
+  const user = {
+    kind: "user",
+    version: "v2",
+    metadata: { name: "alice" },
+    spec: { roles: [0, 1, 2, 3, 4].map((at) => `role-${at}`), traits: {} },
+  };
   return [...documents, JSON.stringify(user)].join("\n---\n");
 }

@@ -13,7 +13,12 @@ const HERE = fileURLToPath(new URL(".", import.meta.url));
 const BUILT = fileURLToPath(new URL("../../build/bench/postern-process.mjs", import.meta.url));
 const RESULTS = fileURLToPath(new URL("../results", import.meta.url));
 const quick = process.argv.includes("--quick");
-const SETTINGS = { connections: 16, warmUp: quick ? 4_000 : 15_000, requests: quick ? 8_000 : 25_000, rounds: quick ? 2 : 5 };
+const SETTINGS = {
+  connections: 16,
+  warmUp: quick ? 4_000 : 15_000,
+  requests: quick ? 8_000 : 25_000,
+  rounds: quick ? 2 : 5,
+};
 
 const BODY = JSON.stringify({
   TableName: "orders",
@@ -91,9 +96,14 @@ async function measure(subject: Subject): Promise<Round> {
   const served = (await read(upstream)).served - servedBefore;
   // A run counts only when every request reached the upstream and came back well.
   if (served !== SETTINGS.requests || result.errors > 0) {
-    throw new Error(`${subject.name}: ${SETTINGS.requests} sent, ${served} reached the upstream, ${result.errors} failed`);
+    throw new Error(
+      `${subject.name}: ${SETTINGS.requests} sent, ${served} reached the upstream, ${result.errors} failed`,
+    );
   }
-  const cpu = before === undefined || after === undefined ? 0 : after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system;
+  const cpu =
+    before === undefined || after === undefined
+      ? 0
+      : after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system;
   return {
     cpuUs: cpu / SETTINGS.requests,
     p50: percentile(result.latencies, 0.5),
@@ -108,19 +118,43 @@ function report(): void {
   const rows = subjects.map(({ name }) => {
     const of = rounds.get(name) ?? [];
     const cpuUs = median(of, "cpuUs");
-    return { name, cpuUs, ratio: cpuUs / bare, p50: median(of, "p50"), p99: median(of, "p99"), perSecond: median(of, "perSecond"), rssMiB: median(of, "rssMiB"), rounds: of };
+    return {
+      name,
+      cpuUs,
+      ratio: cpuUs / bare,
+      p50: median(of, "p50"),
+      p99: median(of, "p99"),
+      perSecond: median(of, "perSecond"),
+      rssMiB: median(of, "rssMiB"),
+      rounds: of,
+    };
   });
-  process.stdout.write(`\n${SETTINGS.connections} connections, GetItem of 200 bytes, ${SETTINGS.requests} requests a round, medians of ${SETTINGS.rounds} rounds\n\n`);
+  process.stdout.write(
+    `\n${SETTINGS.connections} connections, GetItem of 200 bytes, ${SETTINGS.requests} requests a round, medians of ${SETTINGS.rounds} rounds\n\n`,
+  );
   process.stdout.write("                          CPU µs/req  × bare      p50 µs    p99 µs     req/s   RSS MiB\n");
   for (const { name, cpuUs, ratio, p50, p99, perSecond, rssMiB } of rows) {
-    const cells = [cpuUs.toFixed(1), ratio.toFixed(2), p50.toFixed(0), p99.toFixed(0), perSecond.toFixed(0), rssMiB.toFixed(0)];
-    process.stdout.write(`${name.padEnd(24)}${cells.map((cell, at) => cell.padStart([12, 8, 12, 10, 10, 10][at] ?? 10)).join("")}\n`);
+    const cells = [
+      cpuUs.toFixed(1),
+      ratio.toFixed(2),
+      p50.toFixed(0),
+      p99.toFixed(0),
+      perSecond.toFixed(0),
+      rssMiB.toFixed(0),
+    ];
+    process.stdout.write(
+      `${name.padEnd(24)}${cells.map((cell, at) => cell.padStart([12, 8, 12, 10, 10, 10][at] ?? 10)).join("")}\n`,
+    );
   }
-  for (const { name, rounds: of } of rows) process.stdout.write(`  ${name}: CPU µs ${of.map(({ cpuUs }) => cpuUs.toFixed(1)).join(" ")}\n`);
+  for (const { name, rounds: of } of rows)
+    process.stdout.write(`  ${name}: CPU µs ${of.map(({ cpuUs }) => cpuUs.toFixed(1)).join(" ")}\n`);
   mkdirSync(RESULTS, { recursive: true });
   const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, kernel: release() };
   const file = join(RESULTS, quick ? "load-quick.json" : "load.json");
-  writeFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), machine, settings: SETTINGS, rows }, null, 2)}\n`);
+  writeFileSync(
+    file,
+    `${JSON.stringify({ at: new Date().toISOString(), machine, settings: SETTINGS, rows }, null, 2)}\n`,
+  );
   process.stdout.write(`\nJSON: ${file}\n`);
 }
 
@@ -143,8 +177,15 @@ async function buildPostern(): Promise<void> {
   });
 }
 
-async function start(name: string, file: string, args: readonly string[]): Promise<Subject & { process: ChildProcess }> {
-  const child = fork(resolve(HERE, file), [...args], { execArgv: file === BUILT ? [] : ["--import", "tsx"], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+async function start(
+  name: string,
+  file: string,
+  args: readonly string[],
+): Promise<Subject & { process: ChildProcess }> {
+  const child = fork(resolve(HERE, file), [...args], {
+    execArgv: file === BUILT ? [] : ["--import", "tsx"],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const { port } = await message<{ port: number }>(child);
   return { name, port, process: child };
 }
@@ -154,10 +195,20 @@ async function startSigv4Proxy(program: string, upstreamPort: number): Promise<S
   const port = await freePort();
   const child = spawn(
     program,
-    [`--port=127.0.0.1:${port}`, `--host=127.0.0.1:${upstreamPort}`, "--upstream-url-scheme=http", "--name=dynamodb", "--region=us-east-1"],
-    { env: { ...process.env, AWS_ACCESS_KEY_ID: "AKIABENCH", AWS_SECRET_ACCESS_KEY: "bench", AWS_REGION: "us-east-1" }, stdio: "ignore" },
+    [
+      `--port=127.0.0.1:${port}`,
+      `--host=127.0.0.1:${upstreamPort}`,
+      "--upstream-url-scheme=http",
+      "--name=dynamodb",
+      "--region=us-east-1",
+    ],
+    {
+      env: { ...process.env, AWS_ACCESS_KEY_ID: "AKIABENCH", AWS_SECRET_ACCESS_KEY: "bench", AWS_REGION: "us-east-1" },
+      stdio: "ignore",
+    },
   );
-  for (let attempt = 0; attempt < 50 && !(await answers(port)); attempt++) await new Promise((done) => setTimeout(done, 100));
+  for (let attempt = 0; attempt < 50 && !(await answers(port)); attempt++)
+    await new Promise((done) => setTimeout(done, 100));
   return { name: "aws-sigv4-proxy", port, process: child, foreign: true };
 }
 
@@ -183,8 +234,15 @@ function freePort(): Promise<number> {
 
 /** What Linux says of a process that is not ours to ask: CPU in ticks of 10 ms, memory in pages of 4 KiB. */
 function readForeign(pid: number): Reading {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ").map(Number);
-  return { served: 0, cpu: { user: (fields[11] ?? 0) * 10_000, system: (fields[12] ?? 0) * 10_000 }, rss: (fields[21] ?? 0) * 4096 };
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ")
+    .map(Number);
+  return {
+    served: 0,
+    cpu: { user: (fields[11] ?? 0) * 10_000, system: (fields[12] ?? 0) * 10_000 },
+    rss: (fields[21] ?? 0) * 4096,
+  };
 }
 
 function read(subject: Subject): Promise<Reading> {

@@ -5,7 +5,14 @@ import type { AddressInfo } from "node:net";
 import { crc32 } from "node:zlib";
 
 const BODY = Buffer.from(
-  JSON.stringify({ Item: { id: { S: "user#00000042" }, name: { S: "Ada Lovelace" }, total: { N: "1815.12" }, note: { S: "x".repeat(110) } } }),
+  JSON.stringify({
+    Item: {
+      id: { S: "user#00000042" },
+      name: { S: "Ada Lovelace" },
+      total: { N: "1815.12" },
+      note: { S: "x".repeat(110) },
+    },
+  }),
 );
 const HEADERS = {
   "content-type": "application/x-amz-json-1.0",

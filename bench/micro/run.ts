@@ -33,7 +33,9 @@ const batch = Buffer.from(
   JSON.stringify({
     RequestItems: {
       orders: Array.from({ length: 25 }, (_, at) => ({
-        PutRequest: { Item: { id: { S: `user#${at}` }, total: { N: `${at}.5` }, tags: { L: [{ S: "a" }, { S: "b" }] } } },
+        PutRequest: {
+          Item: { id: { S: `user#${at}` }, total: { N: `${at}.5` }, tags: { L: [{ S: "a" }, { S: "b" }] } },
+        },
       })),
     },
   }),
@@ -45,7 +47,13 @@ if (get === undefined || write === undefined) throw new Error("The catalogue lac
 const bundle = await loadBuiltinBundle();
 const pdps = new Map<number, PolicyDecisionPoint>();
 for (const count of [10, 10_000]) {
-  pdps.set(count, await PolicyDecisionPoint.load({ bundle, data: compilePolicyData(roles(count), { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS }) }));
+  pdps.set(
+    count,
+    await PolicyDecisionPoint.load({
+      bundle,
+      data: compilePolicyData(roles(count), { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS }),
+    }),
+  );
 }
 const input = question();
 for (const pdp of pdps.values()) {
@@ -53,10 +61,23 @@ for (const pdp of pdps.values()) {
   if (!decision.allow) throw new Error(`The bench's question is denied: ${JSON.stringify(decision.reasons)}`);
 }
 const signer = await Signer.create({ clock: systemClock });
-const credentials = new AwsCredentials({ accessKeyId: "ASIABENCH", secretAccessKey: "secret", sessionToken: "t".repeat(800), expiresAt: Date.now() + 3_600_000 });
+const credentials = new AwsCredentials({
+  accessKeyId: "ASIABENCH",
+  secretAccessKey: "secret",
+  sessionToken: "t".repeat(800),
+  expiresAt: Date.now() + 3_600_000,
+});
 const directory = mkdtempSync(join(tmpdir(), "postern-bench-"));
 const recorder = await Recorder.open({ directory, mode: "strict", fsync: "batch", clock: systemClock });
-const session = new AuditSession({ sid: "s", user: "alice", db_service: "example", db_protocol: "dynamodb", db_name: "", db_user: "arn:aws:iam::123456789012:role/R", db_uri: "u" });
+const session = new AuditSession({
+  sid: "s",
+  user: "alice",
+  db_service: "example",
+  db_protocol: "dynamodb",
+  db_name: "",
+  db_user: "arn:aws:iam::123456789012:role/R",
+  db_uri: "u",
+});
 const parsed = parseRequest(get, getItem);
 
 const bench = new Bench({ time: 600, warmupTime: 300 });
@@ -67,24 +88,56 @@ bench
   .add("parse + accesses, BatchWriteItem of 25", () => void accessesOf(parseRequest(write, batch), PLACE))
   .add("decide, 10 roles loaded", () => void pdps.get(10)?.decide(input))
   .add("decide, 10,000 roles loaded", () => void pdps.get(10_000)?.decide(input))
-  .add("sign", () => void signer.sign({ method: "POST", host: "dynamodb.us-east-1.amazonaws.com", path: "/", region: "us-east-1", service: "dynamodb", headers: { "content-type": "application/x-amz-json-1.0", "x-amz-target": get.target }, body: getItem, credentials }))
+  .add(
+    "sign",
+    () =>
+      void signer.sign({
+        method: "POST",
+        host: "dynamodb.us-east-1.amazonaws.com",
+        path: "/",
+        region: "us-east-1",
+        service: "dynamodb",
+        headers: { "content-type": "application/x-amz-json-1.0", "x-amz-target": get.target },
+        body: getItem,
+        credentials,
+      }),
+  )
   .add("record, 16 at once: intent and event", async () => {
-    await Promise.all(Array.from({ length: 16 }, async () => {
-      const facts = { session, target: get.target, method: "POST", path: "/", body: redactedBody(parsed, (text) => text), decision: null };
-      const uid = await recorder.begin(facts);
-      await recorder.finish(uid, { outcome: "completed", status_code: 200, aws_request_id: "r", latency_us: 1, response: null });
-    }));
+    await Promise.all(
+      Array.from({ length: 16 }, async () => {
+        const facts = {
+          session,
+          target: get.target,
+          method: "POST",
+          path: "/",
+          body: redactedBody(parsed, (text) => text),
+          decision: null,
+        };
+        const uid = await recorder.begin(facts);
+        await recorder.finish(uid, {
+          outcome: "completed",
+          status_code: 200,
+          aws_request_id: "r",
+          latency_us: 1,
+          response: null,
+        });
+      }),
+    );
   });
 await bench.run();
 await recorder.close();
 rmSync(directory, { recursive: true, force: true });
 
-const median = (name: string): number => (bench.tasks.find((task) => task.name === name)?.result as { latency?: { p50: number } } | undefined)?.latency?.p50 ?? Number.NaN;
+const median = (name: string): number =>
+  (bench.tasks.find((task) => task.name === name)?.result as { latency?: { p50: number } } | undefined)?.latency?.p50 ??
+  Number.NaN;
 const yardstick = median("JSON.parse, GetItem of 200 bytes");
 for (const { name } of bench.tasks) {
   const share = name.startsWith("record") ? 16 : 1;
   const micros = (median(name) * 1000) / share;
-  process.stdout.write(`${name.padEnd(42)}${micros.toFixed(2).padStart(10)} µs${(micros / (yardstick * 1000)).toFixed(1).padStart(8)} × JSON.parse\n`);
+  process.stdout.write(
+    `${name.padEnd(42)}${micros.toFixed(2).padStart(10)} µs${(micros / (yardstick * 1000)).toFixed(1).padStart(8)} × JSON.parse\n`,
+  );
 }
 
 function roles(count: number): RoleSpec[] {
@@ -106,11 +159,27 @@ function question(): PolicyInput {
   return {
     version: 1,
     time: "2026-11-22T14:00:00.000Z",
-    user: { name: "alice", roles: [0, 1, 2, 3, 4].map((at) => `role-${at}`), traits: { team: ["payments"] }, mfa_verified: false },
+    user: {
+      name: "alice",
+      roles: [0, 1, 2, 3, 4].map((at) => `role-${at}`),
+      traits: { team: ["payments"] },
+      mfa_verified: false,
+    },
     client: { ip: "127.0.0.1", user_agent: "bench" },
-    database: { name: "example", labels: { env: "dev" }, region: "us-east-1", account_id: "123456789012", partition: "aws" },
+    database: {
+      name: "example",
+      labels: { env: "dev" },
+      region: "us-east-1",
+      account_id: "123456789012",
+      partition: "aws",
+    },
     db_user: "arn:aws:iam::123456789012:role/ExampleRole",
-    request: { service: "dynamodb", operation: "GetItem", id: "bench", accesses: accessesOf(parseRequest(get ?? fail(), getItem), PLACE) },
+    request: {
+      service: "dynamodb",
+      operation: "GetItem",
+      id: "bench",
+      accesses: accessesOf(parseRequest(get ?? fail(), getItem), PLACE),
+    },
   };
 }
 

@@ -47,7 +47,9 @@ const config = loadConfig(file, { env: process.env });
 const running = await runGateway(config, { log: createLog({ severity: "warn", format: "text" }), env: process.env });
 const [alice = "", bob = ""] = running.addresses;
 
-say(bold("Postern stands in front of a sandbox DynamoDB. Both check every signature; clients need no AWS credentials.\n"));
+say(
+  bold("Postern stands in front of a sandbox DynamoDB. Both check every signature; clients need no AWS credentials.\n"),
+);
 for (const [at, { user, db_user }] of config.db_service.listeners.entries()) {
   say(`  http://${running.addresses[at]}   ${user}, as AWS role ${db_user}`);
 }
@@ -55,7 +57,10 @@ say("");
 const faults = await runTour({ alice: `http://${alice}`, bob: `http://${bob}` }, { say, color });
 say(`\nWhat the audit log says of it (${join(config.postern.data_dir, "audit")}):\n`);
 const { auditCommand } = await import("../../src/cli/audit/index.ts");
-await auditCommand({ dataDirOf: () => config.postern.data_dir }).parseAsync(["ls", "--data-dir", config.postern.data_dir, "--event", "db.session.dynamodb.request"], { from: "user" });
+await auditCommand({ dataDirOf: () => config.postern.data_dir }).parseAsync(
+  ["ls", "--data-dir", config.postern.data_dir, "--event", "db.session.dynamodb.request"],
+  { from: "user" },
+);
 
 if (once) {
   await end(faults === 0 ? 0 : 1);
@@ -65,7 +70,9 @@ if (once) {
   say(`  aws dynamodb scan --table-name orders --endpoint-url http://${alice}`);
   say(`  aws dynamodb delete-table --table-name orders --endpoint-url http://${alice}`);
   say(`  python3 -c 'import boto3; print(boto3.client("dynamodb", endpoint_url="http://${alice}").list_tables())'`);
-  say(`  node --input-type=module -e 'import { DynamoDB } from "@aws-sdk/client-dynamodb"; console.log(await new DynamoDB({ endpoint: "http://${alice}" }).listTables({}))'`);
+  say(
+    `  node --input-type=module -e 'import { DynamoDB } from "@aws-sdk/client-dynamodb"; console.log(await new DynamoDB({ endpoint: "http://${alice}" }).listTables({}))'`,
+  );
   say(`\n  Change ${join(directory, "resources", "roles.yaml")} and try again: it is read at once.`);
   say(`  ./bin/postern audit tail --data-dir ${config.postern.data_dir}`);
   await stopping;

@@ -25,15 +25,62 @@ const id = (value: string): { id: { S: string } } => ({ id: { S: value } });
 
 const STEPS: readonly Step[] = [
   { who: "alice", what: "ListTables", run: (client) => client.send(new ListTablesCommand({})), expected: "allowed" },
-  { who: "alice", what: "GetItem orders ada#1", run: (client) => client.send(new GetItemCommand({ TableName: "orders", Key: id("ada#1") })), expected: "allowed" },
-  { who: "alice", what: "PutItem orders ada#3", run: (client) => client.send(new PutItemCommand({ TableName: "orders", Item: { ...id("ada#3"), total: { N: "9.99" } } })), expected: "allowed" },
-  { who: "alice", what: "Scan orders", run: (client) => client.send(new ScanCommand({ TableName: "orders" })), expected: "allowed" },
-  { who: "alice", what: "DeleteTable orders", run: (client) => client.send(new DeleteTableCommand({ TableName: "orders" })), expected: "denied" },
-  { who: "bob", what: "BatchGetItem orders", run: (client) => client.send(new BatchGetItemCommand({ RequestItems: { orders: { Keys: [id("ada#1"), id("ada#2")] } } })), expected: "allowed" },
-  { who: "bob", what: "DescribeTable orders", run: (client) => client.send(new DescribeTableCommand({ TableName: "orders" })), expected: "allowed" },
-  { who: "bob", what: "PutItem orders eve#1", run: (client) => client.send(new PutItemCommand({ TableName: "orders", Item: id("eve#1") })), expected: "denied" },
-  { who: "bob", what: "DeleteItem orders ada#1", run: (client) => client.send(new DeleteItemCommand({ TableName: "orders", Key: id("ada#1") })), expected: "denied" },
-  { who: "bob", what: "DeleteTable orders", run: (client) => client.send(new DeleteTableCommand({ TableName: "orders" })), expected: "denied" },
+  {
+    who: "alice",
+    what: "GetItem orders ada#1",
+    run: (client) => client.send(new GetItemCommand({ TableName: "orders", Key: id("ada#1") })),
+    expected: "allowed",
+  },
+  {
+    who: "alice",
+    what: "PutItem orders ada#3",
+    run: (client) =>
+      client.send(new PutItemCommand({ TableName: "orders", Item: { ...id("ada#3"), total: { N: "9.99" } } })),
+    expected: "allowed",
+  },
+  {
+    who: "alice",
+    what: "Scan orders",
+    run: (client) => client.send(new ScanCommand({ TableName: "orders" })),
+    expected: "allowed",
+  },
+  {
+    who: "alice",
+    what: "DeleteTable orders",
+    run: (client) => client.send(new DeleteTableCommand({ TableName: "orders" })),
+    expected: "denied",
+  },
+  {
+    who: "bob",
+    what: "BatchGetItem orders",
+    run: (client) =>
+      client.send(new BatchGetItemCommand({ RequestItems: { orders: { Keys: [id("ada#1"), id("ada#2")] } } })),
+    expected: "allowed",
+  },
+  {
+    who: "bob",
+    what: "DescribeTable orders",
+    run: (client) => client.send(new DescribeTableCommand({ TableName: "orders" })),
+    expected: "allowed",
+  },
+  {
+    who: "bob",
+    what: "PutItem orders eve#1",
+    run: (client) => client.send(new PutItemCommand({ TableName: "orders", Item: id("eve#1") })),
+    expected: "denied",
+  },
+  {
+    who: "bob",
+    what: "DeleteItem orders ada#1",
+    run: (client) => client.send(new DeleteItemCommand({ TableName: "orders", Key: id("ada#1") })),
+    expected: "denied",
+  },
+  {
+    who: "bob",
+    what: "DeleteTable orders",
+    run: (client) => client.send(new DeleteTableCommand({ TableName: "orders" })),
+    expected: "denied",
+  },
 ];
 
 /** Takes the tour. @returns how many steps did not end as they should */
@@ -42,7 +89,11 @@ export async function runTour(
   { say, color }: { say: (text: string) => void; color: boolean },
 ): Promise<number> {
   const client = (who: Person): DynamoDBClient =>
-    new DynamoDBClient({ endpoint: endpoints[who], region: "us-east-1", credentials: { accessKeyId: "any", secretAccessKey: "any" } });
+    new DynamoDBClient({
+      endpoint: endpoints[who],
+      region: "us-east-1",
+      credentials: { accessKeyId: "any", secretAccessKey: "any" },
+    });
   const clients = { alice: client("alice"), bob: client("bob") };
   let wrong = 0;
   for (const { who, what, run, expected } of STEPS) {
@@ -56,7 +107,9 @@ export async function runTour(
   return wrong;
 }
 
-async function attempt(run: () => Promise<unknown>): Promise<{ outcome: "allowed" | "denied" | "failed"; reason: string }> {
+async function attempt(
+  run: () => Promise<unknown>,
+): Promise<{ outcome: "allowed" | "denied" | "failed"; reason: string }> {
   try {
     await run();
     return { outcome: "allowed", reason: "" };

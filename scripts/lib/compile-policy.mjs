@@ -35,7 +35,15 @@ export function keyOf(parts) {
   return digest.digest("hex").slice(0, 16);
 }
 
-export async function compilePolicy({ opa, sources, data, capabilities, revision, opaVersion, entrypoints = ENTRYPOINTS }) {
+export async function compilePolicy({
+  opa,
+  sources,
+  data,
+  capabilities,
+  revision,
+  opaVersion,
+  entrypoints = ENTRYPOINTS,
+}) {
   const stage = await mkdtemp(join(tmpdir(), "postern-policy-"));
   try {
     const tree = join(stage, "tree");
@@ -46,7 +54,15 @@ export async function compilePolicy({ opa, sources, data, capabilities, revision
     }
     await mkdir(tree, { recursive: true });
     await writeFile(join(tree, "data.json"), JSON.stringify(data ?? {}));
-    await writeFile(join(tree, ".manifest"), JSON.stringify({ revision, roots: ROOTS, rego_version: 1, ...(opaVersion === undefined ? {} : { metadata: { opa: opaVersion } }) }));
+    await writeFile(
+      join(tree, ".manifest"),
+      JSON.stringify({
+        revision,
+        roots: ROOTS,
+        rego_version: 1,
+        ...(opaVersion === undefined ? {} : { metadata: { opa: opaVersion } }),
+      }),
+    );
     const output = join(stage, "bundle.tar.gz");
     const flags = ["--output", output, ...entrypoints.flatMap((one) => ["--entrypoint", one])];
     if (capabilities !== undefined) flags.push("--capabilities", capabilities);

@@ -15,7 +15,9 @@ export function referencePages(): Readonly<Record<string, string>> {
 
 function metrics(): string {
   const paths = Object.entries(DIAGNOSTICS).map(([path, meaning]) => `| \`${path}\` | ${meaning} |`);
-  const rows = Object.entries(METRICS).map(([name, { kind, labels, help }]) => `| \`${name}\` | ${kind} | ${labels.join(", ")} | ${help} |`);
+  const rows = Object.entries(METRICS).map(
+    ([name, { kind, labels, help }]) => `| \`${name}\` | ${kind} | ${labels.join(", ")} | ${help} |`,
+  );
   return `# Diagnostics and metrics
 ${MADE("src/telemetry")}
 \`postern start --diag-addr 127.0.0.1:3000\`, or \`postern: {diag_addr: …}\`, serves:

@@ -12,7 +12,10 @@ export interface CallerIdentity {
  *
  * @throws whatever the SDK throws: its name is the AWS error code
  */
-export async function callerIdentity(region: string, env: Readonly<Record<string, string | undefined>>): Promise<CallerIdentity> {
+export async function callerIdentity(
+  region: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<CallerIdentity> {
   const { STSClient, GetCallerIdentityCommand } = await import("@aws-sdk/client-sts");
   const endpoint = env["AWS_ENDPOINT_URL_STS"] ?? env["AWS_ENDPOINT_URL"];
   const client = new STSClient({ region, maxAttempts: 2, ...(endpoint === undefined ? {} : { endpoint }) });

@@ -63,7 +63,9 @@ function ownNames(own: string): ReadonlySet<string> {
 function principalsOf({ Principal }: TrustStatement): string[] {
   if (Principal === undefined) return [];
   if (Principal === "*") return ["everyone (*)"];
-  return Object.values(Principal).flatMap((names) => (typeof names === "string" ? [names] : [...names])).map((name) => (name === "*" ? "everyone (*)" : name));
+  return Object.values(Principal)
+    .flatMap((names) => (typeof names === "string" ? [names] : [...names]))
+    .map((name) => (name === "*" ? "everyone (*)" : name));
 }
 
 function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {

@@ -45,5 +45,5 @@ export class PosternError extends Error {
 /** The message of anything that was thrown, for a log line; never for a client. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;
-  return typeof thrown === "string" ? thrown : JSON.stringify(thrown) ?? String(thrown);
+  return typeof thrown === "string" ? thrown : (JSON.stringify(thrown) ?? String(thrown));
 }

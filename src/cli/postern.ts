@@ -26,9 +26,15 @@ export async function postern(argv: readonly string[]): Promise<number> {
   program.addCommand(auditCommand({ dataDirOf: (file) => readConfig(file).postern.data_dir }));
   program.addCommand(versionCommand());
   forEachCommand(program, (command) => {
-    command.exitOverride().showHelpAfterError(false).configureOutput({
-      outputError: (text, write) => write(`postern: ${text.trimEnd().replace(/^error: /, "error: ")}\npostern: hint: ${pathOf(command)} --help\n`),
-    });
+    command
+      .exitOverride()
+      .showHelpAfterError(false)
+      .configureOutput({
+        outputError: (text, write) =>
+          write(
+            `postern: ${text.trimEnd().replace(/^error: /, "error: ")}\npostern: hint: ${pathOf(command)} --help\n`,
+          ),
+      });
   });
   await program.parseAsync(argv, { from: "user" });
   return Number(process.exitCode ?? 0);

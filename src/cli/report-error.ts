@@ -4,7 +4,10 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { CommandError } from "./command-error.ts";
 
 /** Prints an error for a person and says which exit code it means. */
-export function reportError(error: unknown, write: (text: string) => void = (text) => void process.stderr.write(text)): number {
+export function reportError(
+  error: unknown,
+  write: (text: string) => void = (text) => void process.stderr.write(text),
+): number {
   if (error instanceof AggregateError) {
     for (const each of error.errors) reportError(each, write);
     return 1;
@@ -15,6 +18,7 @@ export function reportError(error: unknown, write: (text: string) => void = (tex
     write(at === 0 ? `postern: error: ${line}\n` : `  ${line}\n`);
   }
   if (error instanceof PosternError && error.hint !== undefined) write(`postern: hint: ${error.hint}\n`);
-  if (!(error instanceof PosternError) && error instanceof Error && process.env["POSTERN_DEBUG"] === "1") write(`${error.stack}\n`);
+  if (!(error instanceof PosternError) && error instanceof Error && process.env["POSTERN_DEBUG"] === "1")
+    write(`${error.stack}\n`);
   return error instanceof CommandError ? error.exitCode : 1;
 }

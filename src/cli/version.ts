@@ -7,7 +7,10 @@ import { Command } from "commander";
 export function packageVersion(): string {
   for (const path of ["../../package.json", "../package.json"]) {
     try {
-      const parsed = JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { name?: string; version?: string };
+      const parsed = JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as {
+        name?: string;
+        version?: string;
+      };
       if (parsed.name === "postern" && parsed.version !== undefined) return parsed.version;
     } catch {
       continue;
@@ -23,7 +26,9 @@ export function versionCommand(): Command {
     .action(({ format }: { format: string }) => {
       const runtime = `${process.release.name} ${process.version}`;
       const version = packageVersion();
-      process.stdout.write(format === "json" ? `${JSON.stringify({ version, runtime })}\n` : `Postern ${version} (${runtime})\n`);
+      process.stdout.write(
+        format === "json" ? `${JSON.stringify({ version, runtime })}\n` : `Postern ${version} (${runtime})\n`,
+      );
     })
     .addHelpText("after", "\nExamples:\n  postern version\n  postern version -f json\n");
 }

@@ -62,7 +62,11 @@ function departureOf(signal: AbortSignal): Departure {
   };
 }
 
-async function readRequest(request: Request, limit: number, room: { take(bytes: number): boolean }): Promise<Uint8Array> {
+async function readRequest(
+  request: Request,
+  limit: number,
+  room: { take(bytes: number): boolean },
+): Promise<Uint8Array> {
   if (request.body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -46,7 +46,12 @@ function callerOf(listener: FixedListener, state: GatewayState): Caller {
   if (principal === undefined) throw denied("user_unknown", `The user "${listener.user}" is not defined`);
   const database = state.databases.get(listener.database);
   if (database === undefined) throw denied("database_unknown", `The database "${listener.database}" is not defined`);
-  return { principal, database, awsRoleArn: awsRoleOf(listener.dbUser, database), facts: callerFacts(principal, database) };
+  return {
+    principal,
+    database,
+    awsRoleArn: awsRoleOf(listener.dbUser, database),
+    facts: callerFacts(principal, database),
+  };
 }
 
 function awsRoleOf(dbUser: string, database: Database): string {
@@ -58,6 +63,13 @@ function awsRoleOf(dbUser: string, database: Database): string {
   }
 }
 
-function denied(code: "user_unknown" | "locked" | "database_unknown" | "db_user_invalid", message: string, cause?: unknown): Refusal {
-  return new Refusal(code, message, "AccessDeniedException", { cause, reasons: [{ code, message, access: null, role: null }] });
+function denied(
+  code: "user_unknown" | "locked" | "database_unknown" | "db_user_invalid",
+  message: string,
+  cause?: unknown,
+): Refusal {
+  return new Refusal(code, message, "AccessDeniedException", {
+    cause,
+    reasons: [{ code, message, access: null, role: null }],
+  });
 }

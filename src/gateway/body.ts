@@ -27,7 +27,8 @@ export async function readBody(exchange: Exchange, head: RequestHead, lease: Bod
       const why = `The body is not valid HTTP (${cause.reason})`;
       throw new Refusal("request_rejected", why, "SerializationException", { cause, unread: true });
     }
-    if (cause instanceof ClientGone) throw new Refusal("client_gone", "The client went away", "InternalServerError", { cause });
+    if (cause instanceof ClientGone)
+      throw new Refusal("client_gone", "The client went away", "InternalServerError", { cause });
     throw cause;
   }
   if (head.contentEncoding === "identity") return raw;
@@ -64,7 +65,10 @@ function decode(decoder: Decoder, raw: Uint8Array): Promise<Uint8Array> {
 }
 
 function noRoom(cause: unknown): Refusal {
-  return new Refusal("overloaded", "Too many large requests are under way", "ServiceUnavailable", { cause, unread: cause !== undefined });
+  return new Refusal("overloaded", "Too many large requests are under way", "ServiceUnavailable", {
+    cause,
+    unread: cause !== undefined,
+  });
 }
 
 function tooLarge(unread: boolean): Refusal {

@@ -23,12 +23,21 @@ export async function assume(services: GatewayServices, caller: Caller): Promise
     return await services.credentials.credentialsFor(wanted);
   } catch (cause) {
     services.log.warn(
-      { role: caller.awsRoleArn, user: caller.principal.name, error: cause instanceof Error ? cause.message : "unknown" },
+      {
+        role: caller.awsRoleArn,
+        user: caller.principal.name,
+        error: cause instanceof Error ? cause.message : "unknown",
+      },
       "Cannot get credentials for the AWS role",
     );
-    throw new Refusal("credentials_unavailable", "The credentials of the AWS role are not available now", "ServiceUnavailable", {
-      cause,
-    });
+    throw new Refusal(
+      "credentials_unavailable",
+      "The credentials of the AWS role are not available now",
+      "ServiceUnavailable",
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -80,14 +89,23 @@ export async function send(
     if (refusesCredentials(response)) services.credentials.invalidate(wantedBy(caller), credentials);
     return response;
   } catch (cause) {
-    if (request.departure.gone) throw new Refusal("client_gone", "The client went away", "ServiceUnavailable", { cause });
+    if (request.departure.gone)
+      throw new Refusal("client_gone", "The client went away", "ServiceUnavailable", { cause });
     if (!(cause instanceof UpstreamError)) throw cause;
-    services.log.warn({ origin: request.origin, kind: cause.kind, error: rootMessage(cause) }, "The upstream gave no answer");
+    services.log.warn(
+      { origin: request.origin, kind: cause.kind, error: rootMessage(cause) },
+      "The upstream gave no answer",
+    );
     throw cause.kind === "unreachable"
       ? new Refusal("upstream_unreachable", "DynamoDB cannot be reached now", "ServiceUnavailable", { cause })
-      : new Refusal("upstream_broken", "DynamoDB did not answer; the operation may have been executed", "ServiceUnavailable", {
-          cause,
-        });
+      : new Refusal(
+          "upstream_broken",
+          "DynamoDB did not answer; the operation may have been executed",
+          "ServiceUnavailable",
+          {
+            cause,
+          },
+        );
   }
 }
 
@@ -98,7 +116,9 @@ function wantedBy(caller: Caller): CredentialRequest {
 /** DynamoDB's words for credentials that it does not take, before it looked at the request. */
 function refusesCredentials({ status, body }: UpstreamResponse): boolean {
   if (status < 400 || status > 403 || !(body instanceof Uint8Array)) return false;
-  return /#(?:UnrecognizedClientException|ExpiredTokenException|InvalidClientTokenId)"/.test(Buffer.from(body).toString("latin1", 0, 512));
+  return /#(?:UnrecognizedClientException|ExpiredTokenException|InvalidClientTokenId)"/.test(
+    Buffer.from(body).toString("latin1", 0, 512),
+  );
 }
 
 const VISIBLE = /^[\x21-\x7e][\x20-\x7e]*$/;

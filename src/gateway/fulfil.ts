@@ -95,7 +95,8 @@ function answerHeaders(response: UpstreamResponse, decisionId: string): Record<s
   }
   // What the answer itself says is for its own connection only.
   const { connection } = response.headers;
-  if (connection !== undefined) for (const name of joined(connection).toLowerCase().split(",")) delete headers[name.trim()];
+  if (connection !== undefined)
+    for (const name of joined(connection).toLowerCase().split(",")) delete headers[name.trim()];
   headers[DECISION_HEADER] = decisionId;
   return headers;
 }

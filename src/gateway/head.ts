@@ -47,11 +47,17 @@ export function readHead(exchange: Exchange, listener: FixedListener): RequestHe
   }
   refuseStrangers(seen, listener);
   if (exchange.method !== "POST") {
-    throw malformed("UnknownOperationException", `The method ${printable(exchange.method)} is not supported: use POST /`);
+    throw malformed(
+      "UnknownOperationException",
+      `The method ${printable(exchange.method)} is not supported: use POST /`,
+    );
   }
   if (exchange.target !== "/") {
     const query = exchange.target.includes("?") ? " with a query string" : "";
-    throw malformed("UnknownOperationException", `The path ${printable(pathOf(exchange.target))}${query} is not supported: use POST /`);
+    throw malformed(
+      "UnknownOperationException",
+      `The path ${printable(pathOf(exchange.target))}${query} is not supported: use POST /`,
+    );
   }
   const transferEncoding = seen.get("transfer-encoding");
   if (transferEncoding !== undefined && transferEncoding.trim().toLowerCase() !== "chunked") {
@@ -77,7 +83,11 @@ export function readHead(exchange: Exchange, listener: FixedListener): RequestHe
 function refuseStrangers(seen: ReadonlyMap<string, string>, listener: FixedListener): void {
   const origin = seen.get("origin");
   if (origin !== undefined) {
-    throw new Refusal("request_rejected", `Requests from web pages (Origin ${printable(origin)}) are refused`, "AccessDeniedException");
+    throw new Refusal(
+      "request_rejected",
+      `Requests from web pages (Origin ${printable(origin)}) are refused`,
+      "AccessDeniedException",
+    );
   }
   if (listener.kind === "unix") return;
   const host = seen.get("host") ?? "";

@@ -61,7 +61,11 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
 function knownOperation(target: string, trace: Trace): Operation {
   const operation = operationOf(target);
   if (operation === undefined) {
-    throw new Refusal("operation_unknown", `The operation ${printable(target)} is not known`, "UnknownOperationException");
+    throw new Refusal(
+      "operation_unknown",
+      `The operation ${printable(target)} is not known`,
+      "UnknownOperationException",
+    );
   }
   trace.operation = operation.name;
   return operation;

@@ -23,15 +23,26 @@ export async function refuseUnparsable(
     body: () => Promise.resolve(new Uint8Array()),
   };
   const trace = new Trace(services, listener, exchange);
-  const refusal = new Refusal("request_rejected", `This is not a valid HTTP request (${reason})`, "SerializationException", {
-    unread: true,
-  });
+  const refusal = new Refusal(
+    "request_rejected",
+    `This is not a valid HTTP request (${reason})`,
+    "SerializationException",
+    {
+      unread: true,
+    },
+  );
   const answer = refusalAnswer(refusal, trace.decisionId);
   trace.revision = services.state().policy.revision;
   trace.refused(refusal);
   trace.count("rejected");
   await trace
-    .end({ outcome: "rejected", status_code: answer.status, aws_request_id: null, latency_us: trace.elapsedUs, response: null })
+    .end({
+      outcome: "rejected",
+      status_code: answer.status,
+      aws_request_id: null,
+      latency_us: trace.elapsedUs,
+      response: null,
+    })
     .catch(() => services.log.error({ decision: trace.decisionId }, "A refused request could not be recorded"));
   return answer;
 }

@@ -2,12 +2,25 @@
 
 import { newId } from "../base/ids.ts";
 import type { GatewayApp } from "../gateway/app.ts";
-import { type Departure, type DepartureListener, type Upstream, UpstreamError, type UpstreamRequest, type UpstreamResponse, WHOLE_BODY_BYTES } from "../gateway/ports.ts";
+import {
+  type Departure,
+  type DepartureListener,
+  type Upstream,
+  UpstreamError,
+  type UpstreamRequest,
+  type UpstreamResponse,
+  WHOLE_BODY_BYTES,
+} from "../gateway/ports.ts";
 import type { ListenAddress, Listening, Platform, ServeOptions } from "./ports.ts";
 
 /** As much of Deno as is used here; its own types are not at hand when Node's compiler reads this. */
 interface DenoServer {
-  readonly addr: { readonly transport: string; readonly hostname?: string; readonly port?: number; readonly path?: string };
+  readonly addr: {
+    readonly transport: string;
+    readonly hostname?: string;
+    readonly port?: number;
+    readonly path?: string;
+  };
   shutdown(): Promise<void>;
   readonly finished: Promise<void>;
 }
@@ -69,11 +82,16 @@ async function listenOnDeno(app: GatewayApp, address: ListenAddress, options: Se
   const server = Deno.serve({ ...where, onListen: resolve }, (request, { remoteAddr, completed }) => {
     // Deno shows no connections, so each exchange is a session of its own.
     const connection = { id: newId(), ip: remoteAddr.hostname ?? "" };
-    return Promise.resolve(app.fetch(request, { connection, departure: departureOf(completed) })).finally(() => options.onDisconnection?.(connection));
+    return Promise.resolve(app.fetch(request, { connection, departure: departureOf(completed) })).finally(() =>
+      options.onDisconnection?.(connection),
+    );
   });
   await promise;
   const { addr } = server;
-  const bound = addr.path === undefined ? `${addr.hostname?.includes(":") === true ? `[${addr.hostname}]` : addr.hostname}:${addr.port}` : `unix:${addr.path}`;
+  const bound =
+    addr.path === undefined
+      ? `${addr.hostname?.includes(":") === true ? `[${addr.hostname}]` : addr.hostname}:${addr.port}`
+      : `unix:${addr.path}`;
   return {
     address: bound,
     async drain(timeoutMs) {

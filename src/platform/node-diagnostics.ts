@@ -15,7 +15,9 @@ export async function serveDiagnostics(
   const server = createServer((request, response) => {
     // A page in a browser may reach loopback under a name of its own, and must not read what runs here.
     if (onLoopback && !isLoopbackName(hostName(request.headers.host ?? "") ?? "")) {
-      response.writeHead(403, { "content-type": "application/json" }).end('{"error":"this port does not answer to that host name"}\n');
+      response
+        .writeHead(403, { "content-type": "application/json" })
+        .end('{"error":"this port does not answer to that host name"}\n');
       return;
     }
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";

@@ -11,7 +11,13 @@ import type { ListenAddress, Listening, ServeOptions } from "./ports.ts";
  * Milliseconds that a client may take for its headers, for its whole request, and between two requests; and that a
  * connection may be without a byte either way, which is longer than we wait for STS and DynamoDB together.
  */
-export const SERVER_TIMEOUTS = { headers: 15_000, request: 120_000, keepAlive: 75_000, silence: 90_000, inspection: 5_000 };
+export const SERVER_TIMEOUTS = {
+  headers: 15_000,
+  request: 120_000,
+  keepAlive: 75_000,
+  silence: 90_000,
+  inspection: 5_000,
+};
 const MAX_CONNECTIONS = 10_000;
 
 /** Serves the app on one address until closed. */
@@ -73,7 +79,9 @@ export async function listenOnNode(app: GatewayApp, address: ListenAddress, opti
     if (!socket.writable || client === undefined || reason === "ECONNRESET" || socket.bytesRead === 0) socket.destroy();
     else void client.unparsable(reason, (connection) => options.onUnparsable(connection, reason));
   };
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => unparsable(error.code ?? "unknown", socket));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) =>
+    unparsable(error.code ?? "unknown", socket),
+  );
   server.on("connect", (_: IncomingMessage, socket: Socket) => {
     socket.on("error", () => socket.destroy());
     unparsable("CONNECT", socket);
@@ -134,7 +142,9 @@ export async function removeStaleSocket(path: string): Promise<void> {
       probe.destroy();
       resolve(true);
     });
-    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "ENOENT" && error.code !== "ECONNREFUSED"));
+    probe.once("error", (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== "ENOENT" && error.code !== "ECONNREFUSED"),
+    );
   });
   if (!alive) await unlink(path).catch(() => undefined);
 }

@@ -80,14 +80,16 @@ export function startWorkers(count: number, onDeath: (worker: number, how: strin
         workers: answers.length < count ? `${count - answers.length} of ${count} are not running` : null,
       };
       for (const answer of answers) {
-        for (const [part, why] of Object.entries(answer ?? { workers: "one does not answer" })) parts[part] = parts[part] ?? why;
+        for (const [part, why] of Object.entries(answer ?? { workers: "one does not answer" }))
+          parts[part] = parts[part] ?? why;
       }
       return parts;
     },
     async drain(timeoutMs) {
       draining = true;
       const ends = [...alive.values()].map(
-        (worker) => new Promise<void>((resolve) => (worker.isDead() ? resolve() : worker.once("exit", () => resolve()))),
+        (worker) =>
+          new Promise<void>((resolve) => (worker.isDead() ? resolve() : worker.once("exit", () => resolve()))),
       );
       for (const worker of alive.values()) worker.process.kill("SIGTERM");
       let killed = 0;

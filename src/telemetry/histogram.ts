@@ -28,7 +28,11 @@ export class HistogramSeries {
       total += count;
       return { metricName: `${name}_bucket`, labels: { le: this.#bounds[at] ?? "+Inf", ...labels }, value: total };
     });
-    return [...buckets, { metricName: `${name}_sum`, labels, value: this.#sum }, { metricName: `${name}_count`, labels, value: total }];
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels, value: this.#sum },
+      { metricName: `${name}_count`, labels, value: total },
+    ];
   }
 }
 
@@ -51,7 +55,13 @@ export class CheapHistogram {
   readonly #label: string | undefined;
   readonly #series = new Map<string, HistogramSeries>();
 
-  constructor(options: { name: string; help: string; bounds: readonly number[]; label: string | undefined; registry: Registry }) {
+  constructor(options: {
+    name: string;
+    help: string;
+    bounds: readonly number[];
+    label: string | undefined;
+    registry: Registry;
+  }) {
     this.name = options.name;
     this.help = options.help;
     this.#bounds = options.bounds;
@@ -72,7 +82,9 @@ export class CheapHistogram {
 
   get(): Promise<object> {
     const { name, help, type, aggregator } = this;
-    const values = [...this.#series].flatMap(([value, series]) => series.values(name, this.#label === undefined ? {} : { [this.#label]: value }));
+    const values = [...this.#series].flatMap(([value, series]) =>
+      series.values(name, this.#label === undefined ? {} : { [this.#label]: value }),
+    );
     return Promise.resolve({ name, help, type, aggregator, values });
   }
 

@@ -55,6 +55,8 @@ export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {},
 
 function forPeople(line: string): string {
   const { severity, time, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
-  const rest = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const rest = Object.entries(fields).map(
+    ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
   return `${String(time)} ${String(severity).toUpperCase().padEnd(5)} ${String(message)}${rest.length === 0 ? "" : `  ${rest.join(" ")}`}\n`;
 }

@@ -8,26 +8,57 @@ export type Outcome = "allowed" | "denied" | "rejected" | "failed";
 
 /** Every metric: its kind, labels and meaning. */
 export const METRICS = {
-  postern_requests_total: { kind: "counter", labels: ["operation", "outcome"], help: "Requests by operation and outcome" },
+  postern_requests_total: {
+    kind: "counter",
+    labels: ["operation", "outcome"],
+    help: "Requests by operation and outcome",
+  },
   postern_decision_seconds: { kind: "histogram", labels: [], help: "Time that policy took to decide" },
-  postern_upstream_seconds: { kind: "histogram", labels: ["operation"], help: "Time from the first byte sent upstream to the head of the answer" },
-  postern_request_seconds: { kind: "histogram", labels: ["outcome"], help: "Time from the head of a request to the end of its answer" },
+  postern_upstream_seconds: {
+    kind: "histogram",
+    labels: ["operation"],
+    help: "Time from the first byte sent upstream to the head of the answer",
+  },
+  postern_request_seconds: {
+    kind: "histogram",
+    labels: ["outcome"],
+    help: "Time from the head of a request to the end of its answer",
+  },
   postern_requests_in_flight: { kind: "gauge", labels: [], help: "Requests that have begun and not ended" },
-  postern_policy_faults_total: { kind: "counter", labels: ["code"], help: "Policy evaluations that ended in a fault and so in a denial" },
+  postern_policy_faults_total: {
+    kind: "counter",
+    labels: ["code"],
+    help: "Policy evaluations that ended in a fault and so in a denial",
+  },
   postern_policy_info: { kind: "gauge", labels: ["revision", "engine"], help: "1 for the policy revision in force" },
-  postern_change_refused: { kind: "gauge", labels: [], help: "1 while the last change of policy or resources is refused and the state before it decides" },
-  postern_resources_reloads_total: { kind: "counter", labels: ["outcome"], help: "Reloads of roles, users and databases" },
-  postern_credentials_expiry_seconds: { kind: "gauge", labels: ["role"], help: "Seconds until the cached credentials of an AWS role expire" },
+  postern_change_refused: {
+    kind: "gauge",
+    labels: [],
+    help: "1 while the last change of policy or resources is refused and the state before it decides",
+  },
+  postern_resources_reloads_total: {
+    kind: "counter",
+    labels: ["outcome"],
+    help: "Reloads of roles, users and databases",
+  },
+  postern_credentials_expiry_seconds: {
+    kind: "gauge",
+    labels: ["role"],
+    help: "Seconds until the cached credentials of an AWS role expire",
+  },
   postern_credentials_refreshes_total: { kind: "counter", labels: ["outcome"], help: "Calls of AssumeRole" },
   postern_audit_queue_events: { kind: "gauge", labels: [], help: "Audit events waiting to be written" },
   postern_audit_healthy: { kind: "gauge", labels: [], help: "1 while the audit log can be written" },
   postern_connections: { kind: "gauge", labels: [], help: "Open client connections" },
-} as const satisfies Record<string, { kind: "counter" | "gauge" | "histogram"; labels: readonly string[]; help: string }>;
+} as const satisfies Record<
+  string,
+  { kind: "counter" | "gauge" | "histogram"; labels: readonly string[]; help: string }
+>;
 
 /** Two scales: decisions take microseconds, upstream calls milliseconds. */
 const BUCKETS = [
-  0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-  0.5, 1, 2.5, 5, 10,
+  0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
+  0.25, 0.5, 1, 2.5, 5, 10,
 ];
 
 /** Readings taken when metrics are asked for, not kept up to date between. */
@@ -55,7 +86,8 @@ export class Metrics {
     this.#counter("postern_requests_total", (counter) => {
       counter.reset();
       for (const [operation, outcomes] of this.#requests) {
-        for (const [outcome, count] of Object.entries(outcomes)) if (count > 0) counter.inc({ operation, outcome }, count);
+        for (const [outcome, count] of Object.entries(outcomes))
+          if (count > 0) counter.inc({ operation, outcome }, count);
       }
     });
     this.#faults = this.#counter("postern_policy_faults_total");
@@ -134,7 +166,10 @@ export class Metrics {
   }
 
   #counter(name: keyof typeof METRICS, collect?: (counter: Counter) => void): Counter {
-    const counter: Counter = new Counter({ ...this.#common(name), ...(collect === undefined ? {} : { collect: () => collect(counter) }) });
+    const counter: Counter = new Counter({
+      ...this.#common(name),
+      ...(collect === undefined ? {} : { collect: () => collect(counter) }),
+    });
     return counter;
   }
 

@@ -31,7 +31,10 @@ describe("postern doctor", () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  const doctor = async (listeners: string, env: Record<string, string> = {}): Promise<{ code: number; findings: Finding[] }> => {
+  const doctor = async (
+    listeners: string,
+    env: Record<string, string> = {},
+  ): Promise<{ code: number; findings: Finding[] }> => {
     const file = join(directory, "postern.yaml");
     writeFileSync(
       file,
@@ -46,10 +49,15 @@ db_service:
 `,
     );
     // The sandbox has no IAM: what asks for trust policies gets an error there, not the network.
-    const { code, stdout } = await run(["doctor", "-c", file, "-f", "json"], { ...sandbox.env, AWS_ENDPOINT_URL_IAM: sandbox.sts.url, ...env });
+    const { code, stdout } = await run(["doctor", "-c", file, "-f", "json"], {
+      ...sandbox.env,
+      AWS_ENDPOINT_URL_IAM: sandbox.sts.url,
+      ...env,
+    });
     return { code, findings: JSON.parse(stdout) as Finding[] };
   };
-  const listener = (user: string, role: string): string => `[{address: "127.0.0.1:0", user: ${user}, database: example, db_user: ${role}}]`;
+  const listener = (user: string, role: string): string =>
+    `[{address: "127.0.0.1:0", user: ${user}, database: example, db_user: ${role}}]`;
 
   it("finds everything well but what it cannot see, and ends with 0", async () => {
     const { code, findings } = await doctor(listener("alice", "ExampleRole"));
@@ -69,17 +77,27 @@ db_service:
   });
 
   it("names a role that cannot be assumed and a user who does not exist, each with a remedy, and ends with 1", async () => {
-    const { code, findings } = await doctor(`[${listener("alice", "NoSuchRole").slice(1, -1)}, ${listener("carol", "ExampleRole").slice(1, -1)}]`);
+    const { code, findings } = await doctor(
+      `[${listener("alice", "NoSuchRole").slice(1, -1)}, ${listener("carol", "ExampleRole").slice(1, -1)}]`,
+    );
     assert.equal(code, 1);
     const failed = findings.filter(({ state }) => state === "fail");
-    assert.deepEqual(failed.map(({ subject }) => subject).sort(), ["AWS role arn:aws:iam::123456789012:role/NoSuchRole", "listener 127.0.0.1:0"]);
+    assert.deepEqual(failed.map(({ subject }) => subject).sort(), [
+      "AWS role arn:aws:iam::123456789012:role/NoSuchRole",
+      "listener 127.0.0.1:0",
+    ]);
     assert.ok(failed.every(({ remedy }) => remedy !== undefined));
     const said = JSON.stringify(findings);
     assert.ok(!said.includes(sandbox.env["AWS_SECRET_ACCESS_KEY"] ?? "none"), "no secret is shown");
   });
 
   it("says that the gateway has no credentials of its own", async () => {
-    const { code, findings } = await doctor(listener("alice", "ExampleRole"), { AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "", AWS_EC2_METADATA_DISABLED: "true", HOME: directory });
+    const { code, findings } = await doctor(listener("alice", "ExampleRole"), {
+      AWS_ACCESS_KEY_ID: "",
+      AWS_SECRET_ACCESS_KEY: "",
+      AWS_EC2_METADATA_DISABLED: "true",
+      HOME: directory,
+    });
     assert.equal(code, 1);
     assert.equal(findings.find(({ subject }) => subject === "own AWS credentials")?.state, "fail");
   });

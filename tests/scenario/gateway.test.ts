@@ -25,12 +25,21 @@ describe("a gateway in front of AWS", () => {
     assert.equal(answer.body["__type"], "com.amazon.coral.service#AccessDeniedException");
     const id = answer.headers.get("x-postern-decision-id") ?? "none";
     const message = String(answer.body["Message"]);
-    for (const part of ['"alice"', "dynamodb:DeleteTable", "arn:aws:dynamodb:us-east-1:123456789012:table/orders", "rule_denied", id]) {
+    for (const part of [
+      '"alice"',
+      "dynamodb:DeleteTable",
+      "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
+      "rule_denied",
+      id,
+    ]) {
       assert.ok(message.includes(part), `${part} is not in: ${message}`);
     }
     assert.equal(gateway.sandbox.dynamodb.requests.length, before, "it was forwarded");
     const event = gateway.audit().find((line) => (line["decision"] as { id?: string } | null)?.id === id);
-    assert.deepEqual([event?.["event"], event?.["code"], event?.["outcome"]], ["db.session.dynamodb.request", "TDY01E", "denied"]);
+    assert.deepEqual(
+      [event?.["event"], event?.["code"], event?.["outcome"]],
+      ["db.session.dynamodb.request", "TDY01E", "denied"],
+    );
   });
 
   it("forwards the very bytes that it judged", async () => {
@@ -44,14 +53,29 @@ describe("a gateway in front of AWS", () => {
     await gateway.call(
       "GetItem",
       { TableName: "orders", Key: { id: { S: "ada#1" } } },
-      { authorization: "AWS4-HMAC-SHA256 Credential=x", "x-amz-security-token": "stolen", "x-amz-date": "20000101T000000Z", "x-amz-foo": "bar", cookie: "a=b", "x-forwarded-for": "1.2.3.4" },
+      {
+        authorization: "AWS4-HMAC-SHA256 Credential=x",
+        "x-amz-security-token": "stolen",
+        "x-amz-date": "20000101T000000Z",
+        "x-amz-foo": "bar",
+        cookie: "a=b",
+        "x-forwarded-for": "1.2.3.4",
+      },
     );
     const seen = gateway.sandbox.dynamodb.requests.at(-1);
     const headers = Object.fromEntries((seen?.headers ?? []).map(([name, value]) => [name.toLowerCase(), value]));
-    assert.deepEqual(
-      Object.keys(headers).sort(),
-      ["accept-encoding", "authorization", "connection", "content-length", "content-type", "host", "user-agent", "x-amz-date", "x-amz-security-token", "x-amz-target"],
-    );
+    assert.deepEqual(Object.keys(headers).sort(), [
+      "accept-encoding",
+      "authorization",
+      "connection",
+      "content-length",
+      "content-type",
+      "host",
+      "user-agent",
+      "x-amz-date",
+      "x-amz-security-token",
+      "x-amz-target",
+    ]);
     assert.notEqual(headers["x-amz-security-token"], "stolen");
   });
 });

@@ -48,11 +48,18 @@ describe("postern start", () => {
       assert.equal(await postern.stop("SIGKILL"), "SIGKILL");
       assert.equal(await answer, "gone");
       sandbox.heal();
-      const again = await startPostern({ resources: ALICE_MAY_NEARLY_EVERYTHING, uri: sandbox.dynamodb.url, env: sandbox.env, dataDir });
+      const again = await startPostern({
+        resources: ALICE_MAY_NEARLY_EVERYTHING,
+        uri: sandbox.dynamodb.url,
+        env: sandbox.env,
+        dataDir,
+      });
       await again.close();
       const lines = auditOf(`${dataDir}/audit`);
       const intent = lines.find((line) => line["event"] === "db.session.dynamodb.intent");
-      const event = lines.find((line) => line["event"] === "db.session.dynamodb.request" && line["uid"] === intent?.["uid"]);
+      const event = lines.find(
+        (line) => line["event"] === "db.session.dynamodb.request" && line["uid"] === intent?.["uid"],
+      );
       assert.deepEqual([event?.["code"], event?.["outcome"]], ["TDY01E", "unknown"]);
       assert.match((await run("audit", "verify", "--data-dir", dataDir)).stdout, /^ok/);
     } finally {
@@ -64,7 +71,10 @@ describe("postern start", () => {
   it("shares its listeners among workers, reads their metrics as one and replaces one that dies", async () => {
     const postern = await start({ workers: 2 });
     try {
-      assert.deepEqual(await Promise.all(Array.from({ length: 40 }, () => get(postern.url))), Array.from({ length: 40 }, () => 200));
+      assert.deepEqual(
+        await Promise.all(Array.from({ length: 40 }, () => get(postern.url))),
+        Array.from({ length: 40 }, () => 200),
+      );
       const metrics = await (await fetch(`${postern.diagnostics}/metrics`)).text();
       assert.match(metrics, /^postern_requests_total\{operation="GetItem",outcome="allowed"\} 40$/m);
       const streams = new Set(auditFiles(postern.dataDir));
@@ -134,14 +144,19 @@ async function get(url: string): Promise<number> {
 
 function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [LAUNCHER, ...args], { env: { ...process.env, NO_COLOR: "1" } }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
+    execFile(
+      process.execPath,
+      [LAUNCHER, ...args],
+      { env: { ...process.env, NO_COLOR: "1" } },
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+      },
+    );
   });
 }
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const giveUp = Date.now() + 20_000; Date.now() < giveUp; ) {
+  for (const giveUp = Date.now() + 20_000; Date.now() < giveUp;) {
     if (await holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -157,5 +172,9 @@ function auditFiles(dataDir: string): string[] {
 /** The process ids of the workers, as the system knows them. */
 function workersOf({ child }: PosternProcess): number[] {
   const path = `/proc/${child.pid}/task/${child.pid}/children`;
-  return readFileSync(path, "utf8").trim().split(/\s+/).filter((word) => word !== "").map(Number);
+  return readFileSync(path, "utf8")
+    .trim()
+    .split(/\s+/)
+    .filter((word) => word !== "")
+    .map(Number);
 }

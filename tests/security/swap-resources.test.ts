@@ -89,10 +89,7 @@ describe("invariant 5: resources change under load", () => {
     );
     await eventually(() => gateway.gateway.refusedChange !== null);
     assert.equal((await gateway.gateway.readiness())["policy"], null, "the last good state serves on");
-    assert.match(
-      String(gateway.gateway.refusedChange),
-      /^Cannot load resources/,
-    );
+    assert.match(String(gateway.gateway.refusedChange), /^Cannot load resources/);
     const [refused] = gateway.audit().filter(({ event }) => event === "postern.resources.refused");
     assert.match(JSON.stringify(refused), /alow/);
     assert.equal((await gateway.call("GetItem", GET)).status, 200);

@@ -147,11 +147,19 @@ async function startBefore(sandbox: Sandbox, options: TestGatewayOptions): Promi
     async call(operation, input, headers = {}) {
       const response = await fetch(url, {
         method: "POST",
-        headers: { "x-amz-target": `DynamoDB_20120810.${operation}`, "content-type": "application/x-amz-json-1.0", ...headers },
+        headers: {
+          "x-amz-target": `DynamoDB_20120810.${operation}`,
+          "content-type": "application/x-amz-json-1.0",
+          ...headers,
+        },
         body: typeof input === "string" ? input : JSON.stringify(input),
       });
       const text = await response.text();
-      return { status: response.status, headers: response.headers, body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>),
+      };
     },
     raw: (bytes) => raw(port, bytes),
     audit: () => auditOf(join(directory, "data", "audit")),
@@ -161,10 +169,12 @@ async function startBefore(sandbox: Sandbox, options: TestGatewayOptions): Promi
     },
     eventOf(decisionId) {
       const events = auditOf(join(directory, "data", "audit")).filter(
-        ({ event, decision }) => event === "db.session.dynamodb.request" && (decision as { id?: string } | null)?.id === decisionId,
+        ({ event, decision }) =>
+          event === "db.session.dynamodb.request" && (decision as { id?: string } | null)?.id === decisionId,
       );
       const [only] = events;
-      if (only === undefined || events.length > 1) throw new Error(`${events.length} events have the decision ${String(decisionId)}`);
+      if (only === undefined || events.length > 1)
+        throw new Error(`${events.length} events have the decision ${String(decisionId)}`);
       return only;
     },
     drain: (timeoutMs) => listening.drain(timeoutMs),

@@ -54,10 +54,19 @@ export async function startPostern(options: PosternProcessOptions): Promise<Post
   const ended = new Promise<number | string>((resolve) => {
     child.once("exit", (code, signal) => resolve(signal ?? code ?? -1));
   });
-  const found = (pattern: RegExp): Promise<string> => waitFor(() => pattern.exec(text)?.[1], ended, () => text);
+  const found = (pattern: RegExp): Promise<string> =>
+    waitFor(
+      () => pattern.exec(text)?.[1],
+      ended,
+      () => text,
+    );
   const diagnostics = `http://${await found(/Diagnostics.*address=(\S+)/)}`;
   const url = `http://${await found(/Listening.*address=(\S+)/)}`;
-  await waitFor(async () => ((await fetch(`${diagnostics}/readyz`).catch(() => undefined))?.status === 200 ? true : undefined), ended, () => text);
+  await waitFor(
+    async () => ((await fetch(`${diagnostics}/readyz`).catch(() => undefined))?.status === 200 ? true : undefined),
+    ended,
+    () => text,
+  );
   const stop = (signal: NodeJS.Signals = "SIGTERM"): Promise<number | string> => {
     child.kill(signal);
     return ended;
@@ -81,11 +90,20 @@ export async function startPostern(options: PosternProcessOptions): Promise<Post
 /** The environment without anything that would point an AWS SDK elsewhere. */
 function environment(): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith("AWS_")),
+    Object.entries(process.env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith("AWS_"),
+    ),
   );
 }
 
-function configuration({ uri, dbUser = "ExampleRole", accountId = "123456789012", workers = 1, dataDir = "./data", postern = "" }: PosternProcessOptions): string {
+function configuration({
+  uri,
+  dbUser = "ExampleRole",
+  accountId = "123456789012",
+  workers = 1,
+  dataDir = "./data",
+  postern = "",
+}: PosternProcessOptions): string {
   return `
 version: v3
 postern:
@@ -103,10 +121,14 @@ db_service:
 }
 
 /** Asks again and again, until it is there, the process has ended, or half a minute is over. */
-async function waitFor<T>(ask: () => T | undefined | Promise<T | undefined>, ended: Promise<number | string>, log: () => string): Promise<T> {
+async function waitFor<T>(
+  ask: () => T | undefined | Promise<T | undefined>,
+  ended: Promise<number | string>,
+  log: () => string,
+): Promise<T> {
   let over: number | string | undefined;
   void ended.then((how) => (over = how));
-  for (const giveUp = Date.now() + 30_000; Date.now() < giveUp; ) {
+  for (const giveUp = Date.now() + 30_000; Date.now() < giveUp;) {
     const value = await ask();
     if (value !== undefined) return value;
     if (over !== undefined) throw new Error(`Postern ended with ${over}:\n${log()}`);

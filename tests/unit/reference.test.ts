@@ -16,8 +16,13 @@ describe("docs/reference", () => {
 describe("the front pages", () => {
   for (const page of ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/policy/custom.md"]) {
     it(`${page} links to nothing that is not there`, () => {
-      const links = [...readFileSync(new URL(page, root), "utf8").matchAll(/\]\((?!https?:)([^)#]+)/g)].map((match) => match[1] ?? "");
-      assert.deepEqual(links.filter((link) => !existsSync(new URL(link, new URL(page, root)))), []);
+      const links = [...readFileSync(new URL(page, root), "utf8").matchAll(/\]\((?!https?:)([^)#]+)/g)].map(
+        (match) => match[1] ?? "",
+      );
+      assert.deepEqual(
+        links.filter((link) => !existsSync(new URL(link, new URL(page, root)))),
+        [],
+      );
     });
   }
 });

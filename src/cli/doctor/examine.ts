@@ -26,17 +26,29 @@ export async function* examine(config: Config, env: NodeJS.ProcessEnv): AsyncGen
   try {
     const sources = await loadSources(config, policySource(config));
     databases = sources.state.databases;
-    yield ok("policy", `revision ${sources.state.policy.revision}, evaluated ${sources.state.policy.engine === "direct" ? "directly" : "through the npm package (slower)"}`);
-    yield ok("resources", `${sources.state.directory.users().length} users, ${sources.state.directory.roles().length} roles, ${databases.size} databases`);
+    yield ok(
+      "policy",
+      `revision ${sources.state.policy.revision}, evaluated ${sources.state.policy.engine === "direct" ? "directly" : "through the npm package (slower)"}`,
+    );
+    yield ok(
+      "resources",
+      `${sources.state.directory.users().length} users, ${sources.state.directory.roles().length} roles, ${databases.size} databases`,
+    );
     for (const { address, user, database } of config.db_service.listeners) {
       const subject = `listener ${formatAddress(address)}`;
       if (sources.state.directory.principalOf(user) === undefined) {
         yield fail(subject, `there is no user "${user}"`, "add a user document, or correct the listener");
-      } else if (!databases.has(database)) yield fail(subject, `there is no database "${database}"`, "add it, or correct the listener");
-      else if (sources.state.directory.lockOf(user) !== undefined) yield warn(subject, `the user "${user}" is locked`, "remove the lock when its time is over");
+      } else if (!databases.has(database))
+        yield fail(subject, `there is no database "${database}"`, "add it, or correct the listener");
+      else if (sources.state.directory.lockOf(user) !== undefined)
+        yield warn(subject, `the user "${user}" is locked`, "remove the lock when its time is over");
     }
   } catch (error) {
-    yield fail("policy and resources", messageOf(error), error instanceof PosternError && error.hint !== undefined ? error.hint : "correct what it names");
+    yield fail(
+      "policy and resources",
+      messageOf(error),
+      error instanceof PosternError && error.hint !== undefined ? error.hint : "correct what it names",
+    );
     return;
   }
   yield* examineAws(config, databases, env);
@@ -48,11 +60,19 @@ async function examineDataDirectory(directory: string): Promise<Finding> {
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     return ok("data directory", directory);
   } catch (error) {
-    return fail("data directory", messageOf(error), `make "${directory}" a directory that this user can write, or set postern.data_dir`);
+    return fail(
+      "data directory",
+      messageOf(error),
+      `make "${directory}" a directory that this user can write, or set postern.data_dir`,
+    );
   }
 }
 
-async function* examineAws(config: Config, databases: ReadonlyMap<string, Database>, env: NodeJS.ProcessEnv): AsyncGenerator<Finding, void, undefined> {
+async function* examineAws(
+  config: Config,
+  databases: ReadonlyMap<string, Database>,
+  env: NodeJS.ProcessEnv,
+): AsyncGenerator<Finding, void, undefined> {
   const sts = new SdkSts({ env });
   const credentials = new CredentialSource({ sts, clock: systemClock, random: Math.random, env });
   try {
@@ -60,7 +80,11 @@ async function* examineAws(config: Config, databases: ReadonlyMap<string, Databa
     const needed = [...databases.values()].some((database) => !database.emulator) || sts.isOverridden;
     let own: string | undefined;
     if (!probe.ready) {
-      yield fail("own AWS credentials", probe.error.message, "give the gateway an instance role, a profile or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+      yield fail(
+        "own AWS credentials",
+        probe.error.message,
+        "give the gateway an instance role, a profile or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+      );
     } else if (needed) {
       const region = env["AWS_REGION"] ?? [...databases.values()][0]?.region ?? "us-east-1";
       const identity = await examineOwnIdentity(region, env);
@@ -78,11 +102,19 @@ async function* examineAws(config: Config, databases: ReadonlyMap<string, Databa
       }
       try {
         await credentials.credentialsFor({ database, roleArn: arn, user, session: {} });
-        yield ok(`AWS role ${arn}`, database.emulator && !sts.isOverridden ? "an emulator's roles need no STS" : `assumed for "${user}"`);
+        yield ok(
+          `AWS role ${arn}`,
+          database.emulator && !sts.isOverridden ? "an emulator's roles need no STS" : `assumed for "${user}"`,
+        );
       } catch (error) {
-        yield fail(`AWS role ${arn}`, messageOf(error), "let its trust policy name the gateway's own identity, and allow the gateway sts:AssumeRole on it");
+        yield fail(
+          `AWS role ${arn}`,
+          messageOf(error),
+          "let its trust policy name the gateway's own identity, and allow the gateway sts:AssumeRole on it",
+        );
       }
-      if (own !== undefined && (!database.emulator || sts.isOverridden)) yield await examineTrust(arn, own, database.region);
+      if (own !== undefined && (!database.emulator || sts.isOverridden))
+        yield await examineTrust(arn, own, database.region);
     }
   } finally {
     credentials.close();
@@ -90,7 +122,10 @@ async function* examineAws(config: Config, databases: ReadonlyMap<string, Databa
 }
 
 /** Every (AWS role, database) that listeners choose, once. */
-function chosenRoles(config: Config, databases: ReadonlyMap<string, Database>): { user: string; dbUser: string; database: Database }[] {
+function chosenRoles(
+  config: Config,
+  databases: ReadonlyMap<string, Database>,
+): { user: string; dbUser: string; database: Database }[] {
   const chosen = new Map<string, { user: string; dbUser: string; database: Database }>();
   for (const { user, database: name, db_user: dbUser } of config.db_service.listeners) {
     const database = databases.get(name);
@@ -100,7 +135,10 @@ function chosenRoles(config: Config, databases: ReadonlyMap<string, Database>): 
 }
 
 /** Who the gateway is, and whether its clock agrees with STS's. */
-async function examineOwnIdentity(region: string, env: NodeJS.ProcessEnv): Promise<{ arn: string | undefined; findings: Finding[] }> {
+async function examineOwnIdentity(
+  region: string,
+  env: NodeJS.ProcessEnv,
+): Promise<{ arn: string | undefined; findings: Finding[] }> {
   try {
     const { arn, serverTime } = await callerIdentity(region, env);
     const findings = [ok("own AWS identity", arn)];
@@ -108,7 +146,10 @@ async function examineOwnIdentity(region: string, env: NodeJS.ProcessEnv): Promi
     return { arn, findings };
   } catch (error) {
     const remedy = "let the gateway reach STS of the region, and check its credentials";
-    return { arn: undefined, findings: [fail("STS", `it did not say who the gateway is (${nameAndMessage(error)})`, remedy)] };
+    return {
+      arn: undefined,
+      findings: [fail("STS", `it did not say who the gateway is (${nameAndMessage(error)})`, remedy)],
+    };
   }
 }
 
@@ -119,7 +160,11 @@ async function examineTrust(arn: string, own: string, region: string): Promise<F
     const others = othersIn(await trustPolicyOf(arn, region), own);
     return others.length === 0
       ? ok(subject, "only the gateway may assume it")
-      : warn(subject, `${others.join(", ")} may assume it too, and so go round the gateway`, "trust the gateway's own role or user alone");
+      : warn(
+          subject,
+          `${others.join(", ")} may assume it too, and so go round the gateway`,
+          "trust the gateway's own role or user alone",
+        );
   } catch (error) {
     const remedy = "allow the gateway iam:GetRole on it, or look yourself: only the gateway should be trusted";
     return warn(subject, `it cannot be read (${nameAndMessage(error)})`, remedy);

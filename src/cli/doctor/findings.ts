@@ -11,9 +11,19 @@ export interface Finding {
 
 export const ok = (subject: string, message: string): Finding => ({ state: "ok", subject, message });
 
-export const warn = (subject: string, message: string, remedy: string): Finding => ({ state: "warn", subject, message, remedy });
+export const warn = (subject: string, message: string, remedy: string): Finding => ({
+  state: "warn",
+  subject,
+  message,
+  remedy,
+});
 
-export const fail = (subject: string, message: string, remedy: string): Finding => ({ state: "fail", subject, message, remedy });
+export const fail = (subject: string, message: string, remedy: string): Finding => ({
+  state: "fail",
+  subject,
+  message,
+  remedy,
+});
 
 /** The finding as text for people. */
 export function formatFinding({ state, subject, message, remedy }: Finding, color: boolean): string {

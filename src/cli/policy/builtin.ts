@@ -35,9 +35,13 @@ export async function loadBuiltinBundle(from: string = import.meta.url): Promise
 /** In a checkout somebody may have changed the sources since: what runs must be what they read. */
 async function requireCurrent(root: string): Promise<void> {
   if (await isBuildCurrent(root)) return;
-  throw new PosternError("policy_stale", "Cannot load the built-in policy: its sources have changed since it was compiled", {
-    hint: "node scripts/setup.mjs",
-  });
+  throw new PosternError(
+    "policy_stale",
+    "Cannot load the built-in policy: its sources have changed since it was compiled",
+    {
+      hint: "node scripts/setup.mjs",
+    },
+  );
 }
 
 /** @throws PosternError `policy_sources_missing` */

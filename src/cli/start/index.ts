@@ -29,7 +29,10 @@ export function startCommand(): Command {
     .requiredOption("-c, --config <file>", "configuration file")
     .option("--diag-addr <host:port>", "serve /healthz, /readyz and /metrics there")
     .action(async (options: { config: string; diagAddr?: string }) => {
-      await start(readConfig(options.config), options.diagAddr === undefined ? undefined : diagnosticsAddress(options.diagAddr));
+      await start(
+        readConfig(options.config),
+        options.diagAddr === undefined ? undefined : diagnosticsAddress(options.diagAddr),
+      );
     })
     .addHelpText("after", EXAMPLES);
 }
@@ -43,7 +46,9 @@ async function start(config: Config, diagnostics: ListenAddress | undefined): Pr
   const log = createLog(config.postern.log);
   for (const warning of config.warnings) log.warn({}, formatProblem(warning));
   if (!config.db_service.enabled) {
-    throw new CommandError(1, `Nothing to start: no service is enabled in "${config.file}"`, { hint: 'write db_service: {enabled: "yes"}' });
+    throw new CommandError(1, `Nothing to start: no service is enabled in "${config.file}"`, {
+      hint: 'write db_service: {enabled: "yes"}',
+    });
   }
   if (config.db_service.listeners.length === 0) {
     throw new CommandError(1, `Nothing to listen on: db_service has no listeners in "${config.file}"`, {
@@ -63,7 +68,12 @@ async function start(config: Config, diagnostics: ListenAddress | undefined): Pr
   else await serveAlone(config, worker === undefined ? where : undefined, log, worker);
 }
 
-async function serveAlone(config: Config, where: ListenAddress | undefined, log: Log, worker: number | undefined): Promise<void> {
+async function serveAlone(
+  config: Config,
+  where: ListenAddress | undefined,
+  log: Log,
+  worker: number | undefined,
+): Promise<void> {
   const stopped = onStopSignal();
   let running: Awaited<ReturnType<typeof runGateway>> | undefined;
   const diagnostics = await diagnosticsAt(where, log, {
@@ -86,7 +96,9 @@ async function serveAlone(config: Config, where: ListenAddress | undefined, log:
 async function superviseWorkers(config: Config, where: ListenAddress | undefined, log: Log): Promise<void> {
   const stopped = onStopSignal();
   await settleAudit(config);
-  const workers = startWorkers(config.postern.workers, (number, how) => log.error({ worker: number, how }, "A worker died; another takes its place"));
+  const workers = startWorkers(config.postern.workers, (number, how) =>
+    log.error({ worker: number, how }, "A worker died; another takes its place"),
+  );
   const diagnostics = await diagnosticsAt(where, log, workers);
   const reason = await stopped;
   const killed = await workers.drain(DRAIN_MS + 5_000);
@@ -101,7 +113,8 @@ async function diagnosticsAt(
   sources: DiagnosticsSources,
 ): Promise<{ close(): Promise<void> } | undefined> {
   if (where === undefined) return undefined;
-  if (where.kind === "unix") throw new CommandError(2, `Cannot serve diagnostics on "${formatAddress(where)}": it needs host:port`);
+  if (where.kind === "unix")
+    throw new CommandError(2, `Cannot serve diagnostics on "${formatAddress(where)}": it needs host:port`);
   const serving = await serveDiagnostics(where.host, where.port, sources);
   log.info({ address: serving.address }, "Diagnostics");
   return serving;
@@ -110,5 +123,9 @@ async function diagnosticsAt(
 function diagnosticsAddress(text: string): ListenAddress {
   const result = parseAddress(text);
   if ("address" in result) return result.address;
-  throw new CommandError(2, `Cannot serve diagnostics on "${text}": ${result.fault}`, result.hint === undefined ? {} : { hint: result.hint });
+  throw new CommandError(
+    2,
+    `Cannot serve diagnostics on "${text}": ${result.fault}`,
+    result.hint === undefined ? {} : { hint: result.hint },
+  );
 }

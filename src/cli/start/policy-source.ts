@@ -8,5 +8,7 @@ import { compileDirectory } from "../policy/compile.ts";
 /** A reader of the configured policy. @throws PosternError what is wrong with it, with file and line where OPA says them */
 export function policySource(config: Config): () => Promise<PolicyBundle> {
   const { bundle } = config.policy;
-  return bundle === undefined ? () => loadBuiltinBundle() : () => loadBundle(bundle, (directory) => compileDirectory(directory));
+  return bundle === undefined
+    ? () => loadBuiltinBundle()
+    : () => loadBundle(bundle, (directory) => compileDirectory(directory));
 }

@@ -60,7 +60,10 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
         onUnparsable: (connection, reason) => refuseUnparsable(services, listener, connection, reason),
       });
       bound.push(listening);
-      log.info({ address: listening.address, user: listener.user, database: listener.database, db_user: listener.dbUser }, "Listening");
+      log.info(
+        { address: listening.address, user: listener.user, database: listener.database, db_user: listener.dbUser },
+        "Listening",
+      );
     }
   } catch (error) {
     await Promise.all(bound.map((listening) => listening.drain(0)));

@@ -35,7 +35,9 @@ describe("real clients, through Postern", { skip }, () => {
     it(`${client} sees what it sees directly, and a typed denial where policy says no`, async () => {
       const [report] = await runClients(postern.url, { clients: [client] });
       if (report !== undefined) assertReport(report, ["delete_table"]);
-      const denied = auditOf(`${postern.dataDir}/audit`).filter((line) => line["target"] === "DynamoDB_20120810.DeleteTable");
+      const denied = auditOf(`${postern.dataDir}/audit`).filter(
+        (line) => line["target"] === "DynamoDB_20120810.DeleteTable",
+      );
       assert.deepEqual(
         denied.slice(-1).map((line) => [line["event"], line["code"], line["outcome"], line["user"]]),
         [["db.session.dynamodb.request", "TDY01E", "denied", "alice"]],

@@ -164,7 +164,12 @@ describe("accessesOf()", () => {
   });
 
   it("lets a denied Query or Scan reach a vector search, which returns items of the whole table", () => {
-    const [found] = accesses("SearchVectors", { TableName: "orders", IndexName: "vec", TopK: 3, SearchVector: [{ N: "1" }] });
+    const [found] = accesses("SearchVectors", {
+      TableName: "orders",
+      IndexName: "vec",
+      TopK: 3,
+      SearchVector: [{ N: "1" }],
+    });
     assert.deepEqual(found?.effects, ["dynamodb:Query", "dynamodb:Scan"]);
   });
 

@@ -69,7 +69,11 @@ describe("readHead()", () => {
   it("trims the target and takes application/json and an explicit UTF-8", () => {
     const headers = without("x-amz-target", "X-Amz-Target", " DynamoDB_20120810.Scan\t");
     assert.equal(readHead(exchange({ headers }), LISTENER).target, "DynamoDB_20120810.Scan");
-    for (const type of ["application/json", "Application/JSON; charset=UTF-8", "application/x-amz-json-1.0;charset=utf-8"]) {
+    for (const type of [
+      "application/json",
+      "Application/JSON; charset=UTF-8",
+      "application/x-amz-json-1.0;charset=utf-8",
+    ]) {
       readHead(exchange({ headers: without("content-type", "content-type", type) }), LISTENER);
     }
   });
@@ -82,16 +86,35 @@ describe("readHead()", () => {
   }
 
   for (const method of ["GET", "PUT", "OPTIONS", "post"]) {
-    it(`refuses the method ${method}`, () => assert.equal(refusal(exchange({ method })).type, "UnknownOperationException"));
+    it(`refuses the method ${method}`, () =>
+      assert.equal(refusal(exchange({ method })).type, "UnknownOperationException"));
   }
 
-  for (const target of ["/x", "/?X-Amz-Algorithm=AWS4-HMAC-SHA256", "http://localhost:8000/", "*", "//", "/service/DynamoDB/operation/GetItem"]) {
-    it(`refuses the request target ${target}`, () => assert.equal(refusal(exchange({ target })).type, "UnknownOperationException"));
+  for (const target of [
+    "/x",
+    "/?X-Amz-Algorithm=AWS4-HMAC-SHA256",
+    "http://localhost:8000/",
+    "*",
+    "//",
+    "/service/DynamoDB/operation/GetItem",
+  ]) {
+    it(`refuses the request target ${target}`, () =>
+      assert.equal(refusal(exchange({ target })).type, "UnknownOperationException"));
   }
 
-  for (const type of ["application/x-amz-json-1.1", "text/plain", "application/cbor", "application/x-www-form-urlencoded", "application/json; version=2", ""]) {
+  for (const type of [
+    "application/x-amz-json-1.1",
+    "text/plain",
+    "application/cbor",
+    "application/x-www-form-urlencoded",
+    "application/json; version=2",
+    "",
+  ]) {
     it(`refuses the content type "${type}"`, () => {
-      assert.equal(refusal(exchange({ headers: without("content-type", "content-type", type) })).type, "SerializationException");
+      assert.equal(
+        refusal(exchange({ headers: without("content-type", "content-type", type) })).type,
+        "SerializationException",
+      );
     });
   }
 
@@ -119,13 +142,29 @@ describe("readHead()", () => {
     });
   }
 
-  for (const host of ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil", "[::1", "", "localhost:8000:1", "user@localhost"]) {
+  for (const host of [
+    "evil.example",
+    "evil.example:8000",
+    "localhost.evil.example",
+    "127.0.0.1.evil",
+    "[::1",
+    "",
+    "localhost:8000:1",
+    "user@localhost",
+  ]) {
     it(`refuses the host name "${host}" on a loopback listener`, () => {
       assert.equal(refusal(exchange({ headers: without("host", "host", host) })).type, "AccessDeniedException");
     });
   }
 
-  for (const host of ["localhost", "LOCALHOST:1", "127.0.0.1:8000", "127.8.8.8", "[::1]:8000", "gateway.internal:8000"]) {
+  for (const host of [
+    "localhost",
+    "LOCALHOST:1",
+    "127.0.0.1:8000",
+    "127.8.8.8",
+    "[::1]:8000",
+    "gateway.internal:8000",
+  ]) {
     it(`answers to the host name "${host}"`, () => {
       readHead(exchange({ headers: without("host", "host", host) }), LISTENER);
     });

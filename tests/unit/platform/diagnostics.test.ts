@@ -8,17 +8,27 @@ describe("the diagnostics port", () => {
   let close: () => Promise<void>;
   let why: string | null = null;
   before(async () => {
-    const serving = await serveDiagnostics("127.0.0.1", 0, { readiness: () => ({ policy: why, audit: null }), metrics: () => Promise.resolve("m 1\n") });
+    const serving = await serveDiagnostics("127.0.0.1", 0, {
+      readiness: () => ({ policy: why, audit: null }),
+      metrics: () => Promise.resolve("m 1\n"),
+    });
     port = Number(serving.address.split(":").at(-1));
     close = () => serving.close();
   });
   after(() => close());
 
-  const get = (path: string, headers: Record<string, string> = {}, method = "GET"): Promise<{ status: number; body: string }> =>
+  const get = (
+    path: string,
+    headers: Record<string, string> = {},
+    method = "GET",
+  ): Promise<{ status: number; body: string }> =>
     new Promise((resolve, reject) => {
       request({ host: "127.0.0.1", port, path, headers, method, agent: false }, (response) => {
         let body = "";
-        response.setEncoding("utf8").on("data", (chunk: string) => (body += chunk)).on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+        response
+          .setEncoding("utf8")
+          .on("data", (chunk: string) => (body += chunk))
+          .on("end", () => resolve({ status: response.statusCode ?? 0, body }));
       })
         .on("error", reject)
         .end();
@@ -26,7 +36,10 @@ describe("the diagnostics port", () => {
 
   it("says that the process lives, and whether it is ready and why not", async () => {
     assert.equal((await get("/healthz")).status, 200);
-    assert.deepEqual(JSON.parse((await get("/readyz")).body), { status: "ready", parts: { policy: null, audit: null } });
+    assert.deepEqual(JSON.parse((await get("/readyz")).body), {
+      status: "ready",
+      parts: { policy: null, audit: null },
+    });
     why = "no policy is loaded";
     const unready = await get("/readyz");
     assert.equal(unready.status, 503);

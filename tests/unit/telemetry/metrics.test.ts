@@ -34,7 +34,11 @@ describe("Metrics", () => {
     assert.match(text, /^postern_decision_seconds_bucket\{le="\+Inf"\} 2$/m);
     assert.match(text, /^postern_decision_seconds_sum 20.00002$/m);
     assert.match(text, /^postern_decision_seconds_count 2$/m);
-    assert.match(text, /^postern_upstream_seconds_bucket\{le="0.001",operation="GetItem"\} 1$/m, "a bound is inclusive");
+    assert.match(
+      text,
+      /^postern_upstream_seconds_bucket\{le="0.001",operation="GetItem"\} 1$/m,
+      "a bound is inclusive",
+    );
   });
 
   it("adds up over worker processes", async () => {
