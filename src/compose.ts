@@ -7,7 +7,8 @@ import { auditDirectoryOf } from "./audit/files.ts";
 import { CredentialSource } from "./aws/credentials.ts";
 import { type Database, type DatabaseSpec, resolveDatabase } from "./aws/database.ts";
 import { Signer } from "./aws/signer.ts";
-import { SdkSts, type Sts } from "./aws/sts.ts";
+import { reportingSts } from "./aws/reporting-sts.ts";
+import { SdkSts } from "./aws/sts.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
 import { formatAddress } from "./config/address.ts";
@@ -81,7 +82,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   try {
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
     const credentials = new CredentialSource({
-      sts: counted(new SdkSts({ env }), metrics),
+      sts: reportingSts(new SdkSts({ env }), (outcome) => metrics.credentialsRefreshed(outcome)),
       clock,
       random: Math.random,
       env,
@@ -156,25 +157,6 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     await recorder.close().catch(() => undefined);
     throw error;
   }
-}
-
-/** STS with its calls counted. */
-function counted(sts: Sts, metrics: Metrics): Sts {
-  return {
-    isOverridden: sts.isOverridden,
-    ownCredentials: () => sts.ownCredentials(),
-    async assumeRole(call) {
-      try {
-        const credentials = await sts.assumeRole(call);
-        metrics.credentialsRefreshed("ok");
-        return credentials;
-      } catch (error) {
-        metrics.credentialsRefreshed("failed");
-        throw error;
-      }
-    },
-    close: () => sts.close(),
-  };
 }
 
 /** Ends the audit streams of processes that are no more: intents without an event become events of unknown outcome. */
