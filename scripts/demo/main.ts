@@ -66,7 +66,7 @@ if (once) {
   await end(faults === 0 ? 0 : 1);
 } else {
   say(bold("\nNow yours. The gateway stays up until Ctrl-C; any credentials will do:\n"));
-  say(`  export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1`);
+  say(`  export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1`);
   say(`  aws dynamodb scan --table-name orders --endpoint-url http://${alice}`);
   say(`  aws dynamodb delete-table --table-name orders --endpoint-url http://${alice}`);
   say(`  python3 -c 'import boto3; print(boto3.client("dynamodb", endpoint_url="http://${alice}").list_tables())'`);

@@ -3,6 +3,7 @@
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
+import { PosternError } from "../base/errors.ts";
 import type { GatewayApp } from "../gateway/app.ts";
 import { NodeClient } from "./node-client.ts";
 import type { ListenAddress, Listening, ServeOptions } from "./ports.ts";
@@ -111,9 +112,9 @@ const SENT = new Response(null);
 
 async function listenAt(server: Server, address: ListenAddress): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (cause: NodeJS.ErrnoException) => reject(cannotListen(address, cause)));
     const done = (): void => {
-      server.off("error", reject);
+      server.removeAllListeners("error");
       resolve();
     };
     if (address.kind === "tcp") {
@@ -153,4 +154,19 @@ function boundAddress(server: Server, address: ListenAddress): string {
   if (address.kind === "unix") return `unix:${address.path}`;
   const bound = server.address() as AddressInfo;
   return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+}
+
+function cannotListen(address: ListenAddress, cause: NodeJS.ErrnoException): PosternError {
+  const where = address.kind === "unix" ? `unix:${address.path}` : `${address.host}:${address.port}`;
+  const taken = cause.code === "EADDRINUSE";
+  return new PosternError(
+    "listen_failed",
+    `Cannot listen on ${where}: ${taken ? "another program does" : cause.message}`,
+    {
+      cause,
+      hint: taken
+        ? "stop that program, or give the listener another port"
+        : "give the listener an address of this machine that this user may use",
+    },
+  );
 }
