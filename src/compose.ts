@@ -13,6 +13,7 @@ import { type Clock, systemClock } from "./base/clock.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
 import { formatAddress } from "./config/address.ts";
 import type { Config } from "./config/config.ts";
+import { positioned } from "./config/positioned.ts";
 import { loadResources, type Resources } from "./config/resources.ts";
 import { type Closer, watchPath } from "./config/watch-path.ts";
 import { watchResources } from "./config/watch-resources.ts";
@@ -325,11 +326,9 @@ interface StateOptions {
 
 async function stateOf(config: Config, sources: Sources, { clock, onFault }: StateOptions): Promise<ActiveState> {
   const { bundle, resources } = sources;
-  const policy = await PolicyDecisionPoint.load({
-    bundle,
-    data: policyDataOf(resources),
-    clock,
-    onFault,
+  const data = policyDataOf(resources);
+  const policy = await PolicyDecisionPoint.load({ bundle, data, clock, onFault }).catch((error: unknown) => {
+    throw positioned(error, resources);
   });
   return { policy, directory: resources.directory, databases: databasesOf(config, resources) };
 }

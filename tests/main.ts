@@ -1,7 +1,7 @@
 /**
  * Runs every test in one process: node --import tsx tests/main.ts [--scenario] [--quick] [--shard=1/2] [part of a path …].
  * Files under tests/scenario run only with --scenario or when a part of their path is given; --quick leaves out what is
- * named *.slow.test.ts; --shard takes every n-th file.
+ * named *.slow.test.ts; --shard takes one of n parts, of neighbours, which need much the same of src/.
  */
 
 import { readdir } from "node:fs/promises";
@@ -24,7 +24,7 @@ const files = (await readdir(folder, { recursive: true }))
   .filter((file) => !quick || !file.endsWith(".slow.test.ts"))
   .filter((file) => filters.length === 0 || filters.some((filter) => `tests/${file}`.includes(filter)))
   .sort()
-  .filter((_, index) => index % of === which - 1);
+  .filter((_, index, all) => Math.floor((index * of) / all.length) === which - 1);
 
 if (files.length === 0) {
   process.stderr.write(`postern: error: No test has ${filters.join(" or ")} in its path\n`);

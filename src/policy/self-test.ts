@@ -49,7 +49,9 @@ export function requirePatterns(engine: Engine, entrypoint: number, data: Policy
   if (!Array.isArray(invalid)) throw failedTest("it cannot tell which patterns are valid");
   if (invalid.length === 0) return;
   const names = new Set(invalid.map(String));
-  const shown = [...names]
+  // As they were written: patterns are wrapped when they are compiled.
+  const written = new Set([...names].map((pattern) => pattern.replace(/^\^\(\?:(.*)\)\$$/s, "$1")));
+  const shown = [...written]
     .sort()
     .slice(0, 3)
     .map((pattern) => `"${pattern}"`);

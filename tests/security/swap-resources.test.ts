@@ -138,3 +138,20 @@ describe("invariant 5: resources change under load", () => {
     await eventually(() => gateway.gateway.refusedChange === null);
   });
 });
+
+describe("a role with a bad regular expression", () => {
+  it("is refused at start with the place of the role, and with the expression as it was written", async () => {
+    const resources = ALICE_MAY_NEARLY_EVERYTHING.replace("{env: dev}", '{env: ["^(dev$"]}');
+    await assert.rejects(
+      startTestGateway({ resources }),
+      (error: Error & { position?: { file: string; line: number } }) => {
+        assert.match(
+          error.message,
+          /^Cannot load role "dev": "\^\(dev\$" is not a regular expression that RE2 accepts$/,
+        );
+        assert.match(error.position?.file ?? "", /all\.yaml$/);
+        return true;
+      },
+    );
+  });
+});
