@@ -25,7 +25,7 @@ if (tests) {
     const words = ["--quick", `--shard=${shard}/${width}`, ...units];
     steps.push({ name: `unit tests ${shard} of ${width}`, args: typescript("tests/main.ts", words, spec), env, quiet });
   }
-  steps.push({ name: "opa fmt, check and test", args: ["scripts/rego.mjs"], quiet });
+  steps.push({ name: "opa fmt, check and test", args: ["scripts/rego.mjs", "--quick"], quiet });
 }
 steps.push(
   { name: "lint", args: programOf("oxlint"), quiet },

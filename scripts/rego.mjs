@@ -1,9 +1,11 @@
 // Checks the policy as OPA can: format, strict types against the schemas, tests, and how much of it the tests reach.
+// The run that measures fails where a test does, but does not count: --quick is content with it.
 
 import { run } from "./lib/compile-policy.mjs";
 import { findOpa } from "./lib/find-opa.mjs";
 import { root } from "./lib/steps.mjs";
 
+const quick = process.argv.includes("--quick");
 const threshold = 95;
 const writeCases = `
   import { mkdir, writeFile } from "node:fs/promises";
@@ -23,7 +25,7 @@ try {
   ]);
   const test = ["test", "policies", "build/policy-cases.json", "--ignore", "cases", "--ignore", "schemas"];
   const [said, covered] = await Promise.all([
-    expectSuccess(opa.path, test),
+    quick ? "" : expectSuccess(opa.path, test),
     expectSuccess(opa.path, [...test, "--coverage"]),
   ]);
   process.stdout.write(said);
