@@ -172,6 +172,7 @@ function accessOf(partial: Partial<PolicyAccess>): PolicyAccess {
     writes: [],
     select: null,
     return_values: "NONE",
+    whole_item: false,
     full_scan: false,
     consistent: false,
     ...partial,

@@ -23,6 +23,8 @@ export interface Access {
   readonly select: string | null;
   /** The most that the access returns of what a write changes or meets, in the words of `ReturnValues`. */
   readonly return_values: string;
+  /** The access replaces or removes items as a whole, with attributes that it does not name. */
+  readonly whole_item: boolean;
   /** True unless it is proven that the access reads by key. */
   readonly full_scan: boolean;
   readonly consistent: boolean;
@@ -66,6 +68,7 @@ export class AccessList {
       writes: [],
       select: facts.select ?? before?.select ?? null,
       return_values: strongest(before?.return_values ?? "NONE", facts.return_values ?? "NONE"),
+      whole_item: false,
       full_scan: (before?.full_scan ?? false) || (facts.full_scan ?? false),
       consistent: (before?.consistent ?? false) || (facts.consistent ?? false),
       effects: union(action, before?.effects ?? NO_EFFECTS, facts.effects ?? NO_EFFECTS),

@@ -4,32 +4,42 @@ import type { JsonObject, JsonValue } from "../base/json.ts";
 import { type Access, type AccessFacts, AccessList, strongest } from "./access.ts";
 import type { AccessRule, Operation } from "./operation.ts";
 import { addStatement } from "./partiql/access.ts";
-import { type Found, standsAt, textsAt } from "./path.ts";
+import { standsAt, textsAt } from "./path.ts";
 import type { DynamoRequest } from "./request.ts";
 import { RequestError } from "./request-error.ts";
-import {
-  allTables,
-  bucket,
-  globalTable,
-  kinesisStream,
-  type Place,
-  type Resource,
-  streamOfIterator,
-  tableByName,
-  tableByNameOrArn,
-  tablePartByArn,
-} from "./resource-arn.ts";
+import { type SchemaLookup, NO_SCHEMAS } from "./key-schema.ts";
+import { resourceAt } from "./resource-at.ts";
+import { allTables, type Place } from "./resource-arn.ts";
 
 export type { Access } from "./access.ts";
 export type { Place } from "./resource-arn.ts";
 
+/** What was made out of a request, and what else must be known to make out more. */
+export interface Understanding {
+  /** Never none: one for every resource × action, however often and in whatever spelling the request names it. */
+  readonly accesses: readonly Access[];
+  /** Tables whose schema is not known and would tell keys or attributes of an access; no name twice. */
+  readonly wanting: readonly string[];
+  /** Tables whose known schema does not fit the request: it is out of date, or the request is wrong. */
+  readonly mismatched: readonly string[];
+}
+
+/** The accesses alone, without any schema unless given. @throws RequestError as `understand` does */
+export function accessesOf(
+  request: DynamoRequest,
+  place: Place,
+  schemas: SchemaLookup = NO_SCHEMAS,
+): readonly Access[] {
+  return understand(request, place, schemas).accesses;
+}
+
 /**
- * The accesses of a request, never none: one for every resource × action, however often and in whatever spelling the
- * request names it.
+ * Derives what a request accesses, as far as the schemas at hand tell.
  *
- * @throws RequestError when a name, an ARN or a statement is malformed, ambiguous, or points out of the database
+ * @throws RequestError when a name, an ARN, an expression or a statement is malformed, ambiguous, or points out of the
+ * database
  */
-export function accessesOf(request: DynamoRequest, place: Place): readonly Access[] {
+export function understand(request: DynamoRequest, place: Place, _schemas: SchemaLookup): Understanding {
   const { operation, params } = request;
   const accesses = new AccessList(operation.name);
   const statements = new Set<string>();
@@ -45,7 +55,7 @@ export function accessesOf(request: DynamoRequest, place: Place): readonly Acces
   if (all.length === 0) {
     throw new RequestError("ValidationException", `The request of ${operation.name} names nothing to work on`, "");
   }
-  return all;
+  return { accesses: all, wanting: [], mismatched: [] };
 }
 
 function addNamed(
@@ -67,39 +77,6 @@ function addNamed(
   }
   for (const each of found) {
     accesses.add(rule.action, resourceAt(each, rule, place), factsOf(operation.name, rule, each.beside));
-  }
-}
-
-function resourceAt(found: Found, rule: AccessRule, place: Place): Resource {
-  const { value, parameter } = found;
-  switch (rule.kind) {
-    case "name-or-arn":
-      return tableByNameOrArn(value, textBeside(found.beside, rule.index) ?? null, place, parameter);
-    case "name-only":
-      return tableByName(value, null, place, parameter);
-    case "stream-arn":
-      return tablePartByArn(value, ["stream"], false, place, parameter);
-    case "shard-iterator":
-      return streamOfIterator(value, place, parameter);
-    case "backup-arn":
-      return tablePartByArn(value, ["backup"], false, place, parameter);
-    case "export-arn":
-      return tablePartByArn(value, ["export"], false, place, parameter);
-    case "import-arn":
-      return tablePartByArn(value, ["import"], false, place, parameter);
-    case "bulk-arn":
-      return tablePartByArn(value, ["bulk"], false, place, parameter);
-    case "resource-arn":
-      return tablePartByArn(value, ["index", "stream"], true, place, parameter);
-    case "global-table-name":
-      return globalTable(value, place, parameter);
-    case "bucket":
-      return bucket(value, textBeside(found.beside, "S3Prefix") ?? textBeside(found.beside, "S3KeyPrefix"), place);
-    case "kinesis-arn":
-      return kinesisStream(value, place, parameter);
-    case "statement":
-    case "none":
-      throw new TypeError(`Cannot resolve a resource of kind "${rule.kind}"`);
   }
 }
 

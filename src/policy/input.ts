@@ -59,6 +59,8 @@ export interface PolicyAccess {
   readonly writes: readonly string[];
   readonly select: string | null;
   readonly return_values: string;
+  /** It replaces or removes items as a whole, with attributes that it does not name. */
+  readonly whole_item: boolean;
   readonly full_scan: boolean;
   readonly consistent: boolean;
 }

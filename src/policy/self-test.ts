@@ -128,6 +128,7 @@ function question(roles: readonly string[], operation: string, level: "read" | "
           writes: level === "write" ? ["id"] : [],
           select: null,
           return_values: "NONE",
+          whole_item: false,
           full_scan: false,
           consistent: false,
         },

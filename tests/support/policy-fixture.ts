@@ -66,6 +66,7 @@ export function fixtureInput(roles: readonly string[], table: string, id = "plai
           writes: [],
           select: null,
           return_values: "NONE",
+          whole_item: false,
           full_scan: false,
           consistent: false,
         },

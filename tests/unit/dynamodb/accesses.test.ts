@@ -23,6 +23,7 @@ describe("accessesOf()", () => {
         writes: [],
         select: null,
         return_values: "NONE",
+        whole_item: false,
         full_scan: false,
         consistent: true,
         effects: [],
