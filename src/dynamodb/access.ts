@@ -14,9 +14,13 @@ export interface Access {
   readonly table: string | null;
   readonly index: string | null;
   readonly arn: string;
+  /** Every partition that the access works in is among `leading_keys`. */
   readonly keys_known: boolean;
+  /** Partition key values in canonical form, each once: see `keyText`. Of several partition key attributes, the first's. */
   readonly leading_keys: readonly string[];
+  /** Every attribute that the access reads, shows or changes is among `attributes`. */
   readonly attributes_known: boolean;
+  /** Paths as `spellPath` writes them, sorted, each once: `reads` and `writes` together. */
   readonly attributes: readonly string[];
   readonly reads: readonly string[];
   readonly writes: readonly string[];
@@ -25,15 +29,22 @@ export interface Access {
   readonly return_values: string;
   /** The access replaces or removes items as a whole, with attributes that it does not name. */
   readonly whole_item: boolean;
-  /** True unless it is proven that the access reads by key. */
+  /** True when more than the partitions of known keys may be read. */
   readonly full_scan: boolean;
   readonly consistent: boolean;
   /** Actions that the access amounts to besides its own, sorted: what a denial of them must reach. */
   readonly effects: readonly string[];
 }
 
-/** What an access may ask for besides its resource. */
+/** What an access asks for besides its resource. What is left out is not proven. */
 export interface AccessFacts {
+  /** Partition key values, canonical; null when they are not proven. */
+  readonly keys?: readonly string[] | null;
+  readonly reads?: readonly string[];
+  readonly writes?: readonly string[];
+  /** True when `reads` and `writes` are all that it reads, shows and changes. */
+  readonly complete?: boolean;
+  readonly whole_item?: boolean;
   readonly select?: string | null;
   readonly return_values?: string;
   readonly full_scan?: boolean;
@@ -41,50 +52,92 @@ export interface AccessFacts {
   readonly effects?: readonly string[];
 }
 
-/** Gathers accesses; those with the same action and resource become one that asks for all that each asked for. */
+/** Gathers accesses; those with the same action, resource and return values become one that asks for all of them. */
 export class AccessList {
   readonly #via: string;
-  readonly #accesses = new Map<string, Access>();
+  readonly #drafts: Draft[] = [];
 
   constructor(via: string) {
     this.#via = via;
   }
 
   add(action: string, resource: Resource, facts: AccessFacts): void {
-    const key = `${action} ${resource.arn}`;
-    const before = this.#accesses.get(key);
-    this.#accesses.set(key, {
-      action,
-      level: levelOf(action),
-      via: this.#via,
-      table: resource.table,
-      index: resource.index,
-      arn: resource.arn,
-      keys_known: false,
-      leading_keys: [],
-      attributes_known: false,
-      attributes: [],
-      reads: [],
-      writes: [],
-      select: facts.select ?? before?.select ?? null,
-      return_values: strongest(before?.return_values ?? "NONE", facts.return_values ?? "NONE"),
-      whole_item: false,
-      full_scan: (before?.full_scan ?? false) || (facts.full_scan ?? false),
-      consistent: (before?.consistent ?? false) || (facts.consistent ?? false),
-      effects: union(action, before?.effects ?? NO_EFFECTS, facts.effects ?? NO_EFFECTS),
-    });
+    const returned = facts.return_values ?? "NONE";
+    for (const draft of this.#drafts) {
+      if (draft.action !== action || draft.resource.arn !== resource.arn || draft.returned !== returned) continue;
+      draft.facts.push(facts);
+      return;
+    }
+    this.#drafts.push({ action, resource, returned, facts: [facts] });
   }
 
+  /** The accesses in the order in which each was first added. */
   all(): readonly Access[] {
-    return [...this.#accesses.values()];
+    return this.#drafts.map((draft) => accessOf(draft, this.#via));
   }
 }
 
-const NO_EFFECTS: readonly string[] = [];
+interface Draft {
+  readonly action: string;
+  readonly resource: Resource;
+  readonly returned: string;
+  readonly facts: AccessFacts[];
+}
 
-function union(action: string, some: readonly string[], others: readonly string[]): readonly string[] {
-  if (some.length === 0 && others.length === 0) return NO_EFFECTS;
-  const all = new Set([...some, ...others]);
+/** Paths of one access that policy is told; an item with more is as good as unknown, and the question stays small. */
+const MOST_ATTRIBUTES = 2_000;
+const LONGEST_ATTRIBUTES = 65_536;
+
+function accessOf({ action, resource, returned, facts }: Draft, via: string): Access {
+  const [first] = facts;
+  const one = facts.length === 1 ? first : undefined;
+  const reads = sorted(one === undefined ? facts.flatMap((each) => each.reads ?? NONE) : (one.reads ?? NONE));
+  const writes = sorted(one === undefined ? facts.flatMap((each) => each.writes ?? NONE) : (one.writes ?? NONE));
+  const attributes = writes.length === 0 ? reads : reads.length === 0 ? writes : sorted([...reads, ...writes]);
+  const told = isTellable(attributes);
+  const keys = facts.every((each) => each.keys != null);
+  return {
+    action,
+    level: levelOf(action),
+    via,
+    table: resource.table,
+    index: resource.index,
+    arn: resource.arn,
+    keys_known: keys,
+    leading_keys: one === undefined ? [...new Set(facts.flatMap((each) => each.keys ?? NONE))] : (one.keys ?? NONE),
+    attributes_known: told && facts.every((each) => each.complete === true),
+    attributes: told ? attributes : NONE,
+    reads: told ? reads : NONE,
+    writes: told ? writes : NONE,
+    select: facts.find((each) => each.select != null)?.select ?? null,
+    return_values: returned,
+    whole_item: facts.some((each) => each.whole_item === true),
+    full_scan: facts.some((each) => each.full_scan === true),
+    consistent: facts.some((each) => each.consistent === true),
+    effects: effectsOf(action, facts),
+  };
+}
+
+const NONE: readonly string[] = Object.freeze([]);
+
+/** Each once, by code units. The list itself when there is nothing to do. */
+function sorted(names: readonly string[]): readonly string[] {
+  for (let at = 1; at < names.length; at++) {
+    if ((names[at - 1] as string) >= (names[at] as string)) return [...new Set(names)].sort();
+  }
+  return names;
+}
+
+function isTellable(attributes: readonly string[]): boolean {
+  if (attributes.length > MOST_ATTRIBUTES) return false;
+  let length = 0;
+  for (const attribute of attributes) length += attribute.length;
+  return length <= LONGEST_ATTRIBUTES;
+}
+
+function effectsOf(action: string, facts: readonly AccessFacts[]): readonly string[] {
+  if (facts.every((each) => (each.effects ?? NONE).length === 0)) return NONE;
+  const all = new Set(facts.flatMap((each) => each.effects ?? NONE));
   all.delete(action);
   return [...all].sort();
 }

@@ -18,8 +18,10 @@ export type { Place } from "./resource-arn.ts";
 export interface Understanding {
   /** Never none: one for every resource × action, however often and in whatever spelling the request names it. */
   readonly accesses: readonly Access[];
-  /** Tables whose schema is not known and would tell keys or attributes of an access; no name twice. */
-  readonly wanting: readonly string[];
+  /** Tables whose schema is not known and would tell partition keys. */
+  readonly wantingKeys: readonly string[];
+  /** Tables whose schema is not known and would tell attributes, or that an item is new. */
+  readonly wantingAttributes: readonly string[];
   /** Tables whose known schema does not fit the request: it is out of date, or the request is wrong. */
   readonly mismatched: readonly string[];
 }
@@ -55,7 +57,7 @@ export function understand(request: DynamoRequest, place: Place, _schemas: Schem
   if (all.length === 0) {
     throw new RequestError("ValidationException", `The request of ${operation.name} names nothing to work on`, "");
   }
-  return { accesses: all, wanting: [], mismatched: [] };
+  return { accesses: all, wantingKeys: [], wantingAttributes: [], mismatched: [] };
 }
 
 function addNamed(
