@@ -1,6 +1,6 @@
 /** Validates one attribute value: exactly one type tag, and a value that its type can hold. */
 
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { type JsonObject, type JsonValue, LazyObject } from "../base/json.ts";
 import { type Fault, invalid, unreadable } from "./fault.ts";
 import { type NumberFault, parseNumber } from "./number.ts";
 
@@ -11,6 +11,7 @@ export const LARGEST_NESTING = 32;
 export function attributeValueFault(value: JsonValue, nesting: number = 0): Fault | undefined {
   if (!(value instanceof Map)) return unreadable(typeWords(value, "AttributeValue"));
   const object = value as JsonObject;
+  if (object instanceof LazyObject) return largeValueFault(object, nesting);
   if (object.size === 0) {
     return invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
   }
@@ -18,18 +19,53 @@ export function attributeValueFault(value: JsonValue, nesting: number = 0): Faul
     const fault = contentFault(tag, content, nesting);
     if (fault !== undefined) return fault.under({ member: tag });
   }
-  if (object.size > 1) {
-    return invalid(
-      "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes",
-    );
+  return object.size > 1 ? severalTypes() : undefined;
+}
+
+function severalTypes(): Fault {
+  return invalid(
+    "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes",
+  );
+}
+
+/** A large list or set is looked at element by element: built whole, it would take many times the memory of its text. */
+function largeValueFault(object: LazyObject, nesting: number): Fault | undefined {
+  for (const tag of object.keys()) {
+    const elementFault = ELEMENTS.get(tag);
+    const fault =
+      elementFault === undefined
+        ? contentFault(tag, object.get(tag) as JsonValue, nesting)
+        : largeListFault(tag, object, nesting + 1, elementFault);
+    if (fault !== undefined) return fault.under({ member: tag });
   }
-  return undefined;
+  return object.size > 1 ? severalTypes() : undefined;
+}
+
+type ElementFault = (element: JsonValue, nesting: number) => Fault | undefined;
+
+const ELEMENTS: ReadonlyMap<string, ElementFault> = new Map<string, ElementFault>([
+  ["L", attributeValueFault],
+  ["SS", stringFault],
+  ["NS", numberFault],
+  ["BS", binaryFault],
+]);
+
+function largeListFault(tag: string, object: LazyObject, nesting: number, fault: ElementFault): Fault | undefined {
+  if (tag === "L" && nesting > LARGEST_NESTING) return tooDeep();
+  let index = 0;
+  for (const element of object.elements(tag)) {
+    const found = fault(element, nesting);
+    if (found !== undefined) return found.under({ index });
+    index += 1;
+  }
+  // No element at all: it is empty, or no list.
+  return index === 0 ? contentFault(tag, object.get(tag) as JsonValue, nesting - 1) : undefined;
 }
 
 function contentFault(tag: string, content: JsonValue, nesting: number): Fault | undefined {
   switch (tag) {
     case "S":
-      return typeof content === "string" ? undefined : unreadable(typeWords(content, "String"));
+      return stringFault(content);
     case "N":
       return numberFault(content);
     case "B":
@@ -43,9 +79,7 @@ function contentFault(tag: string, content: JsonValue, nesting: number): Fault |
         "One or more parameter values were invalid: Null attribute value types must have the value of true",
       );
     case "SS":
-      return setFault(content, (element) =>
-        typeof element === "string" ? undefined : unreadable(typeWords(element, "String")),
-      );
+      return setFault(content, stringFault);
     case "NS":
       return setFault(content, numberFault);
     case "BS":
@@ -102,6 +136,10 @@ const NUMBER_SENTENCES: Readonly<Record<NumberFault, string>> = {
   too_large: "Number overflow. Attempting to store a number with magnitude larger than supported range",
   too_small: "Number underflow. Attempting to store a number with magnitude smaller than supported range",
 };
+
+function stringFault(content: JsonValue): Fault | undefined {
+  return typeof content === "string" ? undefined : unreadable(typeWords(content, "String"));
+}
 
 function numberFault(content: JsonValue): Fault | undefined {
   if (typeof content !== "string") return unreadable(typeWords(content, "String"));

@@ -1,7 +1,7 @@
 /** A copy of a request for the audit log: names and expressions as sent, every value unreadable, bounded in size. */
 
 import { Buffer } from "node:buffer";
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { type JsonObject, type JsonValue, LazyObject } from "../base/json.ts";
 import { MODEL } from "./model.ts";
 import { canonicalNumber } from "./number.ts";
 import { PartiqlError, tokensOf } from "./partiql/tokens.ts";
@@ -40,6 +40,8 @@ const TRUNCATED = "[truncated]";
 /** Characters of values that are hashed in one request; an item may have 400 KB. */
 const HASHED_CHARACTERS = 262_144;
 const LONGEST_NAME = 255;
+/** Characters around a value's content: `{"BOOL":}` and some white space. */
+const LONGEST_TAG = 16;
 const TOKENS: ReadonlySet<string> = new Set(["ClientRequestToken", "ClientToken", "NextToken"]);
 
 class Redactor {
@@ -105,6 +107,11 @@ class Redactor {
   }
 
   #attributeValue(value: JsonValue): JsonLike {
+    // More than is hashed in one request: it is not even built.
+    if (value instanceof LazyObject && value.span > this.#characters + LONGEST_TAG) {
+      this.#bytes -= LONGEST_TAG + 2;
+      return { [value.keys().next().value ?? ""]: this.#spend(REDACTED) };
+    }
     const [tag, content] = value instanceof Map ? ((value as JsonObject).entries().next().value ?? []) : [];
     if (tag === undefined || content === undefined) return this.#spend(REDACTED);
     const text = this.#values > 0 ? valueText(tag, content, this.#characters) : undefined;

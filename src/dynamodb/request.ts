@@ -16,6 +16,8 @@ export interface DynamoRequest {
 
 /** An item of 32 levels is 71 levels of JSON in a batch; the rest is refused with the words for items. */
 const JSON_DEPTH = 80;
+/** Characters of an object that is kept as text: ordinary requests have none. */
+const LAZY_FROM = 16_384;
 const BATCH_GET_KEYS = 100;
 const BATCH_WRITE_REQUESTS = 25;
 
@@ -44,7 +46,7 @@ export function parseRequest(operation: Operation, body: Uint8Array): DynamoRequ
 
 function parsed(body: Uint8Array): JsonValue {
   try {
-    return parseJson(body, { depth: JSON_DEPTH });
+    return parseJson(body, { depth: JSON_DEPTH, lazyFrom: LAZY_FROM });
   } catch (cause) {
     if (cause instanceof JsonError) throw new RequestError("SerializationException", cause.message, "", { cause });
     throw cause;

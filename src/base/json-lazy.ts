@@ -1,0 +1,111 @@
+/** A large JSON object that is kept as its text: its members are read again whenever they are asked for. */
+
+import type { JsonObject, JsonValue } from "./json-value.ts";
+
+/** A text that is known to be valid JSON; positions are those of values in it. */
+export interface JsonSource {
+  /** Members of the object at a position, in order. */
+  entries(start: number): MapIterator<[string, JsonValue]>;
+  keys(start: number): MapIterator<string>;
+  /** Where a member's value begins; −1 when there is none. */
+  find(start: number, name: string): number;
+  valueAt(start: number): JsonValue;
+  /** Elements of the array at a position; none when something else stands there. */
+  elements(start: number): Generator<JsonValue, void, undefined>;
+}
+
+/** Where a large object stands in its source. */
+export interface LargeText {
+  readonly start: number;
+  readonly end: number;
+  /** Number of members. */
+  readonly size: number;
+  /** Characters that do not belong to large objects inside it. */
+  readonly own: number;
+}
+
+/** Members that stand here themselves, not as large objects, are kept when they have no more characters than this. */
+const KEPT_CHARACTERS = 4_096;
+
+/**
+ * Behaves as the map that it stands for. Held as a map, sixteen megabytes of tiny values take twenty-seven times as much.
+ * bench: micro, memory of a batch.
+ */
+export class LazyObject extends Map<string, JsonValue> {
+  readonly #source: JsonSource;
+  readonly #start: number;
+  readonly #size: number;
+  readonly #own: number;
+  #members: JsonObject | undefined;
+  /** Characters of its text. */
+  readonly span: number;
+
+  constructor(source: JsonSource, { start, end, size, own }: LargeText) {
+    super();
+    this.#source = source;
+    this.#start = start;
+    this.#size = size;
+    this.#own = own;
+    this.span = end - start;
+  }
+
+  override get size(): number {
+    return this.#size;
+  }
+
+  override get(name: string): JsonValue | undefined {
+    const kept = this.#kept();
+    if (kept !== undefined) return kept.get(name);
+    const at = this.#source.find(this.#start, name);
+    return at === -1 ? undefined : this.#source.valueAt(at);
+  }
+
+  override has(name: string): boolean {
+    return this.#kept()?.has(name) ?? this.#source.find(this.#start, name) !== -1;
+  }
+
+  override keys(): MapIterator<string> {
+    return this.#kept()?.keys() ?? this.#source.keys(this.#start);
+  }
+
+  override *values(): MapIterator<JsonValue> {
+    for (const [, value] of this.entries()) yield value;
+  }
+
+  override entries(): MapIterator<[string, JsonValue]> {
+    return this.#kept()?.entries() ?? this.#source.entries(this.#start);
+  }
+
+  override [Symbol.iterator](): MapIterator<[string, JsonValue]> {
+    return this.entries();
+  }
+
+  override forEach(call: (value: JsonValue, key: string, map: Map<string, JsonValue>) => void): void {
+    for (const [key, value] of this.entries()) call(value, key, this);
+  }
+
+  /** Elements of the array that is a member, one after another, without building the array. */
+  *elements(name: string): Generator<JsonValue, void, undefined> {
+    const at = this.#source.find(this.#start, name);
+    if (at !== -1) yield* this.#source.elements(at);
+  }
+
+  override set(): never {
+    throw new TypeError("Cannot change what was read");
+  }
+
+  override delete(): never {
+    throw new TypeError("Cannot change what was read");
+  }
+
+  override clear(): never {
+    throw new TypeError("Cannot change what was read");
+  }
+
+  /** The members as a map, when what stands here itself is small. */
+  #kept(): JsonObject | undefined {
+    if (this.#own > KEPT_CHARACTERS) return undefined;
+    this.#members ??= new Map(this.#source.entries(this.#start));
+    return this.#members;
+  }
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { describe, it } from "node:test";
+import { type JsonObject, type JsonValue, LazyObject, parseJson } from "../../../src/base/json.ts";
+
+const bytes = (value: unknown): Uint8Array => Buffer.from(typeof value === "string" ? value : JSON.stringify(value));
+const read = (value: unknown, lazyFrom: number): JsonObject =>
+  parseJson(bytes(value), { depth: 100, lazyFrom }) as JsonObject;
+
+/** Plain JavaScript of what was read, going through every way of looking into a map. */
+function plain(value: JsonValue): unknown {
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(plain);
+  if (!(value instanceof Map)) return value;
+  const object = value as JsonObject;
+  const keys = [...object.keys()];
+  assert.equal(object.size, keys.length);
+  assert.deepEqual(
+    [...object].map(([key]) => key),
+    keys,
+  );
+  assert.equal([...object.values()].length, keys.length);
+  const seen: string[] = [];
+  object.forEach((_value, key) => seen.push(key));
+  assert.deepEqual(seen, keys);
+  return Object.fromEntries(
+    keys.map((key) => {
+      assert.equal(object.has(key), true);
+      return [key, plain(object.get(key) as JsonValue)];
+    }),
+  );
+}
+
+/** Pseudorandom numbers below 1 from a seed (mulberry32). */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+function treeOf(random: () => number, depth: number): unknown {
+  const kind = random();
+  if (depth === 0 || kind < 0.3)
+    return [1.5, -2, "", 'a"\\b{[', "\u00e9\u{1f600}", true, null, "x".repeat(9)][Math.floor(random() * 8)];
+  const count = Math.floor(random() * 5);
+  const parts = Array.from({ length: count }, (_, at) => [`${at}"k\\${at}`, treeOf(random, depth - 1)] as const);
+  return kind < 0.6 ? parts.map(([, part]) => part) : Object.fromEntries(parts);
+}
+
+describe("LazyObject", () => {
+  it("stands for the same value as the map that would be held, whatever is large", () => {
+    const random = randomOf(20_261_123);
+    for (let round = 0; round < 400; round++) {
+      const tree = { root: treeOf(random, 6), more: treeOf(random, 4) };
+      const text = JSON.stringify(tree, null, round % 3);
+      for (const lazyFrom of [0, 5, 20, 80]) assert.deepEqual(plain(read(text, lazyFrom)), tree, text);
+    }
+  });
+
+  it("is what a large object becomes, and only that", () => {
+    const value = read({ small: { a: 1 }, large: { b: "x".repeat(100) } }, 50);
+    assert.ok(value instanceof LazyObject);
+    assert.equal(value.get("small") instanceof LazyObject, false);
+    assert.ok(value.get("large") instanceof LazyObject);
+    assert.equal((value.get("large") as LazyObject).span, 108);
+  });
+
+  it("is as strict as without it", () => {
+    const long = "x".repeat(100);
+    for (const text of [
+      `{"a":"${long}","b":{"c":"${long}","c":1}}`,
+      `{"a":"${long}","b":{"d":["${long}",{"c":"${long}","\\u0063":1}]}}`,
+      `{"a":"${long}","b":[${"[".repeat(200)}${"]".repeat(200)}]}`,
+      `{"a":"${long}","b":tru}`,
+      `{"a":"${long}"} 1`,
+    ]) {
+      assert.throws(() => read(text, 20), { name: "JsonError" }, text);
+    }
+  });
+
+  it("gives the elements of an array one by one, also while others read", () => {
+    const value = read(
+      { list: [{ a: "x".repeat(30) }, [1], "s", 2], none: [], text: "t".repeat(30) },
+      20,
+    ) as LazyObject;
+    const seen: unknown[] = [];
+    for (const element of value.elements("list")) {
+      assert.equal((value.get("text") as string).length, 30);
+      seen.push(plain(element));
+    }
+    assert.deepEqual(seen, [{ a: "x".repeat(30) }, [1], "s", 2]);
+    assert.deepEqual([...value.elements("none"), ...value.elements("absent"), ...value.elements("text")], []);
+  });
+
+  it("cannot be changed", () => {
+    const value = read({ a: "x".repeat(30) }, 20) as LazyObject;
+    assert.throws(() => value.set(), TypeError);
+    assert.throws(() => value.delete(), TypeError);
+    assert.throws(() => value.clear(), TypeError);
+  });
+
+  it("is not made of an array at the top, which nobody could read again", () => {
+    assert.deepEqual(plain(parseJson(bytes([["x".repeat(50)], 1]), { lazyFrom: 10 })), [["x".repeat(50)], 1]);
+  });
+});
