@@ -1,13 +1,14 @@
 /** Derives from a parsed request what it accesses: every table and index, each kind of access, canonically named. */
 
 import type { JsonObject, JsonValue } from "../base/json.ts";
-import { type Access, type AccessFacts, AccessList, strongest } from "./access.ts";
+import { type Access, type AccessFacts, AccessList } from "./access.ts";
+import { effectsOf, type Gaps, PART_FACTS, returnedBy } from "./item-facts.ts";
+import { NO_SCHEMAS, type SchemaLookup } from "./key-schema.ts";
 import type { AccessRule, Operation } from "./operation.ts";
 import { addStatement } from "./partiql/access.ts";
-import { standsAt, textsAt } from "./path.ts";
+import { type Found, standsAt, textsAt } from "./path.ts";
 import type { DynamoRequest } from "./request.ts";
 import { RequestError } from "./request-error.ts";
-import { type SchemaLookup, NO_SCHEMAS } from "./key-schema.ts";
 import { resourceAt } from "./resource-at.ts";
 import { allTables, type Place } from "./resource-arn.ts";
 
@@ -16,7 +17,7 @@ export type { Place } from "./resource-arn.ts";
 
 /** What was made out of a request, and what else must be known to make out more. */
 export interface Understanding {
-  /** Never none: one for every resource × action, however often and in whatever spelling the request names it. */
+  /** Never none: one for every resource × action × return values, in whatever spelling the request names it. */
   readonly accesses: readonly Access[];
   /** Tables whose schema is not known and would tell partition keys. */
   readonly wantingKeys: readonly string[];
@@ -41,32 +42,48 @@ export function accessesOf(
  * @throws RequestError when a name, an ARN, an expression or a statement is malformed, ambiguous, or points out of the
  * database
  */
-export function understand(request: DynamoRequest, place: Place, _schemas: SchemaLookup): Understanding {
+export function understand(request: DynamoRequest, place: Place, schemas: SchemaLookup): Understanding {
   const { operation, params } = request;
-  const accesses = new AccessList(operation.name);
+  const reading: Reading = {
+    operation,
+    params,
+    place,
+    schemas,
+    accesses: new AccessList(operation.name),
+    gaps: { wantingKeys: new Set(), wantingAttributes: new Set(), mismatched: new Set() },
+  };
   const statements = new Set<string>();
   for (const rule of operation.rules) {
-    if (rule.kind === "none") accesses.add(rule.action, allTables(place), { effects: rule.effects ?? [] });
+    if (rule.kind === "none") reading.accesses.add(rule.action, allTables(place), factsOfRule(operation, rule, params));
     else if (rule.kind === "statement") statements.add(rule.at);
-    else if (rule.when === undefined || standsAt(params, rule.when)) addNamed(operation, rule, params, place, accesses);
+    else if (rule.when === undefined || standsAt(params, rule.when)) addNamed(reading, rule);
   }
-  for (const at of statements) {
-    for (const found of textsAt(params, at)) addStatement(operation.name, found, place, accesses);
-  }
-  const all = accesses.all();
-  if (all.length === 0) {
+  for (const at of statements)
+    for (const found of textsAt(params, at)) addStatement(operation.name, found, place, reading.accesses);
+  const accesses = reading.accesses.all();
+  if (accesses.length === 0) {
     throw new RequestError("ValidationException", `The request of ${operation.name} names nothing to work on`, "");
   }
-  return { accesses: all, wantingKeys: [], wantingAttributes: [], mismatched: [] };
+  const { wantingKeys, wantingAttributes, mismatched } = reading.gaps;
+  return {
+    accesses,
+    wantingKeys: listed(wantingKeys),
+    wantingAttributes: listed(wantingAttributes),
+    mismatched: listed(mismatched),
+  };
 }
 
-function addNamed(
-  operation: Operation,
-  rule: AccessRule,
-  params: JsonObject,
-  place: Place,
-  accesses: AccessList,
-): void {
+/** A request while it is read. */
+export interface Reading {
+  readonly operation: Operation;
+  readonly params: JsonObject;
+  readonly place: Place;
+  readonly schemas: SchemaLookup;
+  readonly accesses: AccessList;
+  readonly gaps: Gaps;
+}
+
+function addNamed({ operation, params, place, schemas, accesses, gaps }: Reading, rule: AccessRule): void {
   const found = textsAt(params, rule.at);
   if (rule.or !== undefined) {
     found.push(...textsAt(params, rule.or));
@@ -75,50 +92,49 @@ function addNamed(
     }
   }
   if (found.length === 0 && rule.optional === true) {
-    accesses.add(rule.action, allTables(place), { effects: rule.effects ?? [] });
+    accesses.add(rule.action, allTables(place), factsOfRule(operation, rule, params));
   }
   for (const each of found) {
-    accesses.add(rule.action, resourceAt(each, rule, place), factsOf(operation.name, rule, each.beside));
+    const resource = resourceAt(each, rule, place);
+    const { table, index } = resource;
+    const ofRule = factsOfRule(operation, rule, each.beside);
+    const partFacts = PART_FACTS.get(rule.action);
+    if (partFacts === undefined || table === null) {
+      accesses.add(rule.action, resource, ofRule);
+      continue;
+    }
+    const schema = schemas.schemaOf(table);
+    const parameter = partOf(each, rule);
+    const facts = partFacts(each.beside, { operation: operation.name, parameter, table, index, schema, gaps });
+    accesses.add(rule.action, resource, rule.effects === undefined ? facts : withEffects(facts, rule.effects));
   }
 }
 
-/** Facts about an access stand beside the name of its table. */
-function factsOf(operation: string, rule: AccessRule, beside: JsonValue): AccessFacts {
-  const returned = returnedBy(beside);
+/** What the catalogue alone tells of an access that is not to items. */
+function factsOfRule({ name, dataClass }: Operation, rule: AccessRule, beside: JsonValue): AccessFacts {
+  const effects = rule.effects ?? [];
+  // Facts about tables are no items: no key and no attribute is touched.
+  if (dataClass === "metadata") return { keys: [], complete: true, effects };
   return {
-    select: textBeside(beside, "Select") ?? null,
-    return_values: returned,
-    // A search by likeness can return any number of items; a copy contains them all.
-    full_scan:
-      operation === "Scan" || operation === "SearchVectors" || rule.effects?.includes("dynamodb:Scan") === true,
-    consistent: beside instanceof Map && (beside as JsonObject).get("ConsistentRead") === true,
-    effects: [
-      ...(rule.effects ?? []),
-      // Whoever gets the item back has read it.
-      ...(returned === "NONE" ? [] : ["dynamodb:GetItem"]),
-      ...(operation === "BatchWriteItem" ? effectsOfWrites(beside) : []),
-    ],
+    // A search by likeness can return any number of items, as can a stream; a copy contains them all.
+    full_scan: name === "SearchVectors" || name === "GetRecords" || effects.includes("dynamodb:Scan"),
+    effects: [...effects, ...effectsOf(returnedBy(beside))],
   };
 }
 
-/** The most that a write returns, whether it succeeds (ReturnValues) or not (ReturnValuesOnConditionCheckFailure). */
-function returnedBy(beside: JsonValue): string {
-  return strongest(
-    textBeside(beside, "ReturnValues") ?? "NONE",
-    textBeside(beside, "ReturnValuesOnConditionCheckFailure") ?? "NONE",
-  );
+function withEffects(facts: AccessFacts, effects: readonly string[]): AccessFacts {
+  return { ...facts, effects: facts.effects === undefined ? effects : [...facts.effects, ...effects] };
 }
 
-/** Which single writes a table's part of a batch is made of. */
-function effectsOfWrites(writes: JsonValue): string[] {
-  const list: readonly JsonValue[] = Array.isArray(writes) ? writes : [];
-  const has = (member: string): boolean =>
-    list.some((write) => write instanceof Map && (write as JsonObject).has(member));
-  return [...(has("PutRequest") ? ["dynamodb:PutItem"] : []), ...(has("DeleteRequest") ? ["dynamodb:DeleteItem"] : [])];
+/** The structure in which the table is named, for messages. */
+function partOf({ parameter }: Found, rule: AccessRule): string {
+  if (rule.at.endsWith("*key")) return parameter;
+  const dot = parameter.lastIndexOf(".");
+  return dot === -1 ? "" : parameter.slice(0, dot);
 }
 
-function textBeside(beside: JsonValue, member: string | undefined): string | undefined {
-  if (member === undefined || !(beside instanceof Map)) return undefined;
-  const value = (beside as JsonObject).get(member);
-  return typeof value === "string" ? value : undefined;
+function listed(names: ReadonlySet<string>): readonly string[] {
+  return names.size === 0 ? NO_NAMES : [...names];
 }
+
+const NO_NAMES: readonly string[] = Object.freeze([]);

@@ -6,7 +6,7 @@ const KEY = { pk: { S: "a" } };
 const ORDERS = arn("table/orders");
 
 describe("accessesOf()", () => {
-  it("gives a GetItem whole, with keys and attributes unknown", () => {
+  it("gives a GetItem whole, which without a projection may show any attribute", () => {
     assert.deepEqual(accesses("GetItem", { TableName: "orders", Key: KEY, ConsistentRead: true }), [
       {
         action: "dynamodb:GetItem",
@@ -15,11 +15,11 @@ describe("accessesOf()", () => {
         table: "orders",
         index: null,
         arn: ORDERS,
-        keys_known: false,
-        leading_keys: [],
+        keys_known: true,
+        leading_keys: ["a"],
         attributes_known: false,
-        attributes: [],
-        reads: [],
+        attributes: ["pk"],
+        reads: ["pk"],
         writes: [],
         select: null,
         return_values: "NONE",

@@ -1,0 +1,72 @@
+/** The placeholders of one part of a request: what they stand for, and which of them were used. */
+
+import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { printable, RequestError } from "../request-error.ts";
+import type { AttributeValue } from "./ast.ts";
+
+/** ExpressionAttributeNames and ExpressionAttributeValues. Every expression of the part must be parsed with it before `finish`. */
+export class ExpressionScope {
+  readonly #names: JsonObject | undefined;
+  readonly #values: JsonObject | undefined;
+  readonly #used = new Set<string>();
+  readonly #parameter: string;
+
+  constructor(part: JsonObject, parameter: string) {
+    this.#names = objectAt(part, "ExpressionAttributeNames");
+    this.#values = objectAt(part, "ExpressionAttributeValues");
+    this.#parameter = parameter;
+  }
+
+  /** The attribute name behind `#n`; undefined when it is not defined. */
+  nameOf(placeholder: string): string | undefined {
+    this.#used.add(placeholder);
+    const name = this.#names?.get(placeholder);
+    return typeof name === "string" ? name : undefined;
+  }
+
+  /** The value behind `:v`; undefined when it is not defined. */
+  valueOf(placeholder: string): AttributeValue | undefined {
+    this.#used.add(placeholder);
+    const value = this.#values?.get(placeholder);
+    return value instanceof Map ? (value as AttributeValue) : undefined;
+  }
+
+  /**
+   * Checks that every placeholder was used and that there are none without expressions.
+   *
+   * @throws RequestError in DynamoDB's words
+   */
+  finish(hasExpressions: boolean): void {
+    this.#check("ExpressionAttributeNames", this.#names, hasExpressions);
+    this.#check("ExpressionAttributeValues", this.#values, hasExpressions);
+  }
+
+  #check(member: string, placeholders: JsonObject | undefined, hasExpressions: boolean): void {
+    if (placeholders === undefined) return;
+    const parameter = this.#parameter === "" ? member : `${this.#parameter}.${member}`;
+    if (!hasExpressions) {
+      throw new RequestError(
+        "ValidationException",
+        `${member} can only be specified when using expressions`,
+        parameter,
+      );
+    }
+    if (placeholders.size === 0)
+      throw new RequestError("ValidationException", `${member} must not be empty`, parameter);
+    let unused = "";
+    for (const placeholder of placeholders.keys()) {
+      if (!this.#used.has(placeholder)) unused += `${unused === "" ? "" : ", "}${printable(placeholder)}`;
+    }
+    if (unused === "") return;
+    throw new RequestError(
+      "ValidationException",
+      `Value provided in ${member} unused in expressions: keys: {${unused}}`,
+      parameter,
+    );
+  }
+}
+
+function objectAt(part: JsonObject, member: string): JsonObject | undefined {
+  const value: JsonValue | undefined = part.get(member);
+  return value instanceof Map ? (value as JsonObject) : undefined;
+}
