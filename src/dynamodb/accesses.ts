@@ -58,8 +58,7 @@ export function understand(request: DynamoRequest, place: Place, schemas: Schema
     else if (rule.kind === "statement") statements.add(rule.at);
     else if (rule.when === undefined || standsAt(params, rule.when)) addNamed(reading, rule);
   }
-  for (const at of statements)
-    for (const found of textsAt(params, at)) addStatement(operation.name, found, place, reading.accesses);
+  for (const at of statements) for (const found of textsAt(params, at)) addStatement(reading, found);
   const accesses = reading.accesses.all();
   if (accesses.length === 0) {
     throw new RequestError("ValidationException", `The request of ${operation.name} names nothing to work on`, "");

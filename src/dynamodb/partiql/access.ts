@@ -1,28 +1,32 @@
-/** Turns a PartiQL statement of a request into its access. */
+/** Turns a PartiQL statement of a request into its access, as the plain operation that does the same would have it. */
 
 import type { JsonObject, JsonValue } from "../../base/json.ts";
-import { type AccessList, strongest } from "../access.ts";
+import { type AccessFacts, strongest } from "../access.ts";
+import type { Reading } from "../accesses.ts";
+import { spellName, spellPath } from "../document-path.ts";
+import type { AttributeValue } from "../expressions/ast.ts";
+import { changedPath, effectsOf, namesOfCursor, type PartContext, projectedByIndex, settle } from "../item-facts.ts";
+import { partitionOfItem, partitionOfLookup, partitionOfSearch } from "../keys.ts";
 import type { Found } from "../path.ts";
 import { RequestError } from "../request-error.ts";
-import { type Place, tableByName } from "../resource-arn.ts";
-import { parseStatement, type Statement, type StatementKind } from "./statement.ts";
+import { tableByName } from "../resource-arn.ts";
+import type {
+  DeleteStatement,
+  InsertStatement,
+  PartiqlCondition,
+  PartiqlStatement,
+  SelectStatement,
+  UpdateStatement,
+} from "./ast.ts";
+import { equalities, readPaths, writtenPaths } from "./facts.ts";
+import { parseStatement } from "./statement.ts";
 import { PartiqlError } from "./tokens.ts";
 
-const ACTIONS: Readonly<Record<StatementKind, string>> = {
+const ACTIONS: Readonly<Record<PartiqlStatement["kind"], string>> = {
   select: "dynamodb:PartiQLSelect",
   insert: "dynamodb:PartiQLInsert",
   update: "dynamodb:PartiQLUpdate",
   delete: "dynamodb:PartiQLDelete",
-  exists: "dynamodb:PartiQLSelect",
-};
-
-/** What a statement amounts to. A select may be any kind of read as long as its condition is not understood. */
-const EFFECTS: Readonly<Record<StatementKind, readonly string[]>> = {
-  select: ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"],
-  insert: ["dynamodb:PutItem"],
-  update: ["dynamodb:UpdateItem"],
-  delete: ["dynamodb:DeleteItem"],
-  exists: ["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"],
 };
 
 const INDEX_NAME = /^[a-zA-Z0-9_.-]{3,255}$/;
@@ -32,57 +36,142 @@ const INDEX_NAME = /^[a-zA-Z0-9_.-]{3,255}$/;
  *
  * @throws RequestError when the statement is not understood to its last character
  */
-export function addStatement(operation: string, found: Found, place: Place, accesses: AccessList): void {
+export function addStatement({ operation, place, schemas, accesses, gaps }: Reading, found: Found): void {
   const statement = parsed(found);
-  const { kind, table, index } = statement;
-  if (kind === "exists" && operation !== "ExecuteTransaction") {
+  const index = statement.kind === "select" ? statement.index : null;
+  if (statement.kind === "select" && statement.exists && operation.name !== "ExecuteTransaction") {
     throw refused(found.parameter, "EXISTS stands only in transactions");
   }
   if (index !== null && !INDEX_NAME.test(index)) throw refused(found.parameter, "malformed index name");
-  checkParameters(statement, found);
-  const returned = strongest(
-    statement.returning,
-    memberOf(found.beside, "ReturnValuesOnConditionCheckFailure") ?? "NONE",
-  );
-  const reads = kind === "select" || kind === "exists";
-  accesses.add(ACTIONS[kind], tableByName(table, index, place, found.parameter), {
-    return_values: returned,
-    full_scan: reads,
-    consistent: found.beside instanceof Map && (found.beside as JsonObject).get("ConsistentRead") === true,
-    effects: [
-      ...EFFECTS[kind],
-      ...(returned === "NONE" ? [] : ["dynamodb:GetItem"]),
-      ...(operation === "BatchExecuteStatement" ? [reads ? "dynamodb:BatchGetItem" : "dynamodb:BatchWriteItem"] : []),
-    ],
+  const resource = tableByName(statement.table, index, place, found.parameter);
+  const facts = factsOf(statement, {
+    operation: operation.name,
+    parameter: found.parameter,
+    table: statement.table,
+    index,
+    schema: schemas.schemaOf(statement.table),
+    gaps,
   });
+  accesses.add(ACTIONS[statement.kind], resource, withRequest(facts, statement, operation.name, found.beside));
 }
 
-function parsed(found: Found): Statement {
+function factsOf(statement: PartiqlStatement, context: PartContext): AccessFacts {
+  switch (statement.kind) {
+    case "select":
+      return selectFacts(statement, context);
+    case "insert":
+      return insertFacts(statement, context);
+    case "update":
+      return updateFacts(statement, context);
+    case "delete":
+      return deleteFacts(statement, context);
+  }
+}
+
+/** A select without its partition key is a scan, and only the schema tells which attribute that is. */
+function selectFacts(statement: SelectStatement, context: PartContext): AccessFacts {
+  const { schema, index } = context;
+  const keys = index === null ? schema : schema?.indexes.get(index);
+  const values = equalitiesOf(statement.where);
+  const unknownIndex = schema !== undefined && schema.id !== null && keys === undefined;
+  const proven = settle(unknownIndex ? "mismatched" : partitionOfSearch(values, keys, schema), context);
+  const shown = shownBy(statement, context);
+  // Only ExecuteStatement goes on where it stopped, and tells the key at which it did.
+  const cursor = shown === null || context.operation !== "ExecuteStatement" ? [] : namesOfCursor(context);
+  return {
+    keys: proven,
+    reads: [...readPaths(statement).map(spellPath), ...(shown ?? []), ...(cursor ?? [])],
+    complete: shown !== null && cursor !== null,
+    full_scan: proven === null,
+    effects: [
+      "dynamodb:GetItem",
+      "dynamodb:Query",
+      ...(proven === null ? ["dynamodb:Scan"] : []),
+      ...(statement.exists ? ["dynamodb:ConditionCheckItem"] : []),
+    ],
+  };
+}
+
+/** What `*` shows; nothing more than is named when the projection names it; null when that is all, or not known. */
+function shownBy({ projection, exists }: SelectStatement, context: PartContext): string[] | null {
+  if (projection !== "all" || exists) return [];
+  return context.index === null ? null : projectedByIndex(context);
+}
+
+function insertFacts({ item }: InsertStatement, context: PartContext): AccessFacts {
+  return {
+    keys: settle(partitionOfItem(item, context.schema), context),
+    writes: [...item.keys()].map(spellName),
+    // It fails when the item is there, so nothing is replaced.
+    complete: true,
+    effects: ["dynamodb:PutItem"],
+  };
+}
+
+function updateFacts(statement: UpdateStatement, context: PartContext): AccessFacts {
+  const { schema } = context;
+  const changed = writtenPaths(statement).map((path) => spellPath(changedPath(path)));
+  const { returning } = statement;
+  return {
+    keys: settle(partitionOfLookup(equalitiesOf(statement.where), schema, schema), context),
+    reads: [...readPaths(statement).map(spellPath), ...(returning.startsWith("UPDATED_") ? changed : [])],
+    writes: changed,
+    complete: !returning.startsWith("ALL_"),
+    return_values: returning,
+    effects: ["dynamodb:UpdateItem"],
+  };
+}
+
+function deleteFacts(statement: DeleteStatement, context: PartContext): AccessFacts {
+  const { schema } = context;
+  return {
+    keys: settle(partitionOfLookup(equalitiesOf(statement.where), schema, schema), context),
+    reads: readPaths(statement).map(spellPath),
+    complete: statement.returning === "NONE",
+    whole_item: true,
+    return_values: statement.returning,
+    effects: ["dynamodb:DeleteItem"],
+  };
+}
+
+/** Adds what the request says beside the statement. */
+function withRequest(
+  facts: AccessFacts,
+  { kind }: PartiqlStatement,
+  operation: string,
+  beside: JsonValue,
+): AccessFacts {
+  const onFailure = memberOf(beside, "ReturnValuesOnConditionCheckFailure");
+  const returned = strongest(facts.return_values ?? "NONE", typeof onFailure === "string" ? onFailure : "NONE");
+  const effects = [...(facts.effects ?? []), ...effectsOf(returned)];
+  if (operation === "BatchExecuteStatement") {
+    effects.push(kind === "select" ? "dynamodb:BatchGetItem" : "dynamodb:BatchWriteItem");
+  }
+  return {
+    ...facts,
+    return_values: returned,
+    complete: facts.complete === true && !returned.startsWith("ALL_"),
+    consistent: memberOf(beside, "ConsistentRead") === true,
+    effects,
+  };
+}
+
+function equalitiesOf(where: PartiqlCondition | null): ReadonlyMap<string, readonly AttributeValue[]> {
+  return where === null ? new Map() : equalities(where);
+}
+
+function parsed(found: Found): PartiqlStatement {
+  const given = memberOf(found.beside, "Parameters");
   try {
-    return parseStatement(found.value);
+    return parseStatement(found.value, Array.isArray(given) ? (given as readonly AttributeValue[]) : []);
   } catch (cause) {
     if (cause instanceof PartiqlError) throw refused(found.parameter, cause.message, cause);
     throw cause;
   }
 }
 
-/** Values are bound by position: with another number of them, what the statement does is not what it says. */
-function checkParameters(statement: Statement, found: Found): void {
-  const given: JsonValue | undefined =
-    found.beside instanceof Map ? (found.beside as JsonObject).get("Parameters") : undefined;
-  const count = Array.isArray(given) ? given.length : 0;
-  if (count !== statement.parameters) {
-    throw new RequestError(
-      "ValidationException",
-      "Number of parameters in request and statement don't match.",
-      found.parameter,
-    );
-  }
-}
-
-function memberOf(beside: JsonValue, member: string): string | undefined {
-  const value = beside instanceof Map ? (beside as JsonObject).get(member) : undefined;
-  return typeof value === "string" ? value : undefined;
+function memberOf(beside: JsonValue, member: string): JsonValue | undefined {
+  return beside instanceof Map ? (beside as JsonObject).get(member) : undefined;
 }
 
 function refused(parameter: string, reason: string, cause?: unknown): RequestError {

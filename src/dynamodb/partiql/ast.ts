@@ -53,9 +53,7 @@ export type PartiqlOperand =
       readonly operator: "+" | "-";
       readonly left: PartiqlOperand;
       readonly right: PartiqlOperand;
-    }
-  /** `[a, 1]`, `<<a, 1>>`, `{'k': a}` with something else than constants inside. */
-  | { readonly kind: "collection"; readonly of: readonly PartiqlOperand[] };
+    };
 
 export type PartiqlCondition =
   | { readonly kind: "and" | "or"; readonly of: readonly PartiqlCondition[] }

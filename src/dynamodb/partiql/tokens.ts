@@ -37,11 +37,11 @@ const SYMBOLS = [
   ")",
   "[",
   "]",
-].concat(["{", "}", ",", ".", ":"]);
+].concat(["{", "}", ",", ".", ":", ";"]);
 
 /**
  * The tokens of a statement. Comments are refused, as are characters that DynamoDB's dialect has no use for, among them
- * `;`, backquotes and all that is not ASCII outside quotes.
+ * backquotes and all that is not ASCII outside quotes.
  *
  * @throws PartiqlError
  */

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseStatement, type Statement } from "../../../src/dynamodb/partiql/statement.ts";
+import type { AttributeValue } from "../../../src/dynamodb/expressions/ast.ts";
+import type { PartiqlStatement } from "../../../src/dynamodb/partiql/ast.ts";
+import { equalities, readPaths, writtenPaths } from "../../../src/dynamodb/partiql/facts.ts";
+import { parseStatement } from "../../../src/dynamodb/partiql/statement.ts";
 import { PartiqlError, tokensOf } from "../../../src/dynamodb/partiql/tokens.ts";
 import { accesses, brief, refused } from "./support.ts";
+
+const value = (tag: string, content: unknown): AttributeValue => new Map([[tag, content]]) as AttributeValue;
+const S = (text: string): AttributeValue => value("S", text);
 
 describe("tokensOf()", () => {
   it("splits a statement without losing a character", () => {
@@ -30,11 +36,10 @@ describe("tokensOf()", () => {
     assert.equal(tokens.filter((token) => token.kind === "parameter").length, 2);
   });
 
-  it("refuses comments, semicolons, backquotes, open quotes and what is not ASCII outside quotes", () => {
+  it("refuses comments, backquotes, open quotes and what is not ASCII outside quotes", () => {
     for (const text of [
       "SELECT -- x",
       "SELECT /* x */ 1",
-      "a;",
       "`a`",
       "'open",
       '"open',
@@ -64,30 +69,104 @@ describe("tokensOf()", () => {
 
 describe("parseStatement() (pitfall 47)", () => {
   it("understands the five kinds of statement", () => {
-    const cases: [string, Partial<Statement>][] = [
-      [`SELECT * FROM orders`, { kind: "select", table: "orders", index: null }],
+    const cases: [string, object, (readonly AttributeValue[])?][] = [
+      [`SELECT * FROM orders`, { kind: "select", exists: false, table: "orders", index: null, projection: "all" }],
+      [`select a, b.c[0] from "orders" where pk = ? and size(a) > 3 order by sk desc`, { orderBy: [["sk"]] }, [S("x")]],
+      [`SELECT * FROM "orders"."by-date" WHERE d IN ['x','y']`, { table: "orders", index: "by-date" }],
+      [`SELECT * FROM orders."by-date"`, { table: "orders", index: "by-date" }],
+      [`SELECT "from", a."b.c"['d']["e"] FROM orders;`, { projection: [["from"], ["a", "b.c", "d", "e"]] }],
       [
-        `select a, b.c[0] from "orders" where pk = ? and size(a) > 3 order by sk desc`,
-        { kind: "select", parameters: 1 },
+        `INSERT INTO "my.table" VALUE {'pk': ?, 'list': [1, {'a': <<-1>>}], 'n': null}`,
+        {
+          table: "my.table",
+          item: new Map<string, unknown>([
+            ["pk", S("x")],
+            ["list", value("L", [value("N", "1"), value("M", new Map([["a", value("NS", ["-1"])]]))])],
+            ["n", value("NULL", true)],
+          ]),
+        },
+        [S("x")],
       ],
-      [`SELECT * FROM "orders"."by-date" WHERE d IN ['x','y']`, { kind: "select", table: "orders", index: "by-date" }],
-      [`SELECT "from", 'FROM secret' FROM orders`, { kind: "select", table: "orders" }],
-      [`INSERT INTO "my.table" VALUE {'pk': ?, 'list': [1, {'a': <<1>>}]}`, { kind: "insert", table: "my.table" }],
-      [`INSERT INTO orders VALUE ?`, { kind: "insert", parameters: 1 }],
       [
-        `Update orders Set a = a + 1 Remove b Set c = list_append(c, [?]) Where pk = 'x' Returning All New *`,
-        { kind: "update", returning: "ALL_NEW" },
+        `Update orders Set a = a + 1 Remove b, c.d Set c = list_append(c, [?]) Where pk = 'x' Returning All New *`,
+        { kind: "update", returning: "ALL_NEW", remove: [["b"], ["c", "d"]] },
+        [S("x")],
       ],
       [`UPDATE orders SET a=1 WHERE pk='x' RETURNING MODIFIED OLD *`, { kind: "update", returning: "UPDATED_OLD" }],
       [`DELETE FROM orders WHERE pk = 'x' RETURNING ALL OLD *`, { kind: "delete", returning: "ALL_OLD" }],
-      [`EXISTS(SELECT * FROM orders WHERE pk = (1))`, { kind: "exists", table: "orders" }],
+      [`EXISTS(SELECT * FROM orders WHERE pk = (1))`, { kind: "select", exists: true, table: "orders" }],
       ["\n\tSELECT\r\n*FROM\"orders\"WHERE\tpk='a'", { kind: "select", table: "orders" }],
     ];
-    for (const [text, expected] of cases) {
-      const statement = parseStatement(text);
-      for (const [member, value] of Object.entries(expected)) {
-        assert.equal(statement[member as keyof Statement], value, `${text}: ${member}`);
+    for (const [text, expected, parameters] of cases) {
+      const statement = parseStatement(text, parameters ?? []);
+      for (const [member, found] of Object.entries(expected)) {
+        assert.deepEqual(statement[member as keyof PartiqlStatement], found, `${text}: ${member}`);
       }
+    }
+  });
+
+  it("names every path that is read, wherever it stands (pitfalls 38, 39)", () => {
+    const paths = (text: string): [unknown, unknown] => {
+      const statement = parseStatement(text, []);
+      return [readPaths(statement).map(String).toSorted(), writtenPaths(statement).map(String)];
+    };
+    assert.deepEqual(
+      paths(
+        `SELECT a, b[0] FROM t WHERE NOT (c = d OR begins_with(e, 'x')) AND f BETWEEN 1 AND g AND h IN (1, i)
+         AND j IS NOT MISSING AND size(k) > 1 AND l + 1 = 2 ORDER BY m`,
+      ),
+      [["a", "b,0", ..."cdefghijklm"], []],
+    );
+    assert.deepEqual(
+      paths(`UPDATE t SET a = b, c.d = list_append(e, [1]) + 1 SET f = if_not_exists(g, h) REMOVE i WHERE j = 1`),
+      [[..."beghj"], ["a", "c,d", "f", "i"]],
+    );
+    assert.deepEqual(paths(`DELETE FROM t WHERE a = 1 AND attribute_type(b, 'S')`), [["a", "b"], []]);
+    assert.deepEqual(paths(`INSERT INTO t VALUE {'a': 1, 'b': {'c': 1}}`), [[], ["a", "b"]]);
+  });
+
+  it("proves keys from conjunctions of equalities and lists alone (pitfall 36)", () => {
+    const proven = (where: string, ...parameters: AttributeValue[]): unknown => {
+      const statement = parseStatement(`SELECT * FROM t WHERE ${where}`, parameters);
+      assert.ok(statement.kind === "select" && statement.where !== null);
+      return Object.fromEntries(equalities(statement.where));
+    };
+    assert.deepEqual(proven("a = 'x' AND 'y' = b AND c > 1"), { a: [S("x")], b: [S("y")] });
+    assert.deepEqual(proven("(a) = ('x') AND (b = ?)", value("N", "1")), { a: [S("x")], b: [value("N", "1")] });
+    assert.deepEqual(proven("a IN ['x', ?]", S("y")), { a: [S("x"), S("y")] });
+    assert.deepEqual(proven("a IN ('x') AND a = 'z'"), { a: [S("x"), S("z")] });
+    for (const where of [
+      "a = 'x' OR b = 1",
+      "NOT a = 'x'",
+      "NOT (NOT a = 'x')",
+      "a.b = 'x'",
+      "a = b",
+      "a IN ['x', b]",
+      "a NOT IN ['x']",
+      "a BETWEEN 'x' AND 'x'",
+      "a >= 'x' AND a <= 'x'",
+      "begins_with(a, 'x')",
+      "a = 'x' AND b = 1 OR c = 1",
+      "a = 1 + 1",
+    ]) {
+      assert.deepEqual(proven(where), {}, where);
+    }
+  });
+
+  it("wants every parameter used once, in order, and in no other place than a value's", () => {
+    const [a, b] = [S("a"), S("b")];
+    for (const [text, parameters] of [
+      ["SELECT * FROM t WHERE x = ?", []],
+      ["SELECT * FROM t WHERE x = ?", [a, b]],
+      ["SELECT * FROM t WHERE x = '?'", [a]],
+      ["SELECT ? FROM t", [a]],
+      ["SELECT * FROM ?", [a]],
+      ["SELECT x[?] FROM t", [a]],
+      ["INSERT INTO t VALUE {?: 1}", [a]],
+      ["INSERT INTO t VALUE ?", [a]],
+      ["UPDATE t SET ? = 1 WHERE x = 1", [a]],
+    ] as const) {
+      assert.throws(() => parseStatement(text, parameters), PartiqlError, text);
     }
   });
 
@@ -106,7 +185,6 @@ describe("parseStatement() (pitfall 47)", () => {
       'SELECT * FROM "a" "b"',
       "SELECT * FROM a.b",
       'SELECT * FROM "abc".def',
-      'SELECT * FROM abc."def"',
       'SELECT * FROM "a"."b"."c"',
       "SELECT * FROM a[0]",
       "SELECT * FROM my-table",
@@ -115,7 +193,7 @@ describe("parseStatement() (pitfall 47)", () => {
       "SELECT * FROM <<1>>",
       "SELECT * FROM WHERE",
       "SELECT * FROM a; DELETE FROM b",
-      "SELECT * FROM a;",
+      "SELECT * FROM a;;",
       "SELECT * FROM a -- FROM b",
       "INSERT INTO a VALUE {'x': (SELECT * FROM b)}",
       "INSERT INTO a SELECT * FROM b",
@@ -153,15 +231,18 @@ describe("parseStatement() (pitfall 47)", () => {
       "SELECT * FROM a ORDER x",
       "SELECT * FROM a LIMIT 1",
     ]) {
-      assert.throws(() => parseStatement(text), PartiqlError, text);
+      assert.throws(() => parseStatement(text, []), PartiqlError, text);
     }
   });
 
   it("refuses brackets that do not close what they opened, however many, without overflowing the stack", () => {
     for (const text of ["(", ")", "(]", "[(])", "{", "}", "<<1", "1>>", "<<[1>>]", "(".repeat(8000)]) {
-      assert.throws(() => parseStatement(`SELECT * FROM a WHERE x = ${text}`), PartiqlError, text.slice(0, 10));
+      assert.throws(() => parseStatement(`SELECT * FROM a WHERE x = ${text}`, []), PartiqlError, text.slice(0, 10));
     }
-    assert.equal(parseStatement(`SELECT * FROM a WHERE x = ${"(".repeat(4000)}1${")".repeat(4000)}`).table, "a");
+    assert.equal(parseStatement(`SELECT * FROM a WHERE x = ${"(".repeat(90)}1${")".repeat(90)}`, []).table, "a");
+    for (const text of ["(".repeat(4000) + "1" + ")".repeat(4000), `${"NOT ".repeat(2000)}x = 1`, "[".repeat(8000)]) {
+      assert.throws(() => parseStatement(`SELECT * FROM a WHERE x = ${text}`, []), PartiqlError);
+    }
   });
 });
 
