@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { parse, stringify } from "yaml";
 
-import { ACTIONS, EQUIVALENT_ACTIONS } from "../src/dynamodb/actions.ts";
+import { ACTIONS, ACTION_TABLE } from "../src/dynamodb/actions.ts";
 import { parseRole } from "../src/identity/role.ts";
 import { compilePolicyData, type PolicyData } from "../src/policy/data.ts";
 import type { PolicyAccess, PolicyInput } from "../src/policy/input.ts";
@@ -76,7 +76,7 @@ export function runnable(golden: GoldenCase): RunnableCase {
   const database = { ...DEFAULTS.database, ...golden.database };
   const via = new Set(accesses.map((access) => access.via));
   return {
-    data: compilePolicyData(roles, { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS }),
+    data: compilePolicyData(roles, ACTION_TABLE),
     input: {
       ...DEFAULTS,
       user: { ...DEFAULTS.user, roles: Object.keys(golden.roles), ...golden.user },

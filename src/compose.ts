@@ -17,7 +17,7 @@ import { positioned } from "./config/positioned.ts";
 import { loadResources, type Resources } from "./config/resources.ts";
 import { type Closer, watchPath } from "./config/watch-path.ts";
 import { watchResources } from "./config/watch-resources.ts";
-import { ACTIONS, EQUIVALENT_ACTIONS } from "./dynamodb/catalogue.ts";
+import { ACTION_TABLE } from "./dynamodb/catalogue.ts";
 import { BodyBudget } from "./gateway/body-budget.ts";
 import type { FixedListener } from "./gateway/listener.ts";
 import type { Upstream } from "./gateway/ports.ts";
@@ -334,7 +334,7 @@ async function stateOf(config: Config, sources: Sources, { clock, onFault }: Sta
 }
 
 function policyDataOf(resources: Resources): PolicyData {
-  return compilePolicyData(resources.roles, { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS });
+  return compilePolicyData(resources.roles, ACTION_TABLE);
 }
 
 /** Databases of the configuration and of the resources, by name. */

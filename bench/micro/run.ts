@@ -11,7 +11,7 @@ import { Signer } from "../../src/aws/signer.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { loadBuiltinBundle } from "../../src/cli/policy/builtin.ts";
 import { accessesOf } from "../../src/dynamodb/accesses.ts";
-import { ACTIONS, EQUIVALENT_ACTIONS, operationOf } from "../../src/dynamodb/catalogue.ts";
+import { ACTION_TABLE, operationOf } from "../../src/dynamodb/catalogue.ts";
 import { redactedBody } from "../../src/dynamodb/redact.ts";
 import { parseRequest } from "../../src/dynamodb/request.ts";
 import { compilePolicyData } from "../../src/policy/data.ts";
@@ -51,7 +51,7 @@ for (const count of [10, 10_000]) {
     count,
     await PolicyDecisionPoint.load({
       bundle,
-      data: compilePolicyData(roles(count), { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS }),
+      data: compilePolicyData(roles(count), ACTION_TABLE),
     }),
   );
 }

@@ -44,6 +44,7 @@ access := {
 	"writes": [],
 	"select": null,
 	"return_values": "NONE",
+	"whole_item": false,
 	"full_scan": false,
 	"consistent": false,
 }
@@ -60,11 +61,15 @@ compiled := {
 		}},
 		"anything": {"allow": {"labels": {"any": true}, "users": {"path": {"any": true}}}},
 		"no-deletes": {"deny": {"rules": {"index": "i1", "list": [{}]}}},
+		"no-payroll": {"deny": {"rules": {"index": "i2", "list": [{"tables": {"exact": {"payroll": true}}}]}}},
+		"no-reads": {"deny": {"rules": {"index": "i3", "list": [{"narrow": {"scans": [true]}}, {}]}}},
 		"nothing": {},
 	},
 	"indexes": {
 		"i0": {"dynamodb:GetItem": [0]},
 		"i1": {"dynamodb:DeleteItem": [0]},
+		"i2": {"dynamodb:ListTables": [0]},
+		"i3": {"dynamodb:GetItem": [0, 1]},
 	},
 }
 

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative, sep } from "node:path";
 
 /** What the gateway queries. */
-export const ENTRYPOINTS = ["postern/decision", "postern/patterns/invalid"];
+export const ENTRYPOINTS = ["postern/decision", "postern/patterns/invalid", "postern/visible/shown"];
 
 /** Everything of ours lives under this path of `data`; roles and other data are set below it by the gateway. */
 const ROOTS = ["postern"];
@@ -60,7 +60,11 @@ export async function compilePolicy({
         revision,
         roots: ROOTS,
         rego_version: 1,
-        ...(opaVersion === undefined ? {} : { metadata: { opa: opaVersion } }),
+        metadata: {
+          ...(opaVersion === undefined ? {} : { opa: opaVersion }),
+          // Whether packages of the installation's own take part in decisions.
+          custom: sources.some(({ name }) => name.startsWith("custom/")),
+        },
       }),
     );
     const output = join(stage, "bundle.tar.gz");

@@ -62,3 +62,23 @@ export const EQUIVALENT_ACTIONS: ReadonlyMap<string, readonly string[]> = new Ma
     others.map((other) => `dynamodb:${other}`),
   ]),
 );
+
+/**
+ * Actions that change who may do what, copy tables elsewhere, or lead clients round the gateway. An allow must name them:
+ * neither a glob nor `read` or `write` reaches them (ADR 11). A denial reaches them in every form.
+ */
+export const NAMED_ONLY: ReadonlySet<string> = new Set(
+  `AssociateTableReplica CreateGlobalTable CreateGlobalTableWitness CreateTableReplica DeleteGlobalTableWitness
+  DeleteResourcePolicy DeleteTableReplica DescribeEndpoints DisassociateTableReplica EnableKinesisStreamingDestination
+  ExportTableToPointInTime ImportTable PutResourcePolicy RestoreTableFromBackup RestoreTableToPointInTime
+  StartBulkPutItems TagResource UntagResource UpdateGlobalTable UpdateGlobalTableSettings UpdateTableReplicaAutoScaling`
+    .split(/\s+/)
+    .map((name) => `dynamodb:${name}`),
+);
+
+/** What policy is told of the actions when roles are compiled. */
+export const ACTION_TABLE: {
+  readonly levels: ReadonlyMap<string, Level>;
+  readonly equivalents: ReadonlyMap<string, readonly string[]>;
+  readonly namedOnly: ReadonlySet<string>;
+} = { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS, namedOnly: NAMED_ONLY };

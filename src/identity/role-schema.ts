@@ -4,7 +4,7 @@ import { z } from "zod";
 import { parseDuration } from "./duration.ts";
 import { metadata, type Metadata } from "./metadata.ts";
 import { quoted } from "./names.ts";
-import type { RoleConditions, RoleOptions, RoleRule } from "./role.ts";
+import { RETURN_VALUES, type RoleConditions, type RoleOptions, type RoleRule } from "./role.ts";
 import { refuse, unavailable } from "./shape.ts";
 
 /** A role's document once read. */
@@ -98,13 +98,25 @@ function rule(): z.ZodType<RoleRule> {
       attributes: filled("attributes")
         .optional()
         .describe("Attribute paths; reads must project within, writes must touch only these."),
+      full_scan: z.boolean("expected true or false").optional().describe("Only accesses of which this is true."),
+      return_values: z
+        .array(z.enum(RETURN_VALUES, { error: `expected ${RETURN_VALUES.join(", ")}` }))
+        .min(1, "the list is empty: leave it out for all of them")
+        .optional()
+        .describe("Only accesses that return one of these; in `deny`, or more than one of these."),
+      resources: filled("resources")
+        .optional()
+        .describe("ARNs of buckets, keys, streams and roles, with `*`; for what is not a table."),
     })
-    .transform(({ actions, tables, indexes, leading_keys, attributes }) => ({
+    .transform(({ actions, tables, indexes, leading_keys, attributes, full_scan, return_values, resources }) => ({
       actions,
       ...(tables === undefined ? {} : { tables }),
       ...(indexes === undefined ? {} : { indexes }),
       ...(leading_keys === undefined ? {} : { leading_keys }),
       ...(attributes === undefined ? {} : { attributes }),
+      ...(full_scan === undefined ? {} : { full_scan }),
+      ...(return_values === undefined ? {} : { return_values }),
+      ...(resources === undefined ? {} : { resources }),
     }));
 }
 

@@ -40,7 +40,15 @@ export interface RoleRule {
   readonly indexes?: readonly string[];
   readonly leading_keys?: readonly string[];
   readonly attributes?: readonly string[];
+  readonly full_scan?: boolean;
+  readonly return_values?: readonly ReturnValues[];
+  readonly resources?: readonly string[];
 }
+
+/** What a write can return, in DynamoDB's words. */
+export type ReturnValues = (typeof RETURN_VALUES)[number];
+
+export const RETURN_VALUES = ["NONE", "UPDATED_NEW", "UPDATED_OLD", "ALL_NEW", "ALL_OLD"] as const;
 
 export interface RoleOptions {
   /** Milliseconds. */

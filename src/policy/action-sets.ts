@@ -9,6 +9,8 @@ export interface ActionTable {
   readonly levels: ReadonlyMap<string, PolicyLevel>;
   /** Action → actions that do the same thing another way: denying the first denies these too. Followed one step only. */
   readonly equivalents: ReadonlyMap<string, readonly string[]>;
+  /** Actions that an allow must name: globs and levels other than `tagging` and `permissions` do not reach them. */
+  readonly namedOnly: ReadonlySet<string>;
 }
 
 /** Resolves lists; what an entry names is found once, since thousands of roles name the same. */
@@ -20,13 +22,23 @@ export class ActionResolver {
     this.#table = table;
   }
 
+  /** What an allow names: as `resolve`, without actions that only their own name allows and that is not there. */
+  resolveAllowed(entries: readonly string[], site: Site): string[] {
+    const named = new Set(entries);
+    return this.resolve(entries, site).filter((action) => {
+      if (!this.#table.namedOnly.has(action) || named.has(action)) return true;
+      const level = this.#table.levels.get(action);
+      return (level === "tagging" || level === "permissions") && named.has(level);
+    });
+  }
+
   /** The actions that a list names, each once. @throws PosternError `role_action_unknown` when an entry names nothing */
   resolve(entries: readonly string[], site: Site): string[] {
     return [...new Set(entries.flatMap((entry, at) => this.#actionsOf(entry, site, at)))];
   }
 
-  /** The same, and for each action what does the same thing another way. */
-  resolveWithEquivalents(entries: readonly string[], site: Site): string[] {
+  /** What a deny names: every form reaches every action, and for each action what does the same thing another way. */
+  resolveDenied(entries: readonly string[], site: Site): string[] {
     const named = this.resolve(entries, site);
     return [...new Set(named.flatMap((action) => [action, ...(this.#table.equivalents.get(action) ?? [])]))];
   }
@@ -75,7 +87,9 @@ function nearest(entry: string, candidates: readonly string[]): string | undefin
     .map((candidate) => ({ candidate, far: distance(wanted, bare(candidate)) }))
     .toSorted((a, b) => a.far - b.far);
   const best = ranked[0];
-  return best !== undefined && best.far <= Math.max(1, Math.floor(wanted.length / 4)) ? best.candidate : undefined;
+  return best !== undefined && best.far <= Math.max(wanted.length < 4 ? 1 : 2, Math.floor(wanted.length / 4))
+    ? best.candidate
+    : undefined;
 }
 
 function bare(action: string): string {

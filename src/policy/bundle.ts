@@ -13,6 +13,8 @@ export interface PolicyBundle {
   /** What its author called it, or the digest of its sources. */
   readonly revision: string;
   readonly entrypoints: readonly string[];
+  /** False when it surely has no packages of the installation's own; a bundle that does not say may have some. */
+  readonly custom: boolean;
   /** The bundle's own data document. */
   readonly data: Readonly<Record<string, unknown>>;
 }
@@ -64,6 +66,7 @@ export async function parseBundle(archive: Uint8Array, name: string): Promise<Po
     wasm: new Uint8Array(wasm),
     revision: typeof manifest["revision"] === "string" ? manifest["revision"] : "",
     entrypoints: entrypointsOf(manifest, name),
+    custom: Object(manifest["metadata"]).custom !== false,
     data: readJson(files.get("data.json"), name, "data.json"),
   };
 }

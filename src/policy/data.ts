@@ -5,7 +5,7 @@ import { ActionResolver, type ActionTable } from "./action-sets.ts";
 import { compileAttributes, type AttributeMatcher } from "./attribute-paths.ts";
 import { compileUsers, type UserMatcher } from "./db-users.ts";
 import { compileGlobs, compileLabelValues, patternError, unanchored, type Matcher, type Site } from "./patterns.ts";
-import type { RoleConditions, RoleRule, RoleSpec } from "./roles.ts";
+import { RETURN_VALUES, type ReturnValues, type RoleConditions, type RoleRule, type RoleSpec } from "./roles.ts";
 
 /** The whole document, as `data`. Its JSON Schema is policies/schemas/data.json. */
 export interface PolicyData {
@@ -45,11 +45,17 @@ export interface CompiledRules {
 
 export interface CompiledRule {
   readonly tables?: Matcher;
+  /** Over ARNs of what is not a table. */
+  readonly resources?: Matcher;
   /** One level down, so that a rule without them costs one look-up. */
   readonly narrow?: {
     readonly indexes?: Matcher;
     readonly leading_keys?: Matcher;
     readonly attributes?: AttributeMatcher;
+    /** The values of `full_scan` that the rule is about. */
+    readonly scans?: readonly boolean[];
+    /** The values of `return_values` that the rule is about. */
+    readonly returns?: readonly ReturnValues[];
   };
 }
 
@@ -84,8 +90,8 @@ export function patternsOf(data: PolicyData): string[] {
     for (const block of [role.allow, role.deny]) {
       for (const [, values] of block?.labels?.all ?? []) collect(values);
       for (const users of [block?.users?.path, block?.users?.arn]) collect(users);
-      for (const { tables, narrow } of block?.rules?.list ?? []) {
-        for (const matcher of [tables, narrow?.indexes, narrow?.leading_keys, narrow?.attributes?.within])
+      for (const { tables, resources, narrow } of block?.rules?.list ?? []) {
+        for (const matcher of [tables, resources, narrow?.indexes, narrow?.leading_keys, narrow?.attributes?.within])
           collect(matcher);
       }
     }
@@ -135,7 +141,7 @@ class IndexTable {
     for (const [at, { actions }] of rules.entries()) {
       const here = { role: site.role, path: `${site.path}[${at}].actions` };
       const named =
-        block === "deny" ? this.#resolver.resolveWithEquivalents(actions, here) : this.#resolver.resolve(actions, here);
+        block === "deny" ? this.#resolver.resolveDenied(actions, here) : this.#resolver.resolveAllowed(actions, here);
       for (const action of named) {
         const numbers = byAction.get(action);
         if (numbers === undefined) byAction.set(action, [at]);
@@ -191,25 +197,42 @@ function compileRules(rules: readonly RoleRule[], site: Site, block: Block, inde
   const list = rules.map((rule, at): CompiledRule => {
     const here = (field: string): Site => ({ role: site.role, path: `${site.path}[${at}].${field}` });
     assertLists(rule, here);
-    return compileRule(rule, here);
+    return compileRule(rule, here, block);
   });
   return { index: indexes.nameOf(rules, block, site), list };
 }
 
-function compileRule(rule: RoleRule, here: (field: string) => Site): CompiledRule {
+function compileRule(rule: RoleRule, here: (field: string) => Site, block: Block): CompiledRule {
+  // Every attribute, in an allow, is no restriction: it must not ask for a proof either.
+  const attributes = block === "allow" && rule.attributes?.includes("*") === true ? undefined : rule.attributes;
   const narrow = {
     ...(rule.indexes === undefined ? {} : { indexes: compileGlobs(rule.indexes, here("indexes"), admitResourceName) }),
     ...(rule.leading_keys === undefined ? {} : { leading_keys: compileGlobs(rule.leading_keys, here("leading_keys")) }),
-    ...(rule.attributes === undefined ? {} : { attributes: compileAttributes(rule.attributes, here("attributes")) }),
+    ...(attributes === undefined ? {} : { attributes: compileAttributes(attributes, here("attributes")) }),
+    ...(rule.full_scan === undefined ? {} : { scans: [rule.full_scan] }),
+    ...(rule.return_values === undefined
+      ? {}
+      : { returns: returnsOf(rule.return_values, here("return_values"), block) }),
   };
   return {
     ...(rule.tables === undefined ? {} : { tables: compileGlobs(rule.tables, here("tables"), admitResourceName) }),
+    ...(rule.resources === undefined ? {} : { resources: compileGlobs(rule.resources, here("resources"), admitArn) }),
     ...(Object.keys(narrow).length === 0 ? {} : { narrow }),
   };
 }
 
+const LIST_FIELDS = [
+  "actions",
+  "tables",
+  "indexes",
+  "leading_keys",
+  "attributes",
+  "return_values",
+  "resources",
+] as const;
+
 function assertLists(rule: RoleRule, here: (field: string) => Site): void {
-  for (const field of ["actions", "tables", "indexes", "leading_keys", "attributes"] as const) {
+  for (const field of LIST_FIELDS) {
     if (rule[field]?.length !== 0) continue;
     const hint = field === "actions" ? "name at least one action" : "leave the field out for all of them";
     throw new PosternError(
@@ -218,6 +241,32 @@ function assertLists(rule: RoleRule, here: (field: string) => Site): void {
       { hint },
     );
   }
+}
+
+/** Who must not get some of an item must not get more of it. */
+function returnsOf(values: readonly ReturnValues[], site: Site, block: Block): readonly ReturnValues[] {
+  if (block === "allow") return values;
+  if (values.includes("NONE")) {
+    throw patternError(
+      site,
+      "NONE",
+      "a denial of NONE would reach every access",
+      "name what must not be returned, such as UPDATED_NEW, or leave return_values out",
+    );
+  }
+  const least = Math.min(...values.map((value) => RETURN_VALUES.indexOf(value)));
+  return RETURN_VALUES.slice(least);
+}
+
+/** Tables are named in `tables`, by name. */
+function admitArn(pattern: string, site: Site): void {
+  if (/^(?:arn:|\*|\{\{)/u.test(pattern) && !/^arn:[^:]*:dynamodb:/u.test(pattern)) return;
+  throw patternError(
+    site,
+    pattern,
+    "it is not the ARN of something other than a table",
+    'write an ARN or a glob over ARNs such as "arn:aws:s3:::my-exports/*"; tables stand in tables, by name',
+  );
 }
 
 /** What no table can be called would never match: in a deny, a hole. */

@@ -7,6 +7,8 @@ export const REASONS = {
   role_unknown: "the user holds a role that is not loaded, so its denials cannot be known",
   role_not_matched: "no role of the user allows this database with this database user",
   rule_not_matched: "no role that allows the database and the database user has a rule that allows this access",
+  keys_unproven: "only some partition keys are allowed or denied, and those of the access are not proven",
+  attributes_unproven: "only some attributes are allowed or denied, and those of the access are not all known",
   labels_denied: "a role denies this database by its labels",
   db_user_denied: "a role denies this database user",
   rule_denied: "a role denies this access by a rule",

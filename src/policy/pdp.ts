@@ -15,6 +15,7 @@ import { EvaluationFault, type FaultCode } from "./wasm.ts";
 
 export const DECISION_ENTRYPOINT = "postern/decision";
 export const PATTERNS_ENTRYPOINT = "postern/patterns/invalid";
+export const VISIBLE_ENTRYPOINT = "postern/visible/shown";
 
 /** Steps for one decision unless configured: 15 to 80 ms of work (ADR 2), a thousand ordinary decisions. */
 export const DEFAULT_FUEL = 500_000_000;
@@ -73,6 +74,29 @@ export class PolicyDecisionPoint {
   /** `fallback` when our way of evaluating differed from the npm package's on this policy, whose own is then used. */
   get engine(): EnginePath {
     return this.#inForce.engine.path;
+  }
+
+  /** Whether packages of the installation's own take part, or may. */
+  get custom(): boolean {
+    return this.#inForce.bundle.custom;
+  }
+
+  /**
+   * Whether the caller may know of a table that a list operation found; the question has one access, that of the list
+   * operation on this table. Never throws: whatever goes wrong hides it.
+   */
+  visible(input: PolicyInput): boolean {
+    const { engine, revision } = this.#inForce;
+    try {
+      const entrypoint = engine.entrypoint(VISIBLE_ENTRYPOINT);
+      if (entrypoint === undefined) return false;
+      const resultSet = engine.evaluate(input, entrypoint);
+      return Array.isArray(resultSet) && (resultSet as { result?: unknown }[])[0]?.result === true;
+    } catch (thrown) {
+      const code = thrown instanceof EvaluationFault ? thrown.code : "policy_failed";
+      this.#report({ code, message: messageOf(thrown), revision, cause: thrown });
+      return false;
+    }
   }
 
   /** Decides. Never throws: whatever goes wrong is a denial with its own reason code. */

@@ -27,4 +27,16 @@ export interface RoleRule {
   readonly leading_keys?: readonly string[];
   /** Attribute paths; segments that hold `.`, `[` or `]` are written in backquotes. */
   readonly attributes?: readonly string[];
+  /** The rule is about accesses of which this is true. */
+  readonly full_scan?: boolean;
+  /** The rule is about accesses that return one of these (in a deny block: or more). */
+  readonly return_values?: readonly ReturnValues[];
+  /** Globs over ARNs of what is not a table: buckets, keys, streams, roles. */
+  readonly resources?: readonly string[];
 }
+
+/** What a write can return, in DynamoDB's words. */
+export type ReturnValues = (typeof RETURN_VALUES)[number];
+
+/** From the one that shows least of what the caller did not write to the one that shows most. */
+export const RETURN_VALUES = ["NONE", "UPDATED_NEW", "UPDATED_OLD", "ALL_NEW", "ALL_OLD"] as const;

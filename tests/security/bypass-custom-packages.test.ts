@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 
 import { PosternError } from "../../src/base/errors.ts";
 import { compileDirectory } from "../../src/cli/policy/index.ts";
-import { ACTIONS, EQUIVALENT_ACTIONS } from "../../src/dynamodb/catalogue.ts";
+import { ACTION_TABLE } from "../../src/dynamodb/catalogue.ts";
 import { parseBundle } from "../../src/policy/bundle.ts";
 import { compilePolicyData } from "../../src/policy/data.ts";
 import { PolicyDecisionPoint } from "../../src/policy/pdp.ts";
@@ -20,7 +20,7 @@ const DATA = compilePolicyData(
       deny: { db_labels: {}, db_users: [] },
     },
   ],
-  { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS },
+  ACTION_TABLE,
 );
 
 let directory = "";

@@ -55,25 +55,36 @@ permits(block, access) if {
 
 # METADATA
 # title: Rule
-# description: True when the rule's tables, indexes, keys and attributes all allow the access, whatever its action.
+# description: True when the rule's resource, conditions, keys and attributes all allow the access, whatever its action.
 allows_rule(rule, access) if {
 	not rule.narrow
-	in_tables(rule, access)
+	in_resource(rule, access)
 } else if {
-	in_tables(rule, access)
+	in_resource(rule, access)
 	in_indexes(rule.narrow, access)
+	match.conditions(rule.narrow, access)
 	in_keys(rule.narrow, access)
 	in_attributes(rule.narrow, access)
 }
 
 # METADATA
-# title: Tables
-# description: An access without a table is allowed only by a rule that names none.
-in_tables(rule, access) if {
+# title: Tables and other resources
+# description: >-
+#   An access without a table is allowed by a rule that names neither tables nor resources. What is no part of DynamoDB,
+#   such as a bucket, is allowed by a rule whose resources name it, whatever its tables.
+in_resource(rule, access) if {
+	is_string(access.table)
 	not rule.tables
 } else if {
 	is_string(access.table)
 	match.value(rule.tables, access.table)
+} else if {
+	is_null(access.table)
+	not rule.tables
+	not rule.resources
+} else if {
+	match.is_outside(access)
+	match.value(rule.resources, access.arn)
 }
 
 # METADATA
@@ -102,11 +113,12 @@ in_keys(narrow, access) if {
 
 # METADATA
 # title: Attributes
-# description: Every attribute is known, and each lies within a path of the rule.
+# description: Every attribute is known, each lies within a path of the rule, and no other is lost with the item.
 in_attributes(narrow, access) if {
 	not narrow.attributes
 } else if {
 	access.attributes_known == true
+	not access.whole_item
 	every attribute in access.attributes {
 		match.value(narrow.attributes.within, attribute)
 	}

@@ -51,19 +51,52 @@ denying_rules(block, access) := {number |
 # description: True when nothing in the rule excludes the access, whatever its action; what cannot be proven is not excluded.
 denies_rule(rule, access) if {
 	not rule.narrow
-	_in_tables(rule, access)
+	in_resource(rule, access)
 } else if {
-	_in_tables(rule, access)
+	in_resource(rule, access)
 	_in_indexes(rule.narrow, access)
+	match.conditions(rule.narrow, access)
 	in_keys(rule.narrow, access)
 	in_attributes(rule.narrow, access)
 }
 
-_in_tables(rule, access) if {
+# METADATA
+# title: Proof
+# description: >-
+#   True when a rule that denies the access does so for what is known of its keys and attributes, not for what is not.
+is_proven(rule, access) if {
+	not rule.narrow
+} else if {
+	_is_known(rule.narrow, access)
+}
+
+_is_known(narrow, access) if {
+	not _waits_for_keys(narrow, access)
+	not _waits_for_attributes(narrow, access)
+}
+
+_waits_for_keys(narrow, access) if {
+	narrow.leading_keys
+	not access.keys_known
+}
+
+_waits_for_attributes(narrow, access) if {
+	narrow.attributes
+	not access.attributes_known
+}
+
+# METADATA
+# title: Tables and other resources
+# description: A rule that names resources but no tables is about those resources alone.
+in_resource(rule, access) if {
 	not rule.tables
+	not rule.resources
 } else if {
 	is_string(access.table)
 	match.denies(rule.tables, access.table)
+} else if {
+	match.is_outside(access)
+	match.denies(rule.resources, access.arn)
 }
 
 _in_indexes(narrow, access) if {
@@ -88,11 +121,13 @@ in_keys(narrow, access) if {
 
 # METADATA
 # title: Attributes
-# description: True when any attribute overlaps a path of the rule, or they are not all known.
+# description: True when any attribute overlaps a path of the rule, they are not all known, or whole items are lost.
 in_attributes(narrow, access) if {
 	not narrow.attributes
 } else if {
 	not access.attributes_known == true
+} else if {
+	access.whole_item
 } else if {
 	some attribute in access.attributes
 	match.overlaps(narrow.attributes, attribute)

@@ -108,6 +108,37 @@ overlaps(attributes, attribute) if {
 }
 
 # METADATA
+# title: Conditions
+# description: True when the access is of those that the rule's full_scan and return_values are about.
+conditions(narrow, access) if {
+	not narrow.scans
+	not narrow.returns
+} else if {
+	_in_scans(narrow, access)
+	_in_returns(narrow, access)
+}
+
+_in_scans(narrow, access) if {
+	not narrow.scans
+} else if {
+	access.full_scan in narrow.scans
+}
+
+_in_returns(narrow, access) if {
+	not narrow.returns
+} else if {
+	access.return_values in narrow.returns
+}
+
+# METADATA
+# title: Outside
+# description: True for an access to what is no part of DynamoDB, such as a bucket, a key or a role.
+is_outside(access) if {
+	is_null(access.table)
+	split(access.arn, ":")[2] != "dynamodb"
+}
+
+# METADATA
 # title: Lacks a trait
 # description: True when a trait that a compiled list needs is absent, empty, or holds an empty value.
 lacks_trait(matcher) if {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { EQUIVALENT_ACTIONS } from "../../../src/dynamodb/actions.ts";
+import { ACTIONS, EQUIVALENT_ACTIONS, NAMED_ONLY } from "../../../src/dynamodb/actions.ts";
 import { accesses, arn } from "./support.ts";
 
 const KEY = { pk: { S: "a" } };
@@ -50,5 +50,20 @@ describe("EQUIVALENT_ACTIONS with effects", () => {
     assert.ok(denies("dynamodb:BatchGetItem", "BatchExecuteStatement", { Statements: [select] }));
     assert.ok(!denies("dynamodb:PartiQLSelect", "GetItem", { TableName: "orders", Key: KEY }));
     assert.ok(!denies("dynamodb:GetItem", "Query", { TableName: "orders" }));
+  });
+});
+
+describe("NAMED_ONLY", () => {
+  it("names actions that there are, and every one that changes tags, permissions or replicas (pitfalls 25, 26, 27)", () => {
+    for (const action of NAMED_ONLY) assert.ok(ACTIONS.has(action), action);
+    const expected = [...ACTIONS].filter(
+      ([action, level]) =>
+        level === "tagging" ||
+        level === "permissions" ||
+        /(?:Create|Delete|Associate|Disassociate).*(?:Replica|Witness)|Restore|Export(?=Table)|Import(?=Table)|Endpoints|BulkPut/.test(
+          action,
+        ),
+    );
+    for (const [action] of expected) assert.ok(NAMED_ONLY.has(action), action);
   });
 });

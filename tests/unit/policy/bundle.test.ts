@@ -50,14 +50,22 @@ describe("parseBundle()", () => {
     const bundle = await parseBundle(gzipSync(tarOf([MANIFEST, other, data, WASM])), "b");
     assert.deepEqual(
       { ...bundle, wasm: Buffer.from(bundle.wasm).toString() },
-      { wasm: "\0asm", revision: "r1", entrypoints: ["postern/decision"], data: { postern: { custom: { a: 1 } } } },
+      {
+        wasm: "\0asm",
+        revision: "r1",
+        entrypoints: ["postern/decision"],
+        // It does not say, so it may.
+        custom: true,
+        data: { postern: { custom: { a: 1 } } },
+      },
     );
   });
 
   it("reads what OPA writes", async () => {
     const bundle = await fixtureBundle();
     assert.equal(bundle.revision, "fixture");
-    assert.deepEqual(bundle.entrypoints, ["postern/decision", "postern/patterns/invalid"]);
+    assert.deepEqual(bundle.entrypoints, ["postern/decision", "postern/patterns/invalid", "postern/visible/shown"]);
+    assert.equal(bundle.custom, false);
     assert.ok(WebAssembly.validate(bundle.wasm.slice()));
   });
 

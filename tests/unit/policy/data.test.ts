@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { PosternError } from "../../../src/base/errors.ts";
-import { ACTIONS, EQUIVALENT_ACTIONS } from "../../../src/dynamodb/actions.ts";
+import { ACTION_TABLE } from "../../../src/dynamodb/actions.ts";
 import { compilePolicyData, patternsOf, rolesWithPatterns } from "../../../src/policy/data.ts";
 import type { RoleConditions, RoleRule, RoleSpec } from "../../../src/policy/roles.ts";
 
-const actions = { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS };
+const actions = ACTION_TABLE;
 const nothing: RoleConditions = { db_labels: {}, db_users: [] };
 
 function role(name: string, allow: Partial<RoleConditions> = {}, deny: Partial<RoleConditions> = {}): RoleSpec {
@@ -114,6 +114,50 @@ describe("compilePolicyData()", () => {
       },
     );
     assert.deepEqual(compiledRule({ actions: ["read"] }), {});
+  });
+
+  it("keeps conditions and resources beside them, and drops an attribute list that allows all", () => {
+    assert.deepEqual(
+      compiledRule({
+        actions: ["write"],
+        full_scan: false,
+        return_values: ["NONE"],
+        resources: ["arn:aws:s3:::exports/*"],
+        attributes: ["*"],
+      }),
+      {
+        resources: { more: { prefix: ["arn:aws:s3:::exports/"] } },
+        narrow: { scans: [false], returns: ["NONE"] },
+      },
+    );
+    const denied = compilePolicyData(
+      [role("r", {}, { db_rules: [{ actions: ["*"], return_values: ["ALL_NEW"] }] })],
+      actions,
+    );
+    assert.deepEqual(denied.postern.compiled.roles["r"]?.deny?.rules?.list[0]?.narrow?.returns, ["ALL_NEW", "ALL_OLD"]);
+  });
+
+  it("reaches what only its own name allows by that name, its own level, or a denial (pitfalls 25, 26)", () => {
+    const reached = (entry: string, block: "allow" | "deny"): boolean => {
+      const rules = { db_rules: [{ actions: [entry, "dynamodb:GetItem"] }] };
+      const data = compilePolicyData([block === "allow" ? role("r", rules) : role("r", {}, rules)], actions);
+      return Object.values(data.postern.compiled.indexes).some((index) => "dynamodb:TagResource" in index);
+    };
+    for (const entry of ["*", "dynamodb:*", "dynamodb:Tag*", "write"])
+      assert.equal(reached(entry, "allow"), false, entry);
+    for (const entry of ["dynamodb:TagResource", "tagging"]) assert.equal(reached(entry, "allow"), true, entry);
+    for (const entry of ["*", "dynamodb:Tag*", "tagging"]) assert.equal(reached(entry, "deny"), true, entry);
+  });
+
+  it("refuses a resource that is a table, and a denial of writes that return nothing", () => {
+    const rule = (more: Partial<RoleRule>): RoleRule => ({ actions: ["write"], ...more });
+    assert.match(
+      refusal(role("r", { db_rules: [rule({ resources: ["arn:aws:dynamodb:us-east-1:123456789012:table/x"] })] }))
+        .message,
+      /spec\.allow\.db_rules\[0\]\.resources\[0\]/,
+    );
+    assert.match(refusal(role("r", { db_rules: [rule({ resources: ["my-bucket"] })] })).message, /my-bucket/);
+    assert.match(refusal(role("r", {}, { db_rules: [rule({ return_values: ["NONE"] })] })).message, /NONE/);
   });
 
   it("takes __proto__ as the name of a role and of a label", () => {

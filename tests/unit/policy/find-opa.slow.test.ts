@@ -177,6 +177,7 @@ describe("findOpa()", () => {
 describe("buildPolicy()", () => {
   const REGO = 'package postern\n\ndefault decision := {"allow": false}\n';
   const PATTERNS = "package postern.patterns\n\ninvalid := []\n";
+  const VISIBLE = "package postern.visible\n\nshown := false\n";
 
   it("builds once, again when any input differs, and not for what is no part of the policy", async () => {
     const policies = join(home, "policies");
@@ -190,6 +191,7 @@ describe("buildPolicy()", () => {
     await write("schemas/input.json", "{}");
     await write("postern/decision.rego", REGO);
     await write("postern/patterns/patterns.rego", PATTERNS);
+    await write("postern/visible/visible.rego", VISIBLE);
     assert.equal(await built(), true);
     assert.equal(await built(), false);
     await write("postern/decision_test.rego", "package postern_test\n");
@@ -213,6 +215,7 @@ describe("buildPolicy()", () => {
     await writeFile(join(policies, "capabilities.json"), await readFile("policies/capabilities.json"));
     await writeFile(join(policies, "decision.rego"), 'package postern\n\ndecision := {"allow": true}\n');
     await writeFile(join(policies, "patterns.rego"), PATTERNS);
+    await writeFile(join(policies, "visible.rego"), VISIBLE);
     await assert.rejects(buildPolicy({ opa: await findOpa(), root: home }), /does not deny an empty input/);
     await assert.rejects(stat(join(home, "build")), /ENOENT/);
   });

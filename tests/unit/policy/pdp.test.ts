@@ -28,6 +28,27 @@ describe("PolicyDecisionPoint", () => {
     assert.deepEqual(denied.allow ? [] : denied.reasons.map(({ code }) => code), ["no_roles"]);
   });
 
+  it("shows what the policy shows, hides it when that fails, and says whether packages of one's own take part", async () => {
+    const faults: string[] = [];
+    const load = async (visible: string): Promise<PolicyDecisionPoint> =>
+      PolicyDecisionPoint.load({
+        bundle: await fixtureBundle({}, { "postern/visible/visible.rego": `package postern.visible\n\n${visible}\n` }),
+        data: DATA,
+        onFault: ({ code }) => faults.push(code),
+      });
+    const question = fixtureInput(["dev"], "orders");
+    assert.equal((await load(`shown := input.request.accesses[0].table == "orders"`)).visible(question), true);
+    assert.equal((await load(`shown := input.request.accesses[0].table == "audit"`)).visible(question), false);
+    assert.equal((await load("shown if input.absent")).visible(question), false);
+    assert.equal((await load(`shown := "yes"`)).visible(question), false);
+    const failing = await load("shown := number if {\n\tsome number in [1, 2]\n\tinput.version == 1\n}");
+    assert.equal(failing.visible(question), false);
+    assert.deepEqual(faults, ["policy_failed"]);
+    assert.equal(failing.custom, false);
+    const bundle = await fixtureBundle();
+    assert.equal((await PolicyDecisionPoint.load({ bundle: { ...bundle, custom: true }, data: DATA })).custom, true);
+  });
+
   it("names in its revision the module, its author's revision and the data, whatever the order of their keys", async () => {
     const bundle = await fixtureBundle();
     const revisionOf = async (changed: Partial<PolicyBundle>, data = DATA): Promise<string> =>

@@ -1,0 +1,5 @@
+package postern.visible
+
+# METADATA
+# entrypoint: true
+shown := input.request.accesses[0].table == "orders"
