@@ -23,6 +23,7 @@ import type { FixedListener } from "./gateway/listener.ts";
 import type { Upstream } from "./gateway/ports.ts";
 import type { GatewayServices } from "./gateway/services.ts";
 import type { GatewayState } from "./gateway/state.ts";
+import { TableSchemas } from "./gateway/table-schemas.ts";
 import { Directory } from "./identity/directory.ts";
 import type { PolicyBundle } from "./policy/bundle.ts";
 import { compilePolicyData, type PolicyData } from "./policy/data.ts";
@@ -102,6 +103,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       recorder,
       credentials,
       signer,
+      schemas: new TableSchemas(clock),
       upstream: options.upstream,
       redact,
       bodies: new BodyBudget(),

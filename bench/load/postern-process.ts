@@ -43,6 +43,8 @@ function withoutPolicy(services: GatewayServices): GatewayServices {
   const state = services.state();
   const policy = {
     revision: "none",
+    custom: false,
+    visible: () => true,
     decide: () => ({ allow: true, obligations: [], roles: [], revision: "none", evalUs: 0 }) as const,
   };
   return { ...services, state: () => ({ ...state, policy }) };

@@ -76,6 +76,10 @@ export interface SessionEndEvent {
 export type AdminEvent =
   | Admin<"postern.service.start", { service: string; version: string }>
   | Admin<"postern.service.stop", { service: string; reason: string }>
+  | Admin<
+      "postern.table.described",
+      { decision: string; user: string; db_service: string; db_user: string; table: string }
+    >
   | Admin<"postern.policy.activated", { revision: string; source: string }>
   | Admin<"postern.policy.refused", { revision: string; source: string; reason: string }>
   | Admin<"postern.resources.loaded", { revision: string; source: string; counts: Readonly<Record<string, number>> }>

@@ -51,6 +51,7 @@ export const FIELDS = {
   reason: ["string", "why, in a sentence"],
   revision: ["string", "digest of the policy or the resources"],
   source: ["string", "where it was loaded from"],
+  table: ["string", "the table whose keys are asked for"],
   counts: ["object", "number of documents of each kind"],
   stream: ["string", "which chain of lines: each writing process has its own"],
   file: ["string", "the file concerned"],
@@ -117,6 +118,11 @@ export const EVENTS = {
     meaning: "A service ended in order",
     codes: { PSV02I: "ended" },
     fields: ["service", "reason"],
+  },
+  "postern.table.described": {
+    meaning: "The gateway asks DynamoDB for a table's keys, with the caller's AWS role, to decide about a request",
+    codes: { PTD01I: "about to be asked" },
+    fields: ["decision", "user", "db_service", "db_user", "table"],
   },
   "postern.policy.activated": {
     meaning: "A policy is in force from here on",

@@ -11,6 +11,7 @@ import {
   type Upstreams,
   upstreamsOf,
 } from "./endpoints.ts";
+import { type ConfiguredTable, resolveKeySchemas, type TableKeysSpec } from "./key-schemas.ts";
 import { commercial, type PartitionId, partitionOf } from "./partitions.ts";
 import { resolveIdentityTags, resolveSessionTags, type IdentityTags, type IdentityTagsSpec } from "./session-tags.ts";
 
@@ -22,6 +23,7 @@ export interface DatabaseSpec {
   readonly static_labels?: Readonly<Record<string, string>> | undefined;
   /** Lets an `http://` uri name a host other than this machine. */
   readonly insecure?: boolean | undefined;
+  readonly key_schema?: Readonly<Record<string, TableKeysSpec>> | undefined;
   readonly aws?: DatabaseAwsSpec | undefined;
 }
 
@@ -65,6 +67,8 @@ export interface Database {
   readonly externalId: string | undefined;
   readonly sessionTags: Readonly<Record<string, string>>;
   readonly identityTags: IdentityTags;
+  /** Keys of tables that the configuration gives, by table. */
+  readonly keySchemas: ReadonlyMap<string, ConfiguredTable>;
   /** The scopes whose ARNs name this database's tables: its own first, then those an emulator invents. */
   readonly arnScopes: readonly [ArnScope, ...ArnScope[]];
 }
@@ -142,6 +146,7 @@ export function resolveDatabase(spec: DatabaseSpec): Database {
     externalId: resolveExternalId(aws.external_id, refuse),
     sessionTags,
     identityTags: resolveIdentityTags(aws.identity_tags, sessionTags, refuse),
+    keySchemas: resolveKeySchemas(spec.key_schema),
     arnScopes: emulator ? [scope, DYNAMODB_LOCAL] : [scope],
   };
   return Object.freeze(database);

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { DatabaseSpec } from "../aws/database.ts";
 import { labels, metadata, name } from "../identity/metadata.ts";
+import { keySchemas } from "./key-schema.ts";
 import { refuse, unavailable, yesNo } from "../identity/shape.ts";
 
 /** An entry of `db_service.databases`. */
@@ -57,6 +58,11 @@ function connection() {
       .optional()
       .describe("Endpoint; derived from the region when absent. `http://` reaches an emulator."),
     insecure: yesNo().optional().describe("Lets an `http://` uri name another machine."),
+    key_schema: keySchemas()
+      .optional()
+      .describe(
+        "Keys of tables, by name: `{orders: {partition_key: tenant, sort_key: id, indexes: {…}}}`; absent: DescribeTable tells.",
+      ),
     aws: aws().optional().describe("Account, region and how to get there."),
     tls: unavailable("how AWS is reached over TLS is not configurable", "remove it"),
     ca_cert_file: unavailable("how AWS is reached over TLS is not configurable", "remove it"),

@@ -1,8 +1,8 @@
 /** What the gateway does with a decision: go on, or refuse in words that the caller can act on. */
 
-import type { Access } from "../dynamodb/accesses.ts";
 import type { Decision } from "../policy/decision.ts";
 import type { Caller } from "./authenticate.ts";
+import type { Judgement } from "./judge.ts";
 import { Refusal } from "./refusal.ts";
 
 /**
@@ -13,7 +13,7 @@ import { Refusal } from "./refusal.ts";
 export function enforce(
   decision: Decision,
   caller: Caller,
-  accesses: readonly Access[],
+  { accesses, unlearned }: Pick<Judgement, "accesses" | "unlearned">,
 ): asserts decision is Extract<Decision, { allow: true }> {
   if (decision.allow) return;
   const [reason] = decision.reasons;
@@ -24,8 +24,18 @@ export function enforce(
   const code = reason?.code ?? "policy_undefined";
   throw new Refusal(
     code,
-    `User "${caller.principal.name}" is not authorized to perform ${action} on resource ${resource} (${why})`,
+    `User "${caller.principal.name}" is not authorized to perform ${action} on resource ${resource} (${why}${remedy(unlearned)})`,
     "AccessDeniedException",
     { reasons: decision.reasons },
+  );
+}
+
+/** Without a table's keys a rule about them denies, and neither the caller nor the rule is at fault. */
+function remedy(unlearned: readonly string[]): string {
+  const [table] = unlearned;
+  if (table === undefined) return "";
+  return (
+    `; the keys of table "${table}" cannot be had: let the AWS role use dynamodb:DescribeTable on it, ` +
+    "or give key_schema for it in the database's configuration"
   );
 }

@@ -46,7 +46,7 @@ export async function signed(
   services: GatewayServices,
   caller: Caller,
   operation: Operation,
-  head: RequestHead,
+  head: Pick<RequestHead, "contentType" | "acceptEncoding" | "userAgent">,
   body: Uint8Array,
   credentials: AwsCredentials,
   departure: Departure,

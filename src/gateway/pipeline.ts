@@ -1,6 +1,5 @@
 /** The life of a request, on one screen: a room's verb per line. */
 
-import { accessesOf } from "../dynamodb/accesses.ts";
 import { operationOf, type Operation } from "../dynamodb/catalogue.ts";
 import { RequestError } from "../dynamodb/request-error.ts";
 import { parseRequest } from "../dynamodb/request.ts";
@@ -8,10 +7,10 @@ import { refusalAnswer } from "./answers.ts";
 import { authenticate } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { enforce } from "./enforce.ts";
-import { policyInput } from "./facts.ts";
 import { assume, send, signed } from "./forward.ts";
 import { fulfil } from "./fulfil.ts";
 import { printable, readHead } from "./head.ts";
+import { heed, judge } from "./judge.ts";
 import type { FixedListener } from "./listener.ts";
 import type { Answer, Exchange } from "./ports.ts";
 import { Refusal } from "./refusal.ts";
@@ -30,19 +29,17 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
     const operation = knownOperation(head.target, trace);
     const body = await readBody(exchange, head, lease);
     const request = (trace.request = understood(() => parseRequest(operation, body)));
-    const accesses = understood(() => accessesOf(request, caller.facts.place));
-
-    const decision = (trace.decision = state.policy.decide(
-      policyInput(caller, accesses, {
-        decisionId: trace.decisionId,
-        operation: operation.name,
-        ip: exchange.connection.ip,
-        userAgent: head.userAgent,
-        now: services.clock.now(),
-      }),
-    ));
+    const circumstances = {
+      decisionId: trace.decisionId,
+      operation: operation.name,
+      ip: exchange.connection.ip,
+      userAgent: head.userAgent,
+      now: services.clock.now(),
+    };
+    const judgement = await understanding(judge(services, state, caller, circumstances, request));
+    const decision = (trace.decision = judgement.decision);
     services.metrics.decided(decision.evalUs / 1e6);
-    enforce(decision, caller, accesses);
+    enforce(decision, caller, judgement);
 
     const credentials = await assume(services, caller);
     const outgoing = await signed(services, caller, operation, head, body, credentials, exchange.departure);
@@ -50,6 +47,7 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
     const sentAt = services.clock.monotonic();
     const response = await send(services, outgoing, caller, credentials);
     services.metrics.upstreamAnswered(operation.name, (services.clock.monotonic() - sentAt) / 1000);
+    heed(services, caller, request, judgement, response);
     return await fulfil(services, trace, response);
   } catch (problem) {
     return await refuse(services, trace, problem);
@@ -76,9 +74,21 @@ function understood<T>(read: () => T): T {
   try {
     return read();
   } catch (cause) {
-    if (cause instanceof RequestError) throw new Refusal("request_rejected", cause.message, cause.type, { cause });
-    throw cause;
+    throw misunderstood(cause);
   }
+}
+
+async function understanding<T>(read: Promise<T>): Promise<T> {
+  try {
+    return await read;
+  } catch (cause) {
+    throw misunderstood(cause);
+  }
+}
+
+function misunderstood(cause: unknown): unknown {
+  if (!(cause instanceof RequestError)) return cause;
+  return new Refusal("request_rejected", cause.message, cause.type, { cause });
 }
 
 async function recorded(write: () => Promise<void>): Promise<void> {

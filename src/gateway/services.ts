@@ -9,6 +9,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Upstream } from "./ports.ts";
 import type { GatewayState } from "./state.ts";
+import type { TableSchemas } from "./table-schemas.ts";
 
 export interface GatewayServices {
   /** Policy, people and databases in force now; a request reads it once. */
@@ -16,6 +17,8 @@ export interface GatewayServices {
   readonly recorder: Recorder;
   readonly credentials: CredentialSource;
   readonly signer: Signer;
+  /** Keys of tables, as far as they are known. */
+  readonly schemas: TableSchemas;
   readonly upstream: Upstream;
   /** Makes values in bodies unreadable for the audit log, or leaves them, as configured. */
   readonly redact: (text: string) => string;

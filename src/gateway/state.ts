@@ -15,6 +15,10 @@ export interface GatewayState {
 /** The least that the gateway needs of policy. */
 export interface DecisionPoint {
   readonly revision: string;
+  /** Whether packages of the installation's own take part in decisions, or may. */
+  readonly custom: boolean;
   /** Decides at once and never throws: whatever goes wrong is a denial with its reason. */
   decide(input: PolicyInput): Decision;
+  /** Whether the caller may know of a table that a list operation found. Never throws. */
+  visible(input: PolicyInput): boolean;
 }

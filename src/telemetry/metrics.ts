@@ -47,6 +47,11 @@ export const METRICS = {
     help: "Seconds until the cached credentials of an AWS role expire",
   },
   postern_credentials_refreshes_total: { kind: "counter", labels: ["outcome"], help: "Calls of AssumeRole" },
+  postern_table_descriptions_total: {
+    kind: "counter",
+    labels: ["outcome"],
+    help: "Questions for a table's keys (DescribeTable), with the caller's AWS role",
+  },
   postern_audit_queue_events: { kind: "gauge", labels: [], help: "Audit events waiting to be written" },
   postern_audit_healthy: { kind: "gauge", labels: [], help: "1 while the audit log can be written" },
   postern_connections: { kind: "gauge", labels: [], help: "Open client connections" },
@@ -76,6 +81,7 @@ export class Metrics {
   readonly #faults: Counter;
   readonly #reloads: Counter;
   readonly #refreshes: Counter;
+  readonly #descriptions: Counter;
   readonly #decision: HistogramSeries;
   readonly #upstream: CheapHistogram;
   readonly #request: Readonly<Record<Outcome, HistogramSeries>>;
@@ -92,6 +98,7 @@ export class Metrics {
     });
     this.#faults = this.#counter("postern_policy_faults_total");
     this.#reloads = this.#counter("postern_resources_reloads_total");
+    this.#descriptions = this.#counter("postern_table_descriptions_total");
     this.#refreshes = this.#counter("postern_credentials_refreshes_total");
     this.#decision = this.#histogram("postern_decision_seconds").series();
     this.#upstream = this.#histogram("postern_upstream_seconds");
@@ -151,6 +158,10 @@ export class Metrics {
 
   resourcesReloaded(outcome: "loaded" | "refused"): void {
     this.#reloads.labels(outcome).inc();
+  }
+
+  tableDescribed(outcome: "ok" | "refused" | "unavailable"): void {
+    this.#descriptions.labels(outcome).inc();
   }
 
   credentialsRefreshed(outcome: "ok" | "failed"): void {
