@@ -209,13 +209,18 @@ function updateFacts(part: JsonObject, { condition, update }: Expressions, conte
     reads: [
       ...pathsIn(condition),
       ...(update === null ? [] : pathsReadByUpdate(update).map(spellPath)),
-      ...(returned.startsWith("UPDATED_") ? changed : []),
+      ...(returned.startsWith("UPDATED_") ? shownAfterUpdate(update) : []),
     ],
     writes: [...changed, ...namesOf(key)],
     complete: !whole,
     return_values: returned,
     effects: effectsOf(returned),
   };
+}
+
+/** Whole attributes: DynamoDB Local returns all of a map of which one member was changed. */
+function shownAfterUpdate(update: Update | null): string[] {
+  return update === null ? [] : pathsWrittenByUpdate(update).map(([name]) => spellName(name));
 }
 
 function changedPaths(update: Update): string[] {

@@ -114,7 +114,10 @@ function updateFacts(statement: UpdateStatement, context: PartContext): AccessFa
   const { returning } = statement;
   return {
     keys: settle(partitionOfLookup(equalitiesOf(statement.where), schema, schema), context),
-    reads: [...readPaths(statement).map(spellPath), ...(returning.startsWith("UPDATED_") ? changed : [])],
+    reads: [
+      ...readPaths(statement).map(spellPath),
+      ...(returning.startsWith("UPDATED_") ? writtenPaths(statement).map(([name]) => spellName(name)) : []),
+    ],
     writes: changed,
     complete: !returning.startsWith("ALL_"),
     return_values: returning,

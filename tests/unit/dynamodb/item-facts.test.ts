@@ -274,7 +274,7 @@ describe("attributes", () => {
       },
     );
     const returned = (ReturnValues: string): object => ({ Key: KEY, UpdateExpression: "REMOVE g.h", ReturnValues });
-    claim("UpdateItem", returned("UPDATED_OLD"), { attributes: ["g.h", "id", "tenant"], reads: ["g.h"] });
+    claim("UpdateItem", returned("UPDATED_OLD"), { attributes: ["g", "g.h", "id", "tenant"], reads: ["g"] });
     claim("UpdateItem", returned("ALL_NEW"), { attributes: null, writes: ["g.h", "id", "tenant"] });
   });
 
