@@ -10,6 +10,7 @@ import { Signer } from "./aws/signer.ts";
 import { reportingSts } from "./aws/reporting-sts.ts";
 import { SdkSts } from "./aws/sts.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
+import { keyFromFile } from "./base/key-file.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
 import { formatAddress } from "./config/address.ts";
 import type { Config } from "./config/config.ts";
@@ -22,6 +23,7 @@ import { BodyBudget } from "./gateway/body-budget.ts";
 import type { FixedListener } from "./gateway/listener.ts";
 import type { Upstream } from "./gateway/ports.ts";
 import type { GatewayServices } from "./gateway/services.ts";
+import { Seals } from "./gateway/seals.ts";
 import type { GatewayState } from "./gateway/state.ts";
 import { TableSchemas } from "./gateway/table-schemas.ts";
 import { Directory } from "./identity/directory.ts";
@@ -103,6 +105,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       recorder,
       credentials,
       signer,
+      seals: new Seals(keyFromFile(config.postern.data_dir, "seal", "shard iterators and tokens given out before end")),
       schemas: new TableSchemas(clock),
       upstream: options.upstream,
       redact,

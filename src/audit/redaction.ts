@@ -1,10 +1,8 @@
 /** Redaction: values become short keyed hashes that are equal when the values are, and say nothing to who lacks the key. */
 
 import { Buffer } from "node:buffer";
-import { createHash, createHmac, hash, randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
-import { join } from "node:path";
-import { messageOf, PosternError } from "../base/errors.ts";
+import { createHmac, hash } from "node:crypto";
+import { keyFromFile } from "../base/key-file.ts";
 
 /** Makes a value fit for the log. */
 export type Redact = (text: string) => string;
@@ -25,7 +23,7 @@ export function createRedaction(dataDirectory: string, mode: RedactionMode): Red
  * read or made.
  */
 export function createHasher(dataDirectory: string): Redact {
-  const key = readKey(dataDirectory);
+  const key = keyFromFile(dataDirectory, "audit", LOST);
   // HMAC by hand over two buffers: half of createHmac()'s time for short values, checked against it in the tests.
   const inner = padded(key, 0x36, BLOCK_BYTES + SHORT_CHARACTERS * 3);
   const outer = padded(key, 0x5c, BLOCK_BYTES + DIGEST_BYTES);
@@ -38,7 +36,7 @@ export function createHasher(dataDirectory: string): Redact {
   };
 }
 
-const KEY_BYTES = 32;
+const LOST = "hashes in new lines cannot be matched with those in old ones";
 const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
 const SHOWN_DIGITS = 16;
@@ -49,53 +47,4 @@ function padded(key: Buffer, pad: number, length: number): Buffer {
   buffer.fill(pad, 0, BLOCK_BYTES);
   for (const [at, byte] of key.entries()) buffer[at] = byte ^ pad;
   return buffer;
-}
-
-function readKey(directory: string): Buffer {
-  const path = join(directory, "audit.key");
-  let text: string;
-  try {
-    text = readOrNothing(path) ?? makeKey(directory, path);
-  } catch (cause) {
-    throw new PosternError("audit_key_unavailable", `Cannot read or make "${path}": ${messageOf(cause)}`, {
-      cause,
-      hint: "make data_dir a directory that this user can write",
-    });
-  }
-  const key = Buffer.from(text.trim(), "hex");
-  if (key.length === KEY_BYTES) return key;
-  throw new PosternError("audit_key_invalid", `Cannot use "${path}": it does not hold ${KEY_BYTES * 2} hex digits`, {
-    hint: "restore it from a backup, or remove it: then hashes in new lines cannot be matched with those in old ones",
-  });
-}
-
-function readOrNothing(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw cause;
-  }
-}
-
-/** Makes the key file whole or not at all; of several processes that start together, one wins. */
-function makeKey(directory: string, path: string): string {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const key = randomBytes(KEY_BYTES).toString("hex");
-  const draft = `${path}.${createHash("sha256").update(key).digest("hex").slice(0, 8)}`;
-  const descriptor = openSync(draft, "wx", 0o600);
-  try {
-    writeSync(descriptor, `${key}\n`);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  try {
-    linkSync(draft, path);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
-  } finally {
-    unlinkSync(draft);
-  }
-  return readFileSync(path, "utf8");
 }

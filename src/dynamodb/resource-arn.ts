@@ -85,9 +85,9 @@ export function tablePartByArn(
   throw refused(text, parameter, "the ARN names something else than this operation works on");
 }
 
-/** The stream that a shard iterator reads. AWS writes `STREAM-ARN|1|…`, DynamoDB Local `000|STREAM-ARN|…`. */
+/** The stream that a shard iterator reads: `STREAM-ARN|1|…`. */
 export function streamOfIterator(text: string, place: Place, parameter: string): Resource {
-  const match = /^(?:[0-9]{1,3}\|)?(arn:[^|]+)\|[^\s]+$/.exec(text);
+  const match = /^(arn:[^|\s]+)\|[0-9]{1,3}\|[^\s|]+$/.exec(text);
   const arn = match?.[1];
   if (arn === undefined) throw refused(text, parameter, "it does not begin with the ARN of a stream");
   return tablePartByArn(arn, ["stream"], false, place, parameter);

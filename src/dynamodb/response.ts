@@ -41,6 +41,16 @@ export function summarise(body: Uint8Array, operation: string | null = null): Re
   return { items: items ?? listed, consumed_capacity: capacity, error };
 }
 
+/** Where the value of a member of the answer stands, from its first byte to behind its last; undefined when it is absent. */
+export function memberRange(body: Uint8Array, member: string): readonly [start: number, end: number] | undefined {
+  const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  let range: readonly [number, number] | undefined;
+  eachMember(buffer, skipSpace(buffer, 0), (name, start, end) => {
+    if (name === member) range = [start, end];
+  });
+  return range;
+}
+
 /** Of a batch: a list per table. Of transactions and statements: a list of answers, with or without an item. */
 function responses(buffer: Buffer, start: number): number {
   let count = 0;

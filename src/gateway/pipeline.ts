@@ -6,6 +6,7 @@ import { parseRequest } from "../dynamodb/request.ts";
 import { refusalAnswer } from "./answers.ts";
 import { authenticate } from "./authenticate.ts";
 import { readBody } from "./body.ts";
+import { opened } from "./continuations.ts";
 import { enforce } from "./enforce.ts";
 import { assume, send, signed } from "./forward.ts";
 import { fulfil } from "./fulfil.ts";
@@ -15,6 +16,7 @@ import type { FixedListener } from "./listener.ts";
 import type { Answer, Exchange } from "./ports.ts";
 import { Refusal } from "./refusal.ts";
 import type { GatewayServices } from "./services.ts";
+import { isReshaped, reshaped } from "./reshape.ts";
 import { Trace } from "./trace.ts";
 
 /** Serves one exchange. It always answers: what is not forwarded is refused with a reason, and recorded. */
@@ -28,7 +30,8 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
     const head = readHead(exchange, listener);
     const operation = knownOperation(head.target, trace);
     const body = await readBody(exchange, head, lease);
-    const request = (trace.request = understood(() => parseRequest(operation, body)));
+    trace.request = understood(() => parseRequest(operation, body));
+    const request = (trace.request = opened(services.seals, caller, trace.request));
     const circumstances = {
       decisionId: trace.decisionId,
       operation: operation.name,
@@ -42,13 +45,18 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
     enforce(decision, caller, judgement);
 
     const credentials = await assume(services, caller);
-    const outgoing = await signed(services, caller, operation, head, body, credentials, exchange.departure);
+    const shown = isReshaped(operation.name) ? { ...head, acceptEncoding: "identity" } : head;
+    const outgoing = await signed(services, caller, operation, shown, request.body, credentials, exchange.departure);
     await recorded(() => trace.intend());
     const sentAt = services.clock.monotonic();
     const response = await send(services, outgoing, caller, credentials);
     services.metrics.upstreamAnswered(operation.name, (services.clock.monotonic() - sentAt) / 1000);
     heed(services, caller, request, judgement, response);
-    return await fulfil(services, trace, response);
+    const answer = await reshaped(services, state, caller, circumstances, request, response, lease, async (next) => {
+      const again = await signed(services, caller, operation, shown, next, credentials, exchange.departure);
+      return send(services, again, caller, credentials);
+    });
+    return await fulfil(services, trace, answer);
   } catch (problem) {
     return await refuse(services, trace, problem);
   } finally {

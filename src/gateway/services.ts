@@ -8,6 +8,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Upstream } from "./ports.ts";
+import type { Seals } from "./seals.ts";
 import type { GatewayState } from "./state.ts";
 import type { TableSchemas } from "./table-schemas.ts";
 
@@ -17,6 +18,7 @@ export interface GatewayServices {
   readonly recorder: Recorder;
   readonly credentials: CredentialSource;
   readonly signer: Signer;
+  readonly seals: Seals;
   /** Keys of tables, as far as they are known. */
   readonly schemas: TableSchemas;
   readonly upstream: Upstream;

@@ -27,6 +27,7 @@ export const REASONS = {
   user_unknown: "the user of this listener is not defined",
   database_unknown: "the database of this listener is not defined",
   db_user_invalid: "the database user is not an AWS role of this database",
+  continuation_not_bound: "a shard iterator or token was given to another user, role or statement, or by nobody",
   audit_unavailable: "the audit log cannot be written",
 } as const;
 
