@@ -5,13 +5,16 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import type { Shape } from "../src/dynamodb/model-types.ts";
+import type { Model, Shape } from "../src/dynamodb/model-types.ts";
+import { unannotated } from "./lib/unannotated.ts";
 
 const BOTOCORE = "1.44.5";
 const SERVICES = ["dynamodb", "dynamodbstreams"];
 const TARGET = fileURLToPath(new URL("../src/dynamodb/model.ts", import.meta.url));
-const USAGE = `usage: npx tsx scripts/catalogue.ts [--check] [--python PATH]
+const USAGE = `usage: npx tsx scripts/catalogue.ts [--check | --news] [--python PATH]
   --check   write nothing; exit 1 when src/dynamodb/model.ts is not what botocore ${BOTOCORE} generates
+  --news    write nothing; list what the botocore of PATH, of any version, has that the catalogue does not know, and exit 1
+            when there is anything; the gateway refuses it meanwhile
   --python  a Python that has botocore ${BOTOCORE} (python3 -m venv V && V/bin/pip install botocore==${BOTOCORE})`;
 
 /** What we read of a service-2.json. */
@@ -42,6 +45,12 @@ function main(argv: readonly string[]): void {
     process.stdout.write(`${USAGE}\n`);
     return;
   }
+  if (argv.includes("--news")) {
+    const news = unannotated(modelOf(dataFolder(python, true)));
+    for (const line of news) process.stdout.write(`${line}\n`);
+    process.exitCode = news.length === 0 ? 0 : 1;
+    return;
+  }
   const text = generate(dataFolder(python));
   if (!argv.includes("--check")) {
     writeFileSync(TARGET, text);
@@ -52,20 +61,30 @@ function main(argv: readonly string[]): void {
   }
 }
 
-function dataFolder(python: string): string {
+function dataFolder(python: string, anyVersion = false): string {
   const said = execFileSync(python, ["-c", "import botocore; print(botocore.__version__); print(botocore.__file__)"], {
     encoding: "utf8",
   });
   const [version, file] = said.trim().split("\n");
-  if (version !== BOTOCORE || file === undefined) {
+  if ((version !== BOTOCORE && !anyVersion) || file === undefined) {
     throw new Error(`Cannot generate the model: botocore is ${version ?? "absent"}, ${BOTOCORE} is pinned\n${USAGE}`);
   }
   return join(file, "..", "data");
 }
 
-function generate(data: string): string {
+function modelOf(data: string): Model {
+  const { inputs, shapes } = collected(data);
+  return {
+    inputs,
+    shapes: Object.fromEntries([...shapes].map(([name, { shape }]) => [name, shape])),
+  };
+}
+
+type Collected = Map<string, { readonly shape: Shape; readonly printed: string }>;
+
+function collected(data: string): { inputs: Record<string, string>; shapes: Collected } {
   const inputs: Record<string, string> = {};
-  const shapes = new Map<string, string>();
+  const shapes: Collected = new Map();
   for (const service of SERVICES) {
     const model = JSON.parse(
       gunzipSync(readFileSync(join(data, service, "2012-08-10", "service-2.json.gz"))).toString("utf8"),
@@ -75,7 +94,14 @@ function generate(data: string): string {
       collect(model, operation.input.shape, shapes);
     }
   }
-  const lines = [...shapes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, shape]) => `    ${name}: ${shape},`);
+  return { inputs, shapes };
+}
+
+function generate(data: string): string {
+  const { inputs, shapes } = collected(data);
+  const lines = [...shapes]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { printed }]) => `    ${name}: ${printed},`);
   const targets = Object.entries(inputs).map(
     ([target, shape]) => `    ${JSON.stringify(target)}: ${JSON.stringify(shape)},`,
   );
@@ -98,15 +124,16 @@ function generate(data: string): string {
 }
 
 /** Adds the shape and all that it contains. Two services may share a name only when they mean the same. */
-function collect(model: ServiceModel, name: string, shapes: Map<string, string>): void {
+function collect(model: ServiceModel, name: string, shapes: Collected): void {
   const shape = model.shapes[name];
   if (shape === undefined) throw new Error(`Cannot generate the model: no shape "${name}"`);
-  const printed = print(compact(name, shape));
-  const known = shapes.get(name);
+  const compacted = compact(name, shape);
+  const printed = print(compacted);
+  const known = shapes.get(name)?.printed;
   if (known !== undefined && known !== printed)
     throw new Error(`Cannot generate the model: "${name}" means two things`);
   if (known !== undefined) return;
-  shapes.set(name, printed);
+  shapes.set(name, { shape: compacted, printed });
   const parts = [...Object.values(shape.members ?? {}), shape.member, shape.key, shape.value];
   for (const part of parts) if (part !== undefined) collect(model, part.shape, shapes);
 }

@@ -27,7 +27,6 @@ export function operationOf(target: string): Operation | undefined {
  * this list and the rules.
  */
 export const NOT_A_RESOURCE: ReadonlyMap<string, string> = new Map([
-  ["AutoScalingRoleArn", "an IAM role that Application Auto Scaling uses; passing it on is judged by IAM"],
   ["ListTables.ExclusiveStartTableName", "where a list goes on; names what was listed before, opens nothing"],
   ["ListGlobalTables.ExclusiveStartGlobalTableName", "where a list goes on"],
   ["ListBackups.ExclusiveStartBackupArn", "where a list goes on"],

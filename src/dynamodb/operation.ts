@@ -22,6 +22,8 @@ export type ResourceKind =
   | "global-table-name"
   | "bucket"
   | "kinesis-arn"
+  | "kms-key"
+  | "iam-role"
   | "statement"
   | "none";
 

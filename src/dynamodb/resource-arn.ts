@@ -99,10 +99,38 @@ export function globalTable(name: string, place: Place, parameter: string): Reso
   return { table, index: null, arn: `arn:${place.partition}:dynamodb::${place.accountId}:global-table/${name}` };
 }
 
-/** A place in S3: never a table, so that no rule about tables vouches for it. */
-export function bucket(name: string, prefix: string | undefined, place: Place): Resource {
+/**
+ * A place in S3: `arn:aws:s3:::bucket/prefix`, and where the owner is told, `arn:aws:s3::111122223333:bucket/prefix`. Never
+ * a table, so that no rule about tables vouches for it.
+ */
+export function bucket(
+  name: string,
+  prefix: string | undefined,
+  owner: string | undefined,
+  place: Place,
+  parameter: string,
+): Resource {
+  if (!/^[a-z0-9A-Z._-]{1,255}$/.test(name)) throw refused(name, parameter, "it is not the name of a bucket");
   const path = prefix === undefined || prefix === "" ? "" : `/${prefix}`;
-  return { table: null, index: null, arn: `arn:${place.partition}:s3:::${name}${path}` };
+  return { table: null, index: null, arn: `arn:${place.partition}:s3::${owner ?? ""}:${name}${path}` };
+}
+
+/** A KMS key by its id, its alias or its ARN, as an ARN; a key of another account or region is judged as it stands. */
+export function kmsKey(text: string, place: Place, parameter: string): Resource {
+  const here = `arn:${place.partition}:kms:${place.region}:${place.accountId}:`;
+  if (/^alias\/[a-zA-Z0-9/_-]{1,250}$/.test(text)) return { table: null, index: null, arn: here + text };
+  if (/^[a-zA-Z0-9-]{1,64}$/.test(text)) return { table: null, index: null, arn: `${here}key/${text}` };
+  if (/^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(?:key\/[a-zA-Z0-9-]{1,64}|alias\/[a-zA-Z0-9/_-]{1,250})$/.test(text)) {
+    return { table: null, index: null, arn: text };
+  }
+  throw refused(text, parameter, "the id, alias or ARN of a KMS key is expected here");
+}
+
+/** An IAM role that is handed on. */
+export function iamRole(text: string, parameter: string): Resource {
+  if (/^arn:aws[a-z-]*:iam::[0-9]{12}:role\/[\w+=,.@/-]{1,500}$/.test(text))
+    return { table: null, index: null, arn: text };
+  throw refused(text, parameter, "the ARN of an IAM role is expected here");
 }
 
 /** A Kinesis stream of the same account and region, as AWS demands. */

@@ -6,7 +6,9 @@ import type { Found } from "./path.ts";
 import {
   bucket,
   globalTable,
+  iamRole,
   kinesisStream,
+  kmsKey,
   type Place,
   type Resource,
   streamOfIterator,
@@ -40,9 +42,19 @@ export function resourceAt(found: Found, rule: AccessRule, place: Place): Resour
     case "global-table-name":
       return globalTable(value, place, parameter);
     case "bucket":
-      return bucket(value, textBeside(found.beside, "S3Prefix") ?? textBeside(found.beside, "S3KeyPrefix"), place);
+      return bucket(
+        value,
+        textBeside(found.beside, "S3Prefix") ?? textBeside(found.beside, "S3KeyPrefix"),
+        textBeside(found.beside, "S3BucketOwner"),
+        place,
+        parameter,
+      );
     case "kinesis-arn":
       return kinesisStream(value, place, parameter);
+    case "kms-key":
+      return kmsKey(value, place, parameter);
+    case "iam-role":
+      return iamRole(value, parameter);
     case "statement":
     case "none":
       throw new TypeError(`Cannot resolve a resource of kind "${rule.kind}"`);

@@ -2,6 +2,7 @@
 
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import { attributeValueFault, binaryFault, typeWords } from "./attribute-value.ts";
+import { MEANINGS, VALUES } from "./catalogue/members.ts";
 import { constraint, type Fault, invalid, unreadable } from "./fault.ts";
 import { MODEL } from "./model.ts";
 import { printable } from "./request-error.ts";
@@ -13,12 +14,18 @@ export type Validator = (value: JsonValue) => Fault | undefined;
 /** Compiles shapes when they are first asked for, and keeps them. */
 export class Validators {
   readonly #compiled = new Map<string, Validator>();
+  readonly #shapes: Readonly<Record<string, Shape>>;
+
+  /** `shapes` is the model's; whatever it has, only what is annotated is taken. */
+  constructor(shapes: Readonly<Record<string, Shape>> = MODEL.shapes) {
+    this.#shapes = shapes;
+  }
 
   /** The validator of a shape of the model. */
   of(name: string): Validator {
     const known = this.#compiled.get(name);
     if (known !== undefined) return known;
-    const shape = MODEL.shapes[name];
+    const shape = this.#shapes[name];
     if (shape === undefined) throw new TypeError(`Cannot validate: the model has no shape "${name}"`);
     const validator = this.#compile(name, shape);
     this.#compiled.set(name, validator);
@@ -37,7 +44,7 @@ export class Validators {
       case "map":
         return this.#map(name, shape);
       case "string":
-        return stringValidator(shape);
+        return stringValidator(annotated(name, shape));
       case "integer":
       case "long":
         return (value) => integerFault(value, shape);
@@ -54,7 +61,9 @@ export class Validators {
 
   #structure(name: string, shape: StructureShape): Validator {
     const members = new Map<string, Validator>();
+    const meanings = MEANINGS.get(name);
     for (const [member, of] of Object.entries(shape.of)) {
+      if (meanings?.has(member) !== true) continue;
       const validator = this.of(of);
       members.set(member, member.endsWith("Expression") ? expressionValidator(member, validator) : validator);
     }
@@ -128,6 +137,14 @@ function expressionValidator(member: string, validator: Validator): Validator {
       `Invalid ${member}: Expression size has exceeded the maximum allowed size; expression size: ${size}`,
     );
   };
+}
+
+/** An enumeration without the values that nothing here knows. */
+function annotated(name: string, shape: StringShape): StringShape {
+  const known = VALUES.get(name);
+  return known === undefined || shape.enum === undefined
+    ? shape
+    : { ...shape, enum: shape.enum.filter((value) => known.includes(value)) };
 }
 
 function stringValidator(shape: StringShape): Validator {

@@ -24,6 +24,7 @@ export const COPY_OPERATIONS: readonly OperationEntry[] = [
     rules: [
       rule("RestoreTableFromBackup", { ...AT_BACKUP, ...COPIED_TABLE }),
       rule("RestoreTableFromBackup", { kind: "name-only", at: "TargetTableName", ...FILLED_TABLE }),
+      rule("RestoreTableFromBackup", { kind: "kms-key", at: "SSESpecificationOverride.KMSMasterKeyId" }),
     ],
   },
   {
@@ -38,6 +39,7 @@ export const COPY_OPERATIONS: readonly OperationEntry[] = [
         ...COPIED_TABLE,
       }),
       rule("RestoreTableToPointInTime", { kind: "name-only", at: "TargetTableName", ...FILLED_TABLE }),
+      rule("RestoreTableToPointInTime", { kind: "kms-key", at: "SSESpecificationOverride.KMSMasterKeyId" }),
     ],
   },
   {
@@ -46,6 +48,7 @@ export const COPY_OPERATIONS: readonly OperationEntry[] = [
     rules: [
       rule("ExportTableToPointInTime", { kind: "name-or-arn", at: "TableArn", ...COPIED_TABLE }),
       rule("ExportTableToPointInTime", { kind: "bucket", at: "S3Bucket" }),
+      rule("ExportTableToPointInTime", { kind: "kms-key", at: "S3SseKmsKeyId" }),
     ],
   },
   {
@@ -64,6 +67,7 @@ export const COPY_OPERATIONS: readonly OperationEntry[] = [
     rules: [
       rule("ImportTable", { kind: "name-only", at: "TableCreationParameters.TableName", ...FILLED_TABLE }),
       rule("ImportTable", { kind: "bucket", at: "S3BucketSource.S3Bucket" }),
+      rule("ImportTable", { kind: "kms-key", at: "TableCreationParameters.SSESpecification.KMSMasterKeyId" }),
     ],
   },
   {
@@ -83,6 +87,7 @@ export const COPY_OPERATIONS: readonly OperationEntry[] = [
       rule("StartBulkPutItems", { ...AT_TABLE, effects: ["PutItem", "BatchWriteItem"] }),
       rule("StartBulkPutItems", { kind: "bucket", at: "InputS3Configuration.S3Bucket" }),
       rule("StartBulkPutItems", { kind: "bucket", at: "OutputS3Configuration.S3Bucket" }),
+      rule("StartBulkPutItems", { kind: "kms-key", at: "OutputS3Configuration.S3SseKmsKeyId" }),
     ],
   },
   { name: "CancelBulkOperation", dataClass: "admin", rules: [rule("CancelBulkOperation", AT_BULK)] },

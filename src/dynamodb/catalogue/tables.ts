@@ -15,7 +15,13 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
       // A policy or tags given at birth are authority like those given later; IAM asks for the same actions.
       rule("PutResourcePolicy", { ...AT_TABLE, when: "ResourcePolicy" }),
       rule("TagResource", { ...AT_TABLE, when: "Tags" }),
-      rule("AssociateTableReplica", { kind: "name-or-arn", at: "GlobalTableSourceArn" }),
+      // The new table becomes a copy of that one.
+      rule("AssociateTableReplica", {
+        kind: "name-or-arn",
+        at: "GlobalTableSourceArn",
+        effects: ["GetItem", "Query", "Scan"],
+      }),
+      rule("CreateTable", { kind: "kms-key", at: "SSESpecification.KMSMasterKeyId" }),
     ],
   },
   {
@@ -23,6 +29,9 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
     dataClass: "admin",
     rules: [
       rule("UpdateTable", AT_TABLE),
+      rule("UpdateTable", { kind: "kms-key", at: "SSESpecification.KMSMasterKeyId" }),
+      rule("CreateTableReplica", { kind: "kms-key", at: "ReplicaUpdates[].Create.KMSMasterKeyId" }),
+      rule("UpdateTable", { kind: "kms-key", at: "ReplicaUpdates[].Update.KMSMasterKeyId" }),
       rule("CreateTableReplica", { ...AT_TABLE, when: "ReplicaUpdates[].Create" }),
       rule("DeleteTableReplica", { ...AT_TABLE, when: "ReplicaUpdates[].Delete" }),
       rule("DisassociateTableReplica", { ...AT_TABLE, when: "ReplicaUpdates[].Disassociate" }),
@@ -30,7 +39,20 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
       rule("DeleteGlobalTableWitness", { ...AT_TABLE, when: "GlobalTableWitnessUpdates[].Delete" }),
     ],
   },
-  ...onTable("admin", ["DeleteTable", "UpdateTimeToLive", "UpdateContinuousBackups", "UpdateTableReplicaAutoScaling"]),
+  ...onTable("admin", ["DeleteTable", "UpdateTimeToLive", "UpdateContinuousBackups"]),
+  {
+    name: "UpdateTableReplicaAutoScaling",
+    dataClass: "admin",
+    rules: [
+      rule("UpdateTableReplicaAutoScaling", AT_TABLE),
+      ...rolesAt("UpdateTableReplicaAutoScaling", [
+        "ProvisionedWriteCapacityAutoScalingUpdate",
+        "GlobalSecondaryIndexUpdates[].ProvisionedWriteCapacityAutoScalingUpdate",
+        "ReplicaUpdates[].ReplicaProvisionedReadCapacityAutoScalingUpdate",
+        "ReplicaUpdates[].ReplicaGlobalSecondaryIndexUpdates[].ProvisionedReadCapacityAutoScalingUpdate",
+      ]),
+    ],
+  },
   ...onTable("metadata", [
     "DescribeTable",
     "DescribeTimeToLive",
@@ -75,7 +97,15 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
   {
     name: "UpdateGlobalTableSettings",
     dataClass: "admin",
-    rules: [rule("UpdateGlobalTableSettings", AT_GLOBAL_TABLE)],
+    rules: [
+      rule("UpdateGlobalTableSettings", AT_GLOBAL_TABLE),
+      ...rolesAt("UpdateGlobalTableSettings", [
+        "GlobalTableProvisionedWriteCapacityAutoScalingSettingsUpdate",
+        "GlobalTableGlobalSecondaryIndexSettingsUpdate[].ProvisionedWriteCapacityAutoScalingSettingsUpdate",
+        "ReplicaSettingsUpdate[].ReplicaProvisionedReadCapacityAutoScalingSettingsUpdate",
+        "ReplicaSettingsUpdate[].ReplicaGlobalSecondaryIndexSettingsUpdate[].ProvisionedReadCapacityAutoScalingSettingsUpdate",
+      ]),
+    ],
   },
   { name: "DescribeGlobalTable", dataClass: "metadata", rules: [rule("DescribeGlobalTable", AT_GLOBAL_TABLE)] },
   {
@@ -85,6 +115,11 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
   },
   { name: "ListGlobalTables", dataClass: "metadata", rules: [nowhere("ListGlobalTables")] },
 ];
+
+/** IAM roles that Application Auto Scaling is to use. */
+function rolesAt(action: string, places: readonly string[]): OperationEntry["rules"] {
+  return places.map((place) => rule(action, { kind: "iam-role", at: `${place}.AutoScalingRoleArn` }));
+}
 
 function onTable(dataClass: "admin" | "metadata", names: readonly string[]): OperationEntry[] {
   return names.map((name) => ({ name, dataClass, rules: [rule(name, AT_TABLE)] }));

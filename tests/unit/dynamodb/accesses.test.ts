@@ -249,7 +249,6 @@ describe("accessesOf()", () => {
     const cases: [string, object, string][] = [
       ["DescribeStream", { StreamArn: stream }, stream],
       ["GetRecords", { ShardIterator: `${stream}|1|AAAA+/=` }, stream],
-      ["GetRecords", { ShardIterator: `000|${stream}|AAAA` }, stream],
       [
         "DescribeExport",
         { ExportArn: arn("table/orders/export/01234567890123-abcdef01") },
