@@ -242,3 +242,51 @@ describe("a rule about partition keys (pitfall 29)", () => {
     });
   });
 });
+
+describe("batches of statements", () => {
+  it("are sent whole or not at all: one statement that is denied denies them all (pitfall 49)", async () => {
+    const resources = role(`[{actions: ["dynamodb:PartiQLSelect"], tables: [items]}]`);
+    await withGateway({ resources }, async (gateway, spy) => {
+      const read = { Statement: "SELECT * FROM items WHERE tenant = 'ada' AND id = '1'" };
+      for (const statements of [
+        [read, { Statement: "SELECT * FROM orders WHERE id = 'ada#1'" }],
+        [read, { Statement: "DELETE FROM items WHERE tenant = 'ada' AND id = '1'" }],
+      ]) {
+        const batch = await gateway.call("BatchExecuteStatement", { Statements: statements });
+        const transaction = await gateway.call("ExecuteTransaction", { TransactStatements: statements });
+        assert.deepEqual([batch, transaction].map(typeOf), ["AccessDeniedException", "AccessDeniedException"]);
+      }
+      assert.equal(spy.seen.length, 0);
+      assert.notEqual(
+        typeOf(await gateway.call("BatchExecuteStatement", { Statements: [read] })),
+        "AccessDeniedException",
+      );
+    });
+  });
+});
+
+describe("settings that destroy, show or cost (pitfall 46)", () => {
+  it("are not allowed by a rule about items, whatever it says of keys and attributes", async () => {
+    const resources = role(
+      `[{actions: [read, write], tables: [items], leading_keys: ["ada"], attributes: [tenant, id]}]`,
+    );
+    await withGateway({ resources }, async (gateway, spy) => {
+      const settings: [string, object][] = [
+        ["UpdateTimeToLive", { TimeToLiveSpecification: { AttributeName: "id", Enabled: true } }],
+        ["UpdateTable", { StreamSpecification: { StreamEnabled: true, StreamViewType: "NEW_AND_OLD_IMAGES" } }],
+        [
+          "UpdateTable",
+          { BillingMode: "PROVISIONED", ProvisionedThroughput: { ReadCapacityUnits: 9, WriteCapacityUnits: 9 } },
+        ],
+        ["UpdateContributorInsights", { ContributorInsightsAction: "ENABLE" }],
+        ["UpdateContinuousBackups", { PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: false } }],
+        ["DeleteTable", {}],
+      ];
+      for (const [operation, body] of settings) {
+        const answer = await gateway.call(operation, { TableName: "items", ...body });
+        assert.equal(typeOf(answer), "AccessDeniedException", operation);
+      }
+      assert.equal(spy.seen.length, 0);
+    });
+  });
+});

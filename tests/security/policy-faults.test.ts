@@ -36,7 +36,7 @@ function deep(levels: number): unknown {
   return value;
 }
 
-describe("a policy that gives no answer", () => {
+describe("a policy that gives no answer (pitfall 58)", () => {
   const cases: readonly [string, PolicyInput, string, Partial<PolicyOptions>][] = [
     ["contradicts itself", fixtureInput(["dev"], "orders", "conflict"), "policy_failed", {}],
     ["runs for ever", fixtureInput(["dev"], "orders", "slow"), "policy_timeout", {}],

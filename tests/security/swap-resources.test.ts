@@ -39,7 +39,7 @@ describe("invariant 5: resources change under load", () => {
   });
   after(() => gateway.close());
 
-  it("and each decision is wholly of one revision, and each request is answered", async () => {
+  it("and each decision is wholly of one revision (pitfall 59), and each request is answered", async () => {
     let stop = false;
     let answered = 0;
     const statuses = new Map<string, number>();

@@ -206,7 +206,7 @@ describe("CredentialSource and an emulator", () => {
   });
 });
 
-describe("CredentialSource keeps credentials", () => {
+describe("CredentialSource keeps credentials (pitfall 56)", () => {
   it("and gives them at once from then on", async () => {
     const { sts, source } = setUp();
     assert.equal(source.peek(request()), undefined);

@@ -52,7 +52,7 @@ describe("sessionName()", () => {
     for (const user of users) assert.match(sessionName(user), STS, user);
   });
 
-  it("never gives two users one name, not even a user named like another's outcome, three times over", () => {
+  it("never gives two users one name (pitfall 57), not even a user named like another's outcome, three times over", () => {
     const all = new Set(users);
     for (let round = 0; round < 3; round += 1) for (const user of [...all]) all.add(sessionName(user));
     assert.ok(all.size > users.length);
