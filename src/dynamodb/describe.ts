@@ -25,8 +25,8 @@ export function schemaOfAnswer(body: Uint8Array, table: string): TableSchema | u
       }
     }
     const created = described.get("TableId") ?? described.get("CreationDateTime");
-    if (created === undefined) return undefined;
-    return { table, id: String(created), ...keys, indexes };
+    if (typeof created !== "string" && typeof created !== "number") return undefined;
+    return { table, id: `${created}`, ...keys, indexes };
   } catch {
     return undefined;
   }

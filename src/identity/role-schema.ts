@@ -4,7 +4,8 @@ import { z } from "zod";
 import { parseDuration } from "./duration.ts";
 import { metadata, type Metadata } from "./metadata.ts";
 import { quoted } from "./names.ts";
-import { RETURN_VALUES, type RoleConditions, type RoleOptions, type RoleRule } from "./role.ts";
+import { RETURN_VALUES } from "./return-values.ts";
+import type { RoleConditions, RoleOptions, RoleRule } from "./role.ts";
 import { refuse, unavailable } from "./shape.ts";
 
 /** A role's document once read. */

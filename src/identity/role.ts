@@ -2,6 +2,7 @@
 
 import { quoted } from "./names.ts";
 import { DocumentError, type DocumentPath, type Problem } from "./problem.ts";
+import type { ReturnValues } from "./return-values.ts";
 import { roleSchema } from "./role-schema.ts";
 import { parseShape } from "./shape.ts";
 import {
@@ -44,11 +45,6 @@ export interface RoleRule {
   readonly return_values?: readonly ReturnValues[];
   readonly resources?: readonly string[];
 }
-
-/** What a write can return, in DynamoDB's words. */
-export type ReturnValues = (typeof RETURN_VALUES)[number];
-
-export const RETURN_VALUES = ["NONE", "UPDATED_NEW", "UPDATED_OLD", "ALL_NEW", "ALL_OLD"] as const;
 
 export interface RoleOptions {
   /** Milliseconds. */

@@ -66,7 +66,7 @@ export async function parseBundle(archive: Uint8Array, name: string): Promise<Po
     wasm: new Uint8Array(wasm),
     revision: typeof manifest["revision"] === "string" ? manifest["revision"] : "",
     entrypoints: entrypointsOf(manifest, name),
-    custom: Object(manifest["metadata"]).custom !== false,
+    custom: (Object(manifest["metadata"]) as { custom?: unknown }).custom !== false,
     data: readJson(files.get("data.json"), name, "data.json"),
   };
 }

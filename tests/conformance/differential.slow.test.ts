@@ -115,7 +115,7 @@ describe("what policy is told, against DynamoDB Local", async () => {
         continue;
       }
       const { faults, answer } = await leaks(dynamo, request, accesses, world, random);
-      const error = String(answer["__type"] ?? "success").replace(/^.*#/, "");
+      const error = String((answer["__type"] as string | undefined) ?? "success").replace(/^.*#/, "");
       const outcome = `${request.operation} ${error}`;
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       assert.deepEqual(faults, [], `seed ${seed}: ${JSON.stringify(request)}\ntold ${JSON.stringify(accesses)}`);
@@ -129,7 +129,7 @@ describe("what policy is told, against DynamoDB Local", async () => {
       `differential: ${CASES} requests, ${tally.ran} executed, ${tally.proven} with proven keys or attributes\n${[
         ...outcomes,
       ]
-        .toSorted()
+        .toSorted(([one], [other]) => (one < other ? -1 : 1))
         .map(([outcome, count]) => `  ${outcome}: ${count}`)
         .join("\n")}\n`,
     );

@@ -81,7 +81,7 @@ async function withGateway(
 }
 
 const typeOf = (answer: { body: Record<string, unknown> }): string =>
-  String(answer.body["__type"] ?? "").replace(/^.*#/, "");
+  String((answer.body["__type"] as string | undefined) ?? "").replace(/^.*#/, "");
 const messageOf = (answer: { body: Record<string, unknown> }): string => String(answer.body["Message"]);
 
 describe("a rule about partition keys (pitfall 29)", () => {

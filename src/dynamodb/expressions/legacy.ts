@@ -114,7 +114,7 @@ function legacyComparison(name: string, entry: JsonObject, parameter: string): C
   }
   throw refused(
     "One or more parameter values were invalid: Invalid number of argument(s) for the " +
-      `${printable(String(operator))} ComparisonOperator`,
+      `${printable(typeof operator === "string" ? operator : "")} ComparisonOperator`,
     parameter,
   );
 }

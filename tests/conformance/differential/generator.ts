@@ -492,9 +492,12 @@ function select(random: Random, statement: Statement, whole: boolean): string {
     if (name === "plain") where.push(statement.key(name));
     else if (index === "by-g" || index === "by-h")
       where.push(`${index === "by-g" ? "g" : "h"} = ${statement.value({ S: random.pick(["u", "v"]) })}`);
-    else if (random.chance(0.2)) where.push(`pk IN [${statement.value({ S: "a" })}, ${statement.value({ S: "c" })}]`);
-    else if (random.chance(0.2)) where.push(`pk = 'a' OR pk = 'b'`);
-    else where.push(`pk = ${statement.value({ S: random.pick(["a", "b", "c"]) })}`);
+    else {
+      const form = random.next();
+      if (form < 0.2) where.push(`pk IN [${statement.value({ S: "a" })}, ${statement.value({ S: "c" })}]`);
+      else if (form < 0.4) where.push(`pk = 'a' OR pk = 'b'`);
+      else where.push(`pk = ${statement.value({ S: random.pick(["a", "b", "c"]) })}`);
+    }
   }
   if (!whole && index === undefined && random.chance(0.4)) where.push(statement.condition());
   return `SELECT ${columns} FROM ${from}${where.length > 0 ? ` WHERE ${where.join(" AND ")}` : ""}`;
@@ -562,7 +565,7 @@ function batchStatement(random: Random): Body {
 
 function transactStatement(random: Random): Body {
   const parts = statements(random);
-  if (!parts[0]?.Statement.startsWith("SELECT") && random.chance(0.3)) {
+  if (parts[0]?.Statement.startsWith("SELECT") === false && random.chance(0.3)) {
     const made = new Statement(random);
     parts.push(made.toBody(`EXISTS(SELECT * FROM items WHERE ${made.key("items")} AND ${made.condition()})`));
   }
