@@ -18,6 +18,7 @@ import { compilePolicyData } from "../../src/policy/data.ts";
 import type { PolicyInput } from "../../src/policy/input.ts";
 import { PolicyDecisionPoint } from "../../src/policy/pdp.ts";
 import type { RoleSpec } from "../../src/policy/roles.ts";
+import { largeBatches } from "./large.ts";
 
 const PLACE = { partition: "aws", region: "us-east-1", accountId: "123456789012" };
 const getItem = Buffer.from(
@@ -139,6 +140,8 @@ for (const { name } of bench.tasks) {
     `${name.padEnd(42)}${micros.toFixed(2).padStart(10)} µs${(micros / (yardstick * 1000)).toFixed(1).padStart(8)} × JSON.parse\n`,
   );
 }
+process.stdout.write("\nBatchWriteItem of 25 large items: parse + accesses\n");
+for (const row of largeBatches(write, PLACE)) process.stdout.write(`${row}\n`);
 
 function roles(count: number): RoleSpec[] {
   return Array.from({ length: count }, (_, at) => ({
