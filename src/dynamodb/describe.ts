@@ -1,5 +1,6 @@
 /** Reads the keys of a table and its indexes off DescribeTable's answer. */
 
+import { Buffer } from "node:buffer";
 import { type JsonObject, type JsonValue, parseJson } from "../base/json.ts";
 import type { IndexSchema, KeyAttribute, KeySchema, KeyType, TableSchema } from "./key-schema.ts";
 
@@ -18,10 +19,13 @@ export function schemaOfAnswer(body: Uint8Array, table: string): TableSchema | u
     if (described.get("TableName") !== table) return undefined;
     const types = typesOf(described);
     const keys = keysOf(described, types);
+    if (keys.partition.length > 1 || keys.sort.length > 1) return undefined;
     const indexes = new Map<string, IndexSchema>();
     for (const member of ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"]) {
       for (const index of listAt(described, member)) {
-        indexes.set(textAt(index, "IndexName"), indexOf(index, keys, types));
+        const name = textAt(index, "IndexName");
+        if (indexes.has(name)) return undefined;
+        indexes.set(name, indexOf(index, keys, types));
       }
     }
     const created = described.get("TableId") ?? described.get("CreationDateTime");
@@ -104,5 +108,6 @@ function textAt(object: JsonObject, member: string): string {
 
 function asText(value: JsonValue | undefined): string {
   if (typeof value !== "string") throw new TypeError("A text is missing");
-  return value;
+  // A copy: V8 makes a longer text of a piece of the answer, which would stay in memory with it.
+  return Buffer.from(value).toString();
 }

@@ -19,7 +19,7 @@ export class RequestError extends PosternError {
 }
 
 /** Client text for a message: one line, visible, short. */
-export function printable(text: string): string {
-  const cut = text.length > 100 ? `${text.slice(0, 100)}…` : text;
+export function printable(text: string, longest: number = 100): string {
+  const cut = text.length > longest ? `${text.slice(0, longest)}…` : text;
   return cut.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "?");
 }

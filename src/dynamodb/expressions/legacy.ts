@@ -20,9 +20,14 @@ export function legacyExpected(
     const comparison = entry as JsonObject;
     const at = `${parameter}.${printable(name)}`;
     if (comparison.has("ComparisonOperator")) {
-      if (comparison.has("Exists") || comparison.has("Value")) {
-        const used = comparison.has("Exists") ? "Exists" : "Value";
-        throw refused(`${used} and ComparisonOperator cannot be used together for Attribute: ${printable(name)}`, at);
+      const both = comparison.has("Exists")
+        ? "Exists and ComparisonOperator"
+        : comparison.has("Value") && comparison.has("AttributeValueList")
+          ? "Value and AttributeValueList"
+          : undefined;
+      if (both !== undefined) {
+        const why = `${both} cannot be used together for Attribute: ${printable(name)}`;
+        throw refused(`One or more parameter values were invalid: ${why}`, at);
       }
       conditions.push(legacyComparison(name, comparison, at));
     } else {
@@ -78,7 +83,8 @@ const COMPARATORS: ReadonlyMap<JsonValue, Comparator> = new Map<JsonValue, Compa
 
 function legacyComparison(name: string, entry: JsonObject, parameter: string): Condition {
   const operator = entry.get("ComparisonOperator") ?? "";
-  const list = (entry.get("AttributeValueList") ?? []) as readonly AttributeValue[];
+  const single = entry.get("Value") as AttributeValue | undefined;
+  const list = (entry.get("AttributeValueList") ?? (single === undefined ? [] : [single])) as readonly AttributeValue[];
   const values = list.map((value): Operand => ({ kind: "value", value }));
   const path: Operand = { kind: "path", path: [name] };
   const [first, second] = values;

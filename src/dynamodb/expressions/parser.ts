@@ -15,7 +15,7 @@ import type {
 } from "./ast.ts";
 import { RESERVED_WORDS } from "./reserved-words.ts";
 import type { ExpressionScope } from "./scope.ts";
-import { faultAt, SyntaxFault, type Token, tokensOf } from "./tokens.ts";
+import { SyntaxFault, type Token, tokensOf } from "./tokens.ts";
 
 /** Parses a ProjectionExpression. @throws RequestError */
 export function parseProjection(text: string, scope: ExpressionScope, parameter: string): Projection {
@@ -38,11 +38,19 @@ function parsed<T>(text: string, scope: ExpressionScope, parameter: string, pars
   } catch (cause) {
     if (!(cause instanceof SyntaxFault) && !(cause instanceof ExpressionFault)) throw cause;
     const member = parameter.slice(parameter.lastIndexOf(".") + 1);
-    throw new RequestError("ValidationException", `Invalid ${member}: ${printable(cause.message)}`, parameter, {
-      cause,
-    });
+    throw new RequestError(
+      "ValidationException",
+      `Invalid ${member}: ${printable(cause.message, LONGEST_MESSAGE)}`,
+      parameter,
+      {
+        cause,
+      },
+    );
   }
 }
+
+/** Characters of a message that repeats a part of the expression. */
+const LONGEST_MESSAGE = 400;
 
 /** A rule of the language that is broken though the syntax is sound. */
 class ExpressionFault extends Error {
@@ -51,6 +59,8 @@ class ExpressionFault extends Error {
 
 /** DynamoDB takes 300 operators; what nests deeper than that has more. */
 const DEEPEST = 300;
+const CONDITION_KEYWORDS: ReadonlySet<string> = new Set(["AND", "OR", "NOT", "BETWEEN", "IN"]);
+const NO_KEYWORDS: ReadonlySet<string> = new Set();
 const COMPARATORS: ReadonlySet<string> = new Set(["=", "<>", "<", "<=", ">", ">="]);
 /** Functions of conditions and their number of operands. */
 const FUNCTIONS: ReadonlyMap<string, number> = new Map([
@@ -68,6 +78,8 @@ class Parser {
   readonly #text: string;
   readonly #scope: ExpressionScope;
   readonly #tokens: readonly Token[];
+  /** Words that are never names here; elsewhere they are reserved names. */
+  #keywords: ReadonlySet<string> = NO_KEYWORDS;
   #at = 0;
   #depth = 0;
 
@@ -85,6 +97,7 @@ class Parser {
   }
 
   wholeCondition(): Condition {
+    this.#keywords = CONDITION_KEYWORDS;
     const condition = this.#condition();
     this.#end();
     return condition;
@@ -163,6 +176,9 @@ class Parser {
     const token = this.#peek();
     const term = this.#disjunction();
     if ("condition" in term) return term.condition;
+    if (term.operand.kind === "size") {
+      throw new ExpressionFault("The function is not allowed to be used this way in an expression; function: size");
+    }
     throw this.#unexpected(this.#peek().kind === "end" ? this.#peek() : token);
   }
 
@@ -276,7 +292,7 @@ class Parser {
         `An expression attribute name used in the document path is not defined; attribute name: ${token.text}`,
       );
     }
-    if (token.kind !== "word") throw this.#unexpected(token);
+    if (token.kind !== "word" || this.#keywords.has(token.text.toUpperCase())) throw this.#unexpected(token);
     if (RESERVED_WORDS.has(token.text.toUpperCase())) {
       throw new ExpressionFault(`Attribute name is a reserved keyword; reserved keyword: ${token.text}`);
     }
@@ -355,8 +371,12 @@ class Parser {
   }
 
   #unexpected(token: Token): SyntaxFault {
-    if (token.kind === "end") return new SyntaxFault(token.text, this.#text.slice(-10).trim());
-    return faultAt(this.#text, token.start, token.start + token.text.length);
+    const at = this.#tokens.indexOf(token);
+    const next = this.#tokens[at + 1];
+    const from = this.#tokens[at - 1]?.start ?? token.start;
+    const end =
+      next === undefined || next.kind === "end" ? token.start + token.text.length : next.start + next.text.length;
+    return new SyntaxFault(token.text, this.#text.slice(from, token.kind === "end" ? undefined : end));
   }
 }
 

@@ -2,29 +2,24 @@
 
 /** A token. `text` is as written: `#n` and `:v` with their sign, words in their own case. */
 export interface Token {
-  readonly kind: "word" | "name" | "value" | "number" | "symbol" | "end";
+  readonly kind: "word" | "name" | "value" | "number" | "symbol" | "unknown" | "end";
   readonly text: string;
   /** UTF-16 position in the expression. */
   readonly start: number;
 }
 
-/** Where the language is broken: the offending text and some of what stands around it. */
+/** Where the language is broken: the offending text, from the token before it to the one after it. */
 export class SyntaxFault extends Error {
   override readonly name: string = "SyntaxFault";
-  readonly token: string;
-  readonly near: string;
 
   constructor(token: string, near: string) {
     super(`Syntax error; token: "${token}", near: "${near}"`);
-    this.token = token;
-    this.near = near;
   }
 }
 
 /**
- * The tokens of an expression, an `end` last. Words are ASCII; anything that DynamoDB's language does not use is refused.
- *
- * @throws SyntaxFault
+ * The tokens of an expression, an `end` last. Words are ASCII; a character that DynamoDB's language does not use
+ * is a token that no rule takes.
  */
 export function tokensOf(text: string): Token[] {
   const tokens: Token[] = [];
@@ -43,22 +38,16 @@ export function tokensOf(text: string): Token[] {
       kind = "number";
     } else if (code === HASH || code === COLON) {
       at = behindWord(text, at + 1);
-      if (at === start + 1) throw faultAt(text, start, start + 1);
-      kind = code === HASH ? "name" : "value";
+      kind = at === start + 1 ? "unknown" : code === HASH ? "name" : "value";
     } else {
-      at += symbolLength(text, at, code);
-      if (at === start) throw faultAt(text, start, start + 1);
-      kind = "symbol";
+      const length = symbolLength(text, at, code);
+      kind = length === 0 ? "unknown" : "symbol";
+      at += Math.max(1, length);
     }
     tokens.push({ kind, text: text.slice(start, at), start });
   }
   tokens.push({ kind: "end", text: "<EOF>", start: text.length });
   return tokens;
-}
-
-/** The fault at a part of the text, with its neighbours as DynamoDB shows them. */
-export function faultAt(text: string, start: number, end: number): SyntaxFault {
-  return new SyntaxFault(text.slice(start, end), text.slice(Math.max(0, start - 10), end + 10).trim());
 }
 
 const HASH = 0x23;

@@ -20,7 +20,7 @@ import type {
 } from "./ast.ts";
 import { equalities, readPaths, writtenPaths } from "./facts.ts";
 import { parseStatement } from "./statement.ts";
-import { PartiqlError } from "./tokens.ts";
+import { ParameterCountError, PartiqlError } from "./tokens.ts";
 
 const ACTIONS: Readonly<Record<PartiqlStatement["kind"], string>> = {
   select: "dynamodb:PartiQLSelect",
@@ -168,6 +168,9 @@ function parsed(found: Found): PartiqlStatement {
   try {
     return parseStatement(found.value, Array.isArray(given) ? (given as readonly AttributeValue[]) : []);
   } catch (cause) {
+    if (cause instanceof ParameterCountError) {
+      throw new RequestError("ValidationException", cause.message, found.parameter, { cause });
+    }
     if (cause instanceof PartiqlError) throw refused(found.parameter, cause.message, cause);
     throw cause;
   }

@@ -6,7 +6,7 @@ import type { AttributeValue } from "../expressions/ast.ts";
 import { parseNumber } from "../number.ts";
 import type { PartiqlOperand } from "./ast.ts";
 import type { TokenReader } from "./reader.ts";
-import { PartiqlError, type Token } from "./tokens.ts";
+import { ParameterCountError, PartiqlError, type Token } from "./tokens.ts";
 
 /** A statement's parameters, taken one by one as its question marks come. */
 export class Parameters {
@@ -20,17 +20,15 @@ export class Parameters {
   take(): AttributeValue {
     const value = this.#values[this.#taken];
     this.#taken += 1;
-    if (value === undefined) throw new PartiqlError(TOO_FEW_OR_MANY);
+    if (value === undefined) throw new ParameterCountError();
     return value;
   }
 
   /** With a parameter that nothing takes, the statement does something else than its author means. */
   end(): void {
-    if (this.#taken !== this.#values.length) throw new PartiqlError(TOO_FEW_OR_MANY);
+    if (this.#taken !== this.#values.length) throw new ParameterCountError();
   }
 }
-
-const TOO_FEW_OR_MANY = "Number of parameters in request and statement don't match.";
 
 /** Functions whose result is a value. */
 const FUNCTIONS: ReadonlyMap<string, number> = new Map([

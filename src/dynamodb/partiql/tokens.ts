@@ -14,6 +14,15 @@ export class PartiqlError extends Error {
   override readonly name: string = "PartiqlError";
 }
 
+/** The statement has more or fewer places than values were given. */
+export class ParameterCountError extends PartiqlError {
+  override readonly name: string = "ParameterCountError";
+
+  constructor() {
+    super("Number of parameters in request and statement don't match.");
+  }
+}
+
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NUMBER = /(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?/y;
 /** Longer symbols first. */
