@@ -48,10 +48,11 @@ class Told {
     return this.#accesses.some((access) => access.whole_item && isIn(access, item));
   }
 
-  /** Whether what stands at the path may matter to the request. */
-  knows(path: string): boolean {
+  /** Whether what stands at the path of this item may matter to the request. */
+  knows(item: Item, path: string): boolean {
     return this.#accesses.some(
-      (access) => !access.attributes_known || access.attributes.some((told) => overlaps(told, path)),
+      (access) =>
+        isIn(access, item) && (!access.attributes_known || access.attributes.some((told) => overlaps(told, path))),
     );
   }
 }
@@ -159,19 +160,20 @@ function withinTold(told: Told, item: Item, table: string, random: Random): Item
   for (const name of [...NAMES, "extra"]) {
     if (KEYS[table]?.includes(name) === true) continue;
     const path = spellPath([name]);
-    if (!told.knows(path)) {
+    if (!told.knows(item, path)) {
       const changed = change(name, random);
       if (changed === undefined) delete other[name];
       else other[name] = changed;
     } else if (name === "m" && other["m"]?.["M"] !== undefined) {
       const members = { ...(other["m"]["M"] as Item) };
       for (const member of ["x", "y", "d.t"])
-        if (!told.knows(spellPath(["m", member]))) members[member] = { S: random.pick(["new", "newer"]) };
+        if (!told.knows(item, spellPath(["m", member]))) members[member] = { S: random.pick(["new", "newer"]) };
       other["m"] = { M: members };
     } else if (name === "li" && other["li"]?.["L"] !== undefined) {
       const list = [...(other["li"]["L"] as Value[])];
       for (const at of [0, 1, 2])
-        if (at < list.length && !told.knows(spellPath(["li", at]))) list[at] = { S: random.pick(["new", "newer"]) };
+        if (at < list.length && !told.knows(item, spellPath(["li", at])))
+          list[at] = { S: random.pick(["new", "newer"]) };
       other["li"] = { L: list };
     }
   }
@@ -242,7 +244,7 @@ function unequalChanges(accesses: readonly Access[], after: World, afterThere: W
         differences(one?.[name], two?.[name], spellName(name), paths);
       }
       for (const path of paths)
-        if (told.announces(item, path) && told.knows(path) && isExact(accesses, table, path))
+        if (told.announces(item, path) && told.knows(item, path) && isExact(accesses, table, path))
           faults.push(`${table} ${id} came to differ at ${path}`);
     }
   }
