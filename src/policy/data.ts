@@ -4,7 +4,16 @@ import { PosternError } from "../base/errors.ts";
 import { ActionResolver, type ActionTable } from "./action-sets.ts";
 import { compileAttributes, type AttributeMatcher } from "./attribute-paths.ts";
 import { compileUsers, type UserMatcher } from "./db-users.ts";
-import { compileGlobs, compileLabelValues, patternError, unanchored, type Matcher, type Site } from "./patterns.ts";
+import {
+  compileGlobs,
+  compileLabelValues,
+  patternError,
+  setOf,
+  unanchored,
+  type Matcher,
+  type Site,
+} from "./patterns.ts";
+import { compileResources } from "./resource-globs.ts";
 import { RETURN_VALUES, type ReturnValues, type RoleConditions, type RoleRule, type RoleSpec } from "./roles.ts";
 
 /** The whole document, as `data`. Its JSON Schema is policies/schemas/data.json. */
@@ -15,6 +24,8 @@ export interface PolicyData {
       readonly roles: Readonly<Record<string, CompiledRole>>;
       /** Name → action → positions in a role's `rules.list`. Shared: roles of one shape have one index. */
       readonly indexes: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
+      /** Actions that an allow must name, for the words of a reason. */
+      readonly named_only?: Readonly<Record<string, true>>;
     };
   };
 }
@@ -76,7 +87,16 @@ export function compilePolicyData(roles: readonly RoleSpec[], actions: ActionTab
     const deny = compileConditions(role, "deny", indexes);
     compiled.set(role.name, { ...(allow === undefined ? {} : { allow }), ...(deny === undefined ? {} : { deny }) });
   }
-  return { postern: { compiled: { version: 1, roles: Object.fromEntries(compiled), indexes: indexes.toRecord() } } };
+  return {
+    postern: {
+      compiled: {
+        version: 1,
+        roles: Object.fromEntries(compiled),
+        indexes: indexes.toRecord(),
+        named_only: setOf(actions.namedOnly),
+      },
+    },
+  };
 }
 
 /** Every regular expression in the data, bare and anchored, each once: the input of `postern/patterns/invalid`. */
@@ -216,7 +236,7 @@ function compileRule(rule: RoleRule, here: (field: string) => Site, block: Block
   };
   return {
     ...(rule.tables === undefined ? {} : { tables: compileGlobs(rule.tables, here("tables"), admitResourceName) }),
-    ...(rule.resources === undefined ? {} : { resources: compileGlobs(rule.resources, here("resources"), admitArn) }),
+    ...(rule.resources === undefined ? {} : { resources: compileResources(rule.resources, here("resources"), block) }),
     ...(Object.keys(narrow).length === 0 ? {} : { narrow }),
   };
 }
@@ -256,17 +276,6 @@ function returnsOf(values: readonly ReturnValues[], site: Site, block: Block): r
   }
   const least = Math.min(...values.map((value) => RETURN_VALUES.indexOf(value)));
   return RETURN_VALUES.slice(least);
-}
-
-/** Tables are named in `tables`, by name. */
-function admitArn(pattern: string, site: Site): void {
-  if (/^(?:arn:|\*|\{\{)/u.test(pattern) && !/^arn:[^:]*:dynamodb:/u.test(pattern)) return;
-  throw patternError(
-    site,
-    pattern,
-    "it is not the ARN of something other than a table",
-    'write an ARN or a glob over ARNs such as "arn:aws:s3:::my-exports/*"; tables stand in tables, by name',
-  );
 }
 
 /** What no table can be called would never match: in a deny, a hole. */

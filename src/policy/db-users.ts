@@ -6,6 +6,8 @@ import { compileGlobs, entryOf, MatcherDraft, patternError, templateOf, type Mat
 export interface UserMatcher {
   /** Matched against what follows `arn:<partition>:iam::<account>:role/` of the database's own account. */
   readonly path?: Matcher;
+  /** Denies only: matched against what follows the last `/` of the path. */
+  readonly name?: Matcher;
   /** Matched against the whole ARN. */
   readonly arn?: Matcher;
   /** Trait (null: the user's name), text before, text after: each value makes a selector of any of the forms. */
@@ -16,7 +18,8 @@ export interface UserMatcher {
 
 /**
  * Compiles `db_users`. `X` and `role/X` are one and the same. With `fold`, for denies, case is ignored: IAM's names are
- * unique regardless of it, so a spelling must not evade a denial.
+ * unique regardless of it, so a spelling must not evade a denial. Nor must a path: names are unique regardless of paths
+ * too, so that there a name without a path means the role wherever it stands.
  *
  * @throws PosternError `role_pattern_invalid` or `role_template_invalid`
  */
@@ -24,6 +27,7 @@ export function compileUsers(selectors: readonly string[], site: Site, fold: boo
   if (selectors.length === 0) return undefined;
   const paths: string[] = [];
   const arns: string[] = [];
+  const names: string[] = [];
   const templates: (readonly [string | null, string, string])[] = [];
   const needs = new Set<string>();
   selectors.forEach((selector, at) => {
@@ -38,9 +42,11 @@ export function compileUsers(selectors: readonly string[], site: Site, fold: boo
     const path = rolePathOf(selector, here);
     const text = fold ? (path ?? selector).toLowerCase() : (path ?? selector);
     (path === null ? arns : paths).push(text);
+    if (fold && path?.includes("/") === false) names.push(text);
   });
   return {
     ...(paths.length === 0 ? {} : { path: draftOf(paths) }),
+    ...(names.length === 0 ? {} : { name: draftOf(names) }),
     ...(arns.length === 0 ? {} : { arn: compileGlobs(arns, site) }),
     ...(templates.length === 0 ? {} : { selectors: templates }),
     ...(needs.size === 0 ? {} : { needs: [...needs] }),

@@ -55,7 +55,7 @@ denies_rule(rule, access) if {
 } else if {
 	in_resource(rule, access)
 	_in_indexes(rule.narrow, access)
-	match.conditions(rule.narrow, access)
+	match.denies_conditions(rule.narrow, access)
 	in_keys(rule.narrow, access)
 	in_attributes(rule.narrow, access)
 }
@@ -63,26 +63,44 @@ denies_rule(rule, access) if {
 # METADATA
 # title: Proof
 # description: >-
-#   True when a rule that denies the access does so for what is known of its keys and attributes, not for what is not.
+#   True when a rule that denies the access does so for what is known of its keys and attributes, not for what is not: no
+#   proof could lift the denial.
 is_proven(rule, access) if {
 	not rule.narrow
 } else if {
-	_is_known(rule.narrow, access)
+	has_proven_keys(rule.narrow, access)
+	_has_proven_attributes(rule.narrow, access)
 }
 
-_is_known(narrow, access) if {
-	not _waits_for_keys(narrow, access)
-	not _waits_for_attributes(narrow, access)
+# METADATA
+# title: Proof of keys
+# description: True when the rule does not ask for keys, or asks for nothing that a proof of keys could change.
+has_proven_keys(narrow, access) if {
+	not narrow.leading_keys
+	_has_proven_scan(narrow, access)
+} else if {
+	access.keys_known == true
+} else if {
+	some key in access.leading_keys
+	match.denies(narrow.leading_keys, key)
+	_has_proven_scan(narrow, access)
 }
 
-_waits_for_keys(narrow, access) if {
-	narrow.leading_keys
-	not access.keys_known
+_has_proven_scan(narrow, access) if {
+	not narrow.scans
+} else if {
+	not match.may_be_lookup(access)
 }
 
-_waits_for_attributes(narrow, access) if {
-	narrow.attributes
-	not access.attributes_known
+_has_proven_attributes(narrow, access) if {
+	not narrow.attributes
+} else if {
+	access.attributes_known == true
+} else if {
+	match.is_replacing(access)
+} else if {
+	some attribute in access.attributes
+	match.overlaps(narrow.attributes, attribute)
 }
 
 # METADATA

@@ -12,6 +12,9 @@ package postern.match
 #   database's own account, so that nothing allows it.
 role_path := trim_prefix(input.db_user, _role_prefix) if startswith(input.db_user, _role_prefix)
 
+# What follows its last slash. A role's name is unique in its account whatever its path.
+_role_name := parts[count(parts) - 1] if parts := split(role_path, "/")
+
 # METADATA
 # title: Labels, for allow
 # description: True when the database's labels satisfy every key of the selector.
@@ -49,11 +52,11 @@ allows_user(users) if {
 
 # METADATA
 # title: Database user, for deny
-# description: The same without case, and true when a selector's trait is missing or cannot be read.
+# description: >-
+#   The same without case, wherever a role named without a path stands, and true when a selector's trait is missing or
+#   cannot be read.
 denies_user(users) if {
-	value(users.path, lower(role_path))
-} else if {
-	value(users.arn, lower(input.db_user))
+	names_user(users)
 } else if {
 	lacks_trait(users)
 } else if {
@@ -63,7 +66,22 @@ denies_user(users) if {
 } else if {
 	some template in users.selectors
 	some selector in _selectors(template)
+	_selects_name(lower(selector), lower(_role_name))
+} else if {
+	some template in users.selectors
+	some selector in _selectors(template)
 	startswith(selector, "^")
+}
+
+# METADATA
+# title: Database user, for deny, by name
+# description: True when an entry without a template denies the user.
+names_user(users) if {
+	value(users.path, lower(role_path))
+} else if {
+	value(users.name, lower(_role_name))
+} else if {
+	value(users.arn, lower(input.db_user))
 }
 
 # METADATA
@@ -108,7 +126,7 @@ overlaps(attributes, attribute) if {
 }
 
 # METADATA
-# title: Conditions
+# title: Conditions, for allow
 # description: True when the access is of those that the rule's full_scan and return_values are about.
 conditions(narrow, access) if {
 	not narrow.scans
@@ -131,12 +149,64 @@ _in_returns(narrow, access) if {
 }
 
 # METADATA
+# title: Conditions, for deny
+# description: The same, and true of an access that does not say, or whose word for it is not known here.
+denies_conditions(narrow, access) if {
+	not narrow.scans
+	not narrow.returns
+} else if {
+	_denies_scans(narrow, access)
+	_denies_returns(narrow, access)
+}
+
+_denies_scans(narrow, access) if {
+	_in_scans(narrow, access)
+} else if {
+	may_be_lookup(access)
+} else if {
+	not _says_scan(access)
+}
+
+_denies_returns(narrow, access) if {
+	_in_returns(narrow, access)
+} else if {
+	not _says_returns(access)
+}
+
+_says_scan(access) if is_boolean(access.full_scan)
+
+_says_returns(access) if access.return_values in {"NONE", "UPDATED_NEW", "UPDATED_OLD", "ALL_NEW", "ALL_OLD"}
+
+# METADATA
+# title: A select that may be a look-up
+# description: True of a statement that DynamoDB executes as a scan or by its keys, while they are not proven.
+may_be_lookup(access) if {
+	access.action == "dynamodb:PartiQLSelect"
+	not access.keys_known
+}
+
+# METADATA
+# title: Loses attributes
+# description: >-
+#   True of an access that surely replaces or removes whole items. A put whose condition may demand that there is none does
+#   so only if it does not: until the table's key is known its attributes are not either.
+is_replacing(access) if {
+	access.whole_item
+	access.attributes_known == true
+} else if {
+	access.whole_item
+	access.action != "dynamodb:PutItem"
+}
+
+# METADATA
 # title: Outside
 # description: True for an access to what is no part of DynamoDB, such as a bucket, a key or a role.
 is_outside(access) if {
 	is_null(access.table)
-	split(access.arn, ":")[2] != "dynamodb"
+	not _is_inside(access)
 }
+
+_is_inside(access) if split(access.arn, ":")[2] == "dynamodb"
 
 # METADATA
 # title: Lacks a trait
@@ -235,7 +305,7 @@ _matches_selector(selector, text) if {
 
 _matches_selector(selector, text) if {
 	not _is_regex(selector)
-	_matches_glob(selector, text)
+	matches_glob(selector, text)
 }
 
 _is_regex(selector) if {
@@ -251,15 +321,19 @@ _is_readable(selector) if {
 
 _anchored(selector) := concat("", ["^(?:", selector, ")$"])
 
-# The host's glob.match takes braces and newlines for more than they are; here only "*" means something.
-_matches_glob(glob, text) if glob == text
+# METADATA
+# title: Glob
+# description: >-
+#   True when the glob matches the whole text. The host's glob.match takes braces and newlines for more than they are; here
+#   only "*" means something.
+matches_glob(glob, text) if glob == text
 
-_matches_glob(glob, text) if {
+matches_glob(glob, text) if {
 	[prefix, suffix] = split(glob, "*")
 	_has_ends(text, prefix, suffix)
 }
 
-_matches_glob(glob, text) if {
+matches_glob(glob, text) if {
 	parts := split(glob, "*")
 	count(parts) > 2
 	body := concat(".*", [_quoted(part) | some part in parts])
@@ -298,12 +372,18 @@ _selectors(template) := _values(template[0]) if {
 # Not with a named prefix rule: these are the forms that a role's own selectors have as well.
 _selects(selector, _, arn) if {
 	startswith(selector, "arn:")
-	_matches_glob(selector, arn)
+	matches_glob(selector, arn)
 }
 
 _selects(selector, path, _) if {
 	not startswith(selector, "arn:")
-	_matches_glob(trim_prefix(selector, "role/"), path)
+	matches_glob(trim_prefix(selector, "role/"), path)
+}
+
+_selects_name(selector, name) if {
+	glob := trim_prefix(selector, "role/")
+	not contains(glob, "/")
+	matches_glob(glob, name)
 }
 
 _is_parent(attribute, path) if startswith(path, concat("", [attribute, "."]))

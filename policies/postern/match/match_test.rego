@@ -125,3 +125,33 @@ test_attributes_overlap if {
 		not match.overlaps(list, attribute) with input as alice({"t": ["q[1]"]})
 	}
 }
+
+test_denied_users_ignore_paths if {
+	question := object.union(
+		alice({"t": ["role/Ad*"], "path": ["x/Admin"]}),
+		{"db_user": "arn:aws:iam::123456789012:role/team/eu/Admin"},
+	)
+	match.denies_user({"name": {"exact": {"admin": true}}}) with input as question
+	match.denies_user({"selectors": [["t", "", ""]]}) with input as question
+	not match.denies_user({"name": {"exact": {"eu": true}}}) with input as question
+	not match.denies_user({"selectors": [["path", "", ""]]}) with input as question
+	not match.allows_user({"selectors": [["t", "", ""]]}) with input as question
+}
+
+test_conditions_deny_what_is_not_said if {
+	silent := {"action": "dynamodb:GetItem", "keys_known": true}
+	match.denies_conditions({"scans": [true]}, silent)
+	match.denies_conditions({"returns": ["ALL_OLD"]}, silent)
+	not match.conditions({"scans": [true]}, silent)
+	not match.conditions({"returns": ["NONE"]}, silent)
+	not match.denies_conditions({"scans": [true]}, object.union(silent, {"full_scan": false}))
+	not match.denies_conditions({"returns": ["ALL_OLD"]}, object.union(silent, {"return_values": "NONE"}))
+}
+
+test_outside_is_what_is_no_part_of_dynamodb if {
+	match.is_outside({"table": null, "arn": "arn:aws:s3:::exports"})
+	match.is_outside({"table": null, "arn": "unreadable"})
+	match.is_outside({"table": null})
+	not match.is_outside({"table": null, "arn": "arn:aws:dynamodb:us-east-1:123456789012:table/*"})
+	not match.is_outside({"table": "orders", "arn": "arn:aws:s3:::exports"})
+}

@@ -50,7 +50,7 @@ denials contains _reason("db_user_denied", message, null, name) if {
 }
 
 denials contains _reason("rule_denied", message, number, name) if {
-	some number in _denied_accesses
+	some number in _first([at | some at, access in input.request.accesses; _is_proven_denied(access)])
 	access := input.request.accesses[number]
 	some name in input.user.roles
 	block := data.postern.compiled.roles[name].deny
@@ -91,7 +91,7 @@ absences contains _reason("role_not_matched", message, null, null) if {
 
 absences contains _reason("rule_not_matched", message, number, null) if {
 	allow.eligible != []
-	some number in array.slice([at | some at in _unmatched; not _is_waiting(input.request.accesses[at])], 0, 8)
+	some number in _first([at | some at in _unmatched; not _is_waiting(input.request.accesses[at])])
 	access := input.request.accesses[number]
 	message := _absence(access, _cause(access))
 }
@@ -103,37 +103,33 @@ absences contains _reason("rule_not_matched", message, number, null) if {
 #   nothing else is absent, since the gateway then asks for the table's schema and asks again.
 # scope: document
 unproven contains _reason("keys_unproven", message, number, name) if {
-	some number in _waiting_denials
+	some number in _first([at | some at, access in input.request.accesses; _is_denied_for_keys(access)])
 	access := input.request.accesses[number]
 	some name in input.user.roles
-	block := data.postern.compiled.roles[name].deny
-	rule := min(deny.denying_rules(block, access))
-	_needs_keys(block.rules.list[rule], access)
-	message := concat("", [_denial(name, access, rule), _keys_note])
+	rule := min(_rules_for_keys(data.postern.compiled.roles[name].deny, access))
+	message := concat(": ", [_denial(name, access, rule), _keys_lacking(access)])
 }
 
 unproven contains _reason("attributes_unproven", message, number, name) if {
-	some number in _waiting_denials
+	some number in _first([at | some at, access in input.request.accesses; _is_denied_for_attributes(access)])
 	access := input.request.accesses[number]
 	some name in input.user.roles
-	block := data.postern.compiled.roles[name].deny
-	rule := min(deny.denying_rules(block, access))
-	not _needs_keys(block.rules.list[rule], access)
-	message := concat("", [_denial(name, access, rule), _attributes_note])
+	rule := min(_rules_for_attributes(data.postern.compiled.roles[name].deny, access))
+	message := concat(": ", [_denial(name, access, rule), _attributes_lacking(access)])
 }
 
 unproven contains _reason("keys_unproven", message, number, null) if {
-	some number in _waiting_absences
+	allow.eligible != []
+	some number in _first([at | some at in _unmatched; _waits_for_keys(input.request.accesses[at])])
 	access := input.request.accesses[number]
-	_waits_for_keys(access)
-	message := _absence(access, "its partition keys cannot be proven")
+	message := _absence(access, _keys_lacking(access))
 }
 
 unproven contains _reason("attributes_unproven", message, number, null) if {
-	some number in _waiting_absences
+	allow.eligible != []
+	some number in _first([at | some at in _unmatched; _waits_for_attributes(input.request.accesses[at])])
 	access := input.request.accesses[number]
-	not _waits_for_keys(access)
-	message := _absence(access, "it does not say which attributes it touches, and only some are allowed")
+	message := _absence(access, _attributes_lacking(access))
 }
 
 _absence(access, cause) := concat("", [
@@ -147,26 +143,23 @@ _denial(name, access, rule) := concat("", [
 
 _unmatched := [at | some at, names in allow.by_access; names == []]
 
-_waiting_absences := array.slice(
-	[at | allow.eligible != []; some at in _unmatched; _is_waiting(input.request.accesses[at])],
-	0, 8,
-)
-
-_waiting_denials := array.slice(
-	[at | some at, access in input.request.accesses; _is_denied(access); not _is_proven_denied(access)],
-	0, 8,
-)
-
 # A rule would allow the access if what it asks of keys or attributes were proven.
 _is_waiting(access) if {
-	some rule in _candidates(access)
-	_waits(rule, access)
+	_waits_for_keys(access)
+} else if {
+	_waits_for_attributes(access)
 }
 
 _waits_for_keys(access) if {
 	some rule in _candidates(access)
 	_waits(rule, access)
 	_needs_keys(rule, access)
+}
+
+_waits_for_attributes(access) if {
+	some rule in _candidates(access)
+	_waits(rule, access)
+	not _needs_keys(rule, access)
 }
 
 _waits(rule, access) if {
@@ -177,58 +170,120 @@ _waits(rule, access) if {
 	_may_be_attributes(rule.narrow, access)
 }
 
-# Whether a statement is a full scan depends on whether its keys are proven.
 _may_be_conditions(narrow, access) if {
 	match.conditions(narrow, access)
 } else if {
-	not access.keys_known
+	match.may_be_lookup(access)
 	match.conditions(narrow, object.union(access, {"full_scan": false}))
 }
 
+# A proof can only add to what is known: what is outside now stays outside.
 _may_be_keys(narrow, access) if {
 	allow.in_keys(narrow, access)
 } else if {
 	not access.keys_known
+	_can_match(narrow.leading_keys)
+	every key in access.leading_keys {
+		match.value(narrow.leading_keys, key)
+	}
 }
 
 _may_be_attributes(narrow, access) if {
 	allow.in_attributes(narrow, access)
 } else if {
 	not access.attributes_known
+	not match.is_replacing(access)
+	_can_match(narrow.attributes.within)
+	every attribute in access.attributes {
+		match.value(narrow.attributes.within, attribute)
+	}
+}
+
+# Not where all that the list holds hangs on traits that the user lacks.
+_can_match(matcher) if {
+	not matcher.traits
+} else if {
+	matcher.exact
+} else if {
+	matcher.more
+} else if {
+	some entries in matcher.traits
+	some entry in entries
+	_stands_for_something(entry[0])
+}
+
+_stands_for_something(trait) if is_null(trait)
+
+_stands_for_something(trait) if {
+	some text in input.user.traits[trait]
+	text != ""
 }
 
 _needs_keys(rule, access) if {
 	rule.narrow.leading_keys
 	not access.keys_known
 } else if {
-	rule.narrow.scans
-	not access.keys_known
+	match.may_be_lookup(access)
+	not _in_conditions(rule, access)
 }
 
-_keys_note := ": its partition keys cannot be proven"
+_in_conditions(rule, access) if match.conditions(rule.narrow, access)
 
-_attributes_note := ": its attributes are not all known"
+_is_denied_for_keys(access) if {
+	some name in input.user.roles
+	_rules_for_keys(data.postern.compiled.roles[name].deny, access) != set()
+}
+
+_is_denied_for_attributes(access) if {
+	some name in input.user.roles
+	_rules_for_attributes(data.postern.compiled.roles[name].deny, access) != set()
+}
+
+# Denying rules from which proven keys might free the access, or, where the keys are no matter, proven attributes. There are
+# no others: a rule that denies for what is proven is told instead.
+_rules_for_keys(block, access) := {rule |
+	some rule in deny.denying_rules(block, access)
+	narrow := block.rules.list[rule].narrow
+	not deny.has_proven_keys(narrow, access)
+}
+
+_rules_for_attributes(block, access) := {rule |
+	some rule in deny.denying_rules(block, access)
+	deny.has_proven_keys(block.rules.list[rule].narrow, access)
+}
+
+_keys_lacking(access) := "a scan meets every partition key; use Query or GetItem" if {
+	access.action == "dynamodb:Scan"
+} else := "its partition keys are not proven; give the whole key, or demand that the partition key equals a value"
+
+_attributes_lacking(access) := "it returns whole items; ask for ReturnValues NONE or UPDATED_NEW" if {
+	access.return_values in {"ALL_OLD", "ALL_NEW"}
+} else := _whole_item_note if {
+	access.whole_item
+} else := "not all attributes that it touches are known; name those that you need instead of *" if {
+	access.action == "dynamodb:PartiQLSelect"
+} else := "not all attributes that it touches are known; name those that you need in a ProjectionExpression"
+
+_whole_item_note := concat("", [
+	"it replaces or removes whole items, and with them attributes outside the allowed ones; use UpdateItem, ",
+	"or PutItem with the condition attribute_not_exists(<partition key>)",
+])
 
 _sorted := sort({_sortable(reason) | some reason in (denials | custom)}) if {
 	count(denials) > 0
 } else := sort({_sortable(reason) | some reason in (custom | absences)}) if {
 	count(custom) + count(absences) > 0
-} else := sort({_sortable(reason) | some reason in unproven})
+} else := sort(array.concat(_first(_lacking("keys_unproven")), _first(_lacking("attributes_unproven"))))
+
+# Some of both kinds: the gateway asks only for what the reasons are about.
+_lacking(code) := sort({_sortable(reason) | some reason in unproven; reason.code == code})
 
 _sortable(reason) := [reason.access, reason.code, reason.role, reason.message, reason]
 
 _reason(code, message, access, role) := {"code": code, "message": message, "access": access, "role": role}
 
-# The first eight accesses that a rule denies: a batch of a hundred must not make a page of text.
-_denied_accesses := array.slice(
-	[number | some number, access in input.request.accesses; _is_proven_denied(access)],
-	0, 8,
-)
-
-_is_denied(access) if {
-	some name in input.user.roles
-	count(deny.denying_rules(data.postern.compiled.roles[name].deny, access)) > 0
-}
+# A batch of a hundred must not make a page of text.
+_first(list) := array.slice(list, 0, 8)
 
 _is_proven_denied(access) if {
 	some name in input.user.roles
@@ -256,9 +311,13 @@ _candidates(access) := [rules.list[number] |
 ]
 
 # The rule that came nearest explains best.
-_cause(access) := concat("", ["none names ", access.action]) if {
+_cause(access) := concat("", ["none names ", access.action, _named_note(access)]) if {
 	_candidates(access) == []
 } else := _fault(sort([[_steps(rule, access), at, rule] | some at, rule in _candidates(access)]), access)
+
+_named_note(access) := ", which is allowed only by a rule that names it" if {
+	data.postern.compiled.named_only[access.action]
+} else := ""
 
 _fault(ranked, access) := _fault_at(ranked[count(ranked) - 1][0], ranked[count(ranked) - 1][2], access)
 
@@ -267,7 +326,7 @@ _steps(rule, access) := 0 if {
 } else := 1 if {
 	not allow.in_indexes(rule.narrow, access)
 } else := 2 if {
-	not match.conditions(rule.narrow, access)
+	not _may_be_conditions(rule.narrow, access)
 } else := 3 if {
 	not _may_be_keys(rule.narrow, access)
 } else := 4
@@ -293,28 +352,27 @@ _fault_at(2, rule, access) := "those for this table are not about full scans" if
 	not access.full_scan
 } else := concat("", ["those for this table do not allow ReturnValues ", access.return_values])
 
-_fault_at(3, _, access) := "it names no partition key, and leading_keys demands one" if access.leading_keys == []
+_fault_at(3, rule, access) := "it names no partition key, and leading_keys demands one" if {
+	access.keys_known == true
+	access.leading_keys == []
+} else := concat("", ["a partition key is outside leading_keys", _note(rule.narrow.leading_keys)])
 
-_fault_at(3, rule, access) := concat("", ["a partition key is outside leading_keys", _note(rule.narrow.leading_keys)]) if {
-	access.leading_keys != []
-}
+_fault_at(4, _, access) := _whole_item_note if match.is_replacing(access)
 
 _fault_at(4, rule, access) := concat("", [
-	"it replaces or removes whole items, and only some attributes are allowed; use UpdateItem, ",
-	"or PutItem with the condition attribute_not_exists(<partition key>)",
+	"attributes outside the allowed ones", _outside(rule, access), _note(rule.narrow.attributes.within),
 ]) if {
-	access.whole_item
-} else := concat("", [
-	"attributes outside the allowed ones: ", _list(_outside(rule, access), ", "),
-	_note(rule.narrow.attributes.within),
-]) if {
-	access.attributes_known == true
-} else := "it does not say which attributes it touches, and only some are allowed"
+	not match.is_replacing(access)
+}
 
-_outside(rule, access) := [_quote(attribute) |
-	some attribute in access.attributes
-	not match.value(rule.narrow.attributes.within, attribute)
-]
+# None is named where all that is allowed hangs on traits that the user lacks.
+_outside(rule, access) := concat("", [": ", _list(names, ", ")]) if {
+	names := [_quote(attribute) |
+		some attribute in access.attributes
+		not match.value(rule.narrow.attributes.within, attribute)
+	]
+	names != []
+} else := ""
 
 _label_note(labels) := _missing({trait |
 	not match.allows_labels(labels)
@@ -323,23 +381,24 @@ _label_note(labels) := _missing({trait |
 })
 
 _user_note(users) := _missing({trait |
-	not _is_named(users)
+	not match.names_user(users)
 	some trait in users.needs
 })
-
-_is_named(users) if match.value(users.path, lower(match.role_path))
-
-_is_named(users) if match.value(users.arn, lower(input.db_user))
 
 _rule_note(rule, access) := ": it replaces or removes whole items, with attributes that it does not name" if {
 	rule.narrow.attributes
 	access.whole_item
+	every attribute in access.attributes {
+		not _overlaps(rule, attribute)
+	}
 } else := _missing({trait |
 	some matcher in [
 		rule.tables, rule.resources, rule.narrow.indexes, rule.narrow.leading_keys, rule.narrow.attributes.within,
 	]
 	some trait in matcher.needs
 })
+
+_overlaps(rule, attribute) if match.overlaps(rule.narrow.attributes, attribute)
 
 _note(matcher) := _missing({trait | some trait in matcher.needs})
 

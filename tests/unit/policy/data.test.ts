@@ -34,6 +34,7 @@ describe("compilePolicyData()", () => {
       version: 1,
       roles: { empty: {} },
       indexes: {},
+      named_only: Object.fromEntries([...actions.namedOnly].map((action) => [action, true])),
     });
   });
 
@@ -137,6 +138,26 @@ describe("compilePolicyData()", () => {
     assert.deepEqual(denied.postern.compiled.roles["r"]?.deny?.rules?.list[0]?.narrow?.returns, ["ALL_NEW", "ALL_OLD"]);
   });
 
+  it("reaches a denied bucket whether or not its owner is told, and an allowed one as it is written", () => {
+    const resources = ["arn:aws:s3:::secret", "arn:aws:s3::123456789012:ours/*", "arn:aws:kms:*:*:key/*"];
+    const compiled = compilePolicyData(
+      [role("r", { db_rules: [{ actions: ["*"], resources }] }, { db_rules: [{ actions: ["*"], resources }] })],
+      actions,
+    ).postern.compiled.roles["r"];
+    assert.deepEqual(compiled?.allow?.rules?.list[0]?.resources, {
+      exact: { "arn:aws:s3:::secret": true },
+      more: { prefix: ["arn:aws:s3::123456789012:ours/"], re: [String.raw`^(?:(?s:arn:aws:kms:.*:.*:key/.*))$`] },
+    });
+    assert.deepEqual(compiled?.deny?.rules?.list[0]?.resources, {
+      exact: { "arn:aws:s3:::secret": true },
+      more: {
+        prefix: ["arn:aws:s3::123456789012:ours/", "arn:aws:s3:::ours/"],
+        affix: [["arn:aws:s3::", ":secret", 19]],
+        re: [String.raw`^(?:(?s:arn:aws:kms:.*:.*:key/.*))$`],
+      },
+    });
+  });
+
   it("reaches what only its own name allows by that name, its own level, or a denial (pitfalls 25, 26)", () => {
     const reached = (entry: string, block: "allow" | "deny"): boolean => {
       const rules = { db_rules: [{ actions: [entry, "dynamodb:GetItem"] }] };
@@ -156,7 +177,10 @@ describe("compilePolicyData()", () => {
         .message,
       /spec\.allow\.db_rules\[0\]\.resources\[0\]/,
     );
-    assert.match(refusal(role("r", { db_rules: [rule({ resources: ["my-bucket"] })] })).message, /my-bucket/);
+    for (const odd of ["my-bucket", "arn:aws:s3:my-bucket", "arn:aws:dynamodb:*"])
+      assert.ok(refusal(role("r", { db_rules: [rule({ resources: [odd] })] })).message.includes(odd), odd);
+    for (const fine of ["*", "arn:aws:s3:*", "arn:aws:kms:*:*:key/*", "{{external.arns}}", "arn:{{external.rest}}"])
+      assert.notDeepEqual(compiledRule(rule({ resources: [fine] })), {}, fine);
     assert.match(refusal(role("r", {}, { db_rules: [rule({ return_values: ["NONE"] })] })).message, /NONE/);
   });
 

@@ -113,8 +113,11 @@ describe("compileUsers()", () => {
     });
   });
 
-  it("folds case for denies", () => {
-    assert.deepEqual(compileUsers(["Admin-*"], site, true), { path: { more: { prefix: ["admin-"] } } });
+  it("folds case for denies, and keeps names without a path to compare with names alone", () => {
+    assert.deepEqual(compileUsers(["Admin-*", "role/Root", "team/X"], site, true), {
+      path: { exact: { root: true, "team/x": true }, more: { prefix: ["admin-"] } },
+      name: { exact: { root: true }, more: { prefix: ["admin-"] } },
+    });
   });
 
   it("keeps templates apart: their values are read when they are known", () => {
