@@ -106,7 +106,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       credentials,
       signer,
       seals: new Seals(keyFromFile(config.postern.data_dir, "seal", "shard iterators and tokens given out before end")),
-      schemas: new TableSchemas(clock),
+      schemas: new TableSchemas({ clock }),
       upstream: options.upstream,
       redact,
       bodies: new BodyBudget(),

@@ -3,20 +3,25 @@
 import { Buffer } from "node:buffer";
 import { type Understanding, understand } from "../dynamodb/accesses.ts";
 import type { DynamoRequest } from "../dynamodb/request.ts";
-import type { Decision } from "../policy/decision.ts";
+import type { Decision, Reason } from "../policy/decision.ts";
 import type { Caller } from "./authenticate.ts";
 import { describerFor } from "./describe-table.ts";
 import { type Circumstances, policyInput } from "./facts.ts";
-import type { UpstreamResponse } from "./ports.ts";
+import type { Departure, UpstreamResponse } from "./ports.ts";
 import type { GatewayServices } from "./services.ts";
 import type { DecisionPoint, GatewayState } from "./state.ts";
-import type { DatabaseSchemas } from "./table-schemas.ts";
+import type { DatabaseSchemas, Unlearned } from "./table-schemas.ts";
 
 export interface Judgement {
   readonly decision: Decision;
   readonly accesses: Understanding["accesses"];
-  /** Tables that DynamoDB was asked about, or lately, and whose keys are still not known. */
-  readonly unlearned: readonly string[];
+  /** Tables whose keys would have told more, and are not known. */
+  readonly unlearned: readonly UnlearnedTable[];
+}
+
+export interface UnlearnedTable {
+  readonly table: string;
+  readonly why: Unlearned;
 }
 
 /**
@@ -32,35 +37,50 @@ export async function judge(
   caller: Caller,
   circumstances: Circumstances,
   request: DynamoRequest,
+  client: Departure,
 ): Promise<Judgement> {
   const schemas = services.schemas.of(caller.database);
+  const role = caller.awsRoleArn;
   const first = judged(policy, schemas, caller, circumstances, request);
-  const unknown = tablesToLearn(first, policy, schemas);
-  if (unknown.length === 0) return first;
-  await schemas.learn(caller.awsRoleArn, unknown, describerFor(services, caller, circumstances.decisionId));
-  const last = judged(policy, schemas, caller, circumstances, request);
-  return { ...last, unlearned: unknown.filter((table) => schemas.schemaOf(table) === undefined) };
+  const wanted = tablesToLearn(first, policy);
+  if (wanted.length === 0) return first;
+  for (const table of first.understanding.mismatched) schemas.doubt(table);
+  await schemas.learn(role, wanted, describerFor(services, caller, circumstances.decisionId), client);
+  const learned = first.understanding.mismatched.length > 0 || wanted.some((table) => schemas.schemaOf(table));
+  const last = learned ? judged(policy, schemas, caller, circumstances, request) : first;
+  const unlearned = tablesToLearn(last, policy).flatMap((table) => {
+    const why = schemas.whyUnknown(role, table);
+    return why === undefined ? [] : [{ table, why }];
+  });
+  return { ...last, unlearned };
 }
 
 /**
- * Keeps what is known of tables true to what an answer says: a table that was changed is forgotten, and one about which
- * DynamoDB refuses a request as invalid may have other keys than is known.
+ * Keeps what is known of tables true to what DynamoDB does, and gives its answer on. A table that a request changes is
+ * forgotten, also when no answer tells whether it did; one about which DynamoDB refuses a request as invalid may have other
+ * keys than is known.
  */
-export function heed(
+export async function heed(
   services: GatewayServices,
   caller: Caller,
   request: DynamoRequest,
   judgement: Judgement,
-  response: UpstreamResponse,
-): void {
-  const changed = TABLE_CHANGES.has(request.operation.name);
-  const invalid = response.status === 400 && isValidationError(response.body);
-  if (!changed && !invalid) return;
-  const schemas = services.schemas.of(caller.database);
-  for (const { table } of judgement.accesses) {
-    if (table === null) continue;
-    if (changed) schemas.forget(table);
-    else schemas.doubt(table);
+  answer: Promise<UpstreamResponse>,
+): Promise<UpstreamResponse> {
+  let response: UpstreamResponse | undefined;
+  try {
+    response = await answer;
+    return response;
+  } finally {
+    const changed = TABLE_CHANGES.has(request.operation.name);
+    if (changed || (response !== undefined && isValidationError(response))) {
+      const schemas = services.schemas.of(caller.database);
+      for (const { table } of judgement.accesses) {
+        if (table === null) continue;
+        if (changed) schemas.forget(table);
+        else schemas.doubt(table);
+      }
+    }
   }
 }
 
@@ -73,9 +93,15 @@ const TABLE_CHANGES: ReadonlySet<string> = new Set([
   "UpdateTable",
 ]);
 
-function isValidationError(body: UpstreamResponse["body"]): boolean {
-  return body instanceof Uint8Array && Buffer.from(body).toString("latin1", 0, 256).includes("#ValidationException");
+/** Also of a part of a transaction, whose reason is in the error's message. */
+function isValidationError({ status, body }: UpstreamResponse): boolean {
+  if (status !== 400 || !(body instanceof Uint8Array)) return false;
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1", 0, LONGEST_ERROR);
+  return text.includes("#ValidationException") || text.includes("ValidationError");
 }
+
+/** Characters: the reasons of a transaction with a hundred parts fit in. */
+const LONGEST_ERROR = 4_096;
 
 type Judged = Judgement & { readonly understanding: Understanding };
 
@@ -89,27 +115,33 @@ function judged(
   const understanding = understand(request, caller.facts.place, schemas);
   const { accesses } = understanding;
   const decision = policy.decide(policyInput(caller, accesses, circumstances));
-  return { decision, accesses, understanding, unlearned: NONE };
+  return { decision, accesses, understanding, unlearned: NO_TABLES };
 }
 
-/** The tables whose keys could change the decision. */
-function tablesToLearn(
-  { decision, understanding }: Judged,
-  policy: DecisionPoint,
-  schemas: DatabaseSchemas,
-): readonly string[] {
-  const { wantingKeys, wantingAttributes, mismatched } = understanding;
+/** The tables whose keys could change the decision: none when it stands whatever they are. */
+function tablesToLearn({ decision, understanding }: Judged, policy: DecisionPoint): readonly string[] {
+  const { accesses, wantingKeys, wantingAttributes, mismatched } = understanding;
   if (wantingKeys.length + wantingAttributes.length + mismatched.length === 0) return NONE;
-  const codes = decision.allow ? NONE : decision.reasons.map(({ code }) => code);
-  const custom = decision.allow ? policy.custom : codes.includes("custom_denied");
-  if (!custom && (decision.allow || !codes.every((code) => UNPROVEN.has(code)))) return NONE;
-  if (!decision.allow && !codes.every((code) => UNPROVEN.has(code) || code === "custom_denied")) return NONE;
+  const reasons = decision.allow ? NO_REASONS : decision.reasons;
   const tables = new Set<string>();
-  if (custom || codes.includes("keys_unproven")) for (const table of wantingKeys) tables.add(table);
-  if (custom || codes.includes("attributes_unproven")) for (const table of wantingAttributes) tables.add(table);
-  for (const table of mismatched) if (schemas.doubt(table)) tables.add(table);
+  // Packages of the installation's own may look at any table's keys. And of many reasons policy tells some.
+  let all = (decision.allow && policy.custom) || reasons.length >= REASONS_TOLD;
+  for (const { code, access } of reasons) {
+    if (code === "custom_denied") {
+      all = true;
+      continue;
+    }
+    const wanting = code === "keys_unproven" ? wantingKeys : code === "attributes_unproven" ? wantingAttributes : NONE;
+    const table = access === null ? null : accesses[access]?.table;
+    if (table == null || !(wanting.includes(table) || mismatched.includes(table))) return NONE;
+    tables.add(table);
+  }
+  if (all) for (const table of [...wantingKeys, ...wantingAttributes, ...mismatched]) tables.add(table);
   return [...tables];
 }
 
+/** How many accesses policy gives reasons for at most: policies/postern/reasons. */
+const REASONS_TOLD = 8;
+const NO_TABLES: readonly UnlearnedTable[] = Object.freeze([]);
 const NONE: readonly string[] = Object.freeze([]);
-const UNPROVEN: ReadonlySet<string> = new Set(["keys_unproven", "attributes_unproven"]);
+const NO_REASONS: readonly Reason[] = Object.freeze([]);

@@ -6,36 +6,55 @@ import type { Database } from "../aws/database.ts";
 import type { Clock } from "../base/clock.ts";
 import { projectedAttributes } from "../dynamodb/describe.ts";
 import type { KeySchema, SchemaLookup, TableSchema } from "../dynamodb/key-schema.ts";
+import { Patience } from "./patience.ts";
+import type { Departure } from "./ports.ts";
 
 /** Milliseconds for which a schema is taken as it is. A table dropped and made anew is known with its new keys after that. */
 export const FRESH_MS = 60_000;
 /** Milliseconds for which it still serves when DynamoDB cannot be asked. */
 export const USABLE_MS = 300_000;
-/** Milliseconds for which a role that may not describe a table is not asked to again. */
+/** Milliseconds for which a role is not asked to again that may not describe a table, or whose answer is unreadable. */
 export const REFUSED_MS = 30_000;
 /** Milliseconds until the next question after one that got no answer, or that was asked because a schema did not fit. */
 export const PAUSE_MS = 3_000;
 const MOST_TABLES = 10_000;
+/** DynamoDB refuses requests that name more. */
+const MOST_TABLES_OF_A_REQUEST = 100;
+/** Questions of one request at the same time, and of one database's requests. */
+const MOST_AT_ONCE = 16;
+const MOST_UNDER_WAY = 128;
+
+/**
+ * Why a table's keys are not known: the role may not describe it, or there is none; the answer is not one; there was no
+ * answer; or the configuration tells of the table, but not what the request turns on.
+ */
+export type Unlearned = "refused" | "unreadable" | "unavailable" | "configured";
 
 /** What came of a question. */
-export type Description = TableSchema | "refused" | "unavailable";
+export type Description = TableSchema | Exclude<Unlearned, "configured">;
 
-/** Asks DynamoDB for one table, as somebody who may or may not describe it. Never throws. */
-export type Describe = (table: string) => Promise<Description>;
+/** Asks DynamoDB for one table, as somebody who may or may not describe it, until the departure. Never throws. */
+export type Describe = (table: string, departure: Departure) => Promise<Description>;
+
+export interface TableSchemasOptions {
+  readonly clock: Clock;
+  /** Milliseconds for one question, and for all that a request waits for; 5,000 unless told. */
+  readonly patience?: number;
+}
 
 /** The schemas of all databases. A database of a new configuration starts empty: it may be another account's. */
 export class TableSchemas {
-  readonly #clock: Clock;
+  readonly #options: TableSchemasOptions;
   readonly #databases = new WeakMap<Database, DatabaseSchemas>();
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(options: TableSchemasOptions) {
+    this.#options = options;
   }
 
   of(database: Database): DatabaseSchemas {
     let schemas = this.#databases.get(database);
     if (schemas === undefined) {
-      schemas = new DatabaseSchemas(database, this.#clock);
+      schemas = new DatabaseSchemas(database, this.#options);
       this.#databases.set(database, schemas);
     }
     return schemas;
@@ -44,23 +63,34 @@ export class TableSchemas {
 
 interface Known {
   readonly schema: TableSchema;
-  /** Until when it is taken as it is. */
+  /** Until when it is taken as it is; 0 when it is doubted. */
   freshUntil: number;
   readonly usableUntil: number;
-  readonly learnedAt: number;
+  readonly askedAt: number;
+  /** From when it may be doubted. */
+  readonly firmUntil: number;
 }
 
-/** The schemas of one database's tables. */
+interface Question {
+  readonly table: string;
+  /** The table was changed after it was asked. */
+  moot: boolean;
+}
+
+/** The schemas of one database's tables, whichever role they were told to. */
 export class DatabaseSchemas implements SchemaLookup {
   readonly #clock: Clock;
+  readonly #patience: number;
   readonly #configured: ReadonlyMap<string, TableSchema>;
   readonly #known = new LRUCache<string, Known>({ max: MOST_TABLES });
-  /** Role and table → when it may be asked again. */
-  readonly #pauses = new LRUCache<string, number>({ max: MOST_TABLES });
-  readonly #asking = new Map<string, Promise<void>>();
+  /** Role and table → when it may be asked again, and why not before. */
+  readonly #pauses = new LRUCache<string, { readonly until: number; readonly why: Unlearned }>({ max: MOST_TABLES });
+  /** Role and table → what is being asked, and when it is answered. */
+  readonly #questions = new Map<string, { readonly question: Question; readonly answered: Promise<void> }>();
 
-  constructor(database: Database, clock: Clock) {
+  constructor(database: Database, { clock, patience = 5_000 }: TableSchemasOptions) {
     this.#clock = clock;
+    this.#patience = patience;
     this.#configured = configuredSchemas(database.keySchemas);
   }
 
@@ -72,52 +102,97 @@ export class DatabaseSchemas implements SchemaLookup {
   }
 
   /**
-   * Asks for tables that are not known, each once however many want it at the same time. Afterwards `schemaOf` tells what
-   * was learned. `role` is who asks: a refusal is his alone.
+   * Asks for tables that are not known, each once however many want it at the same time, and waits for the answers, not
+   * for ever and not for a client that has gone. Afterwards `schemaOf` tells what was learned, and `whyUnknown` what was
+   * not. `role` is who asks: a refusal is his alone.
    */
-  async learn(role: string, tables: readonly string[], describe: Describe): Promise<void> {
-    await Promise.all(tables.map((table) => this.#learnOne(role, table, describe)));
+  async learn(role: string, tables: readonly string[], describe: Describe, client: Departure): Promise<void> {
+    const patience = new Patience(this.#patience, client);
+    const left = tables.slice(0, MOST_TABLES_OF_A_REQUEST).values();
+    const askInTurn = async (): Promise<void> => {
+      for (const table of left) {
+        if (patience.gone) return;
+        await Promise.race([this.#learnOne(role, table, describe), patience.over]);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(MOST_AT_ONCE, tables.length) }, askInTurn));
+    patience.end();
   }
 
-  /** A request does not fit what is known of the table: it is asked for again, unless it was a moment ago. True if so. */
-  doubt(table: string): boolean {
+  /** Why asking for the table was in vain; undefined when its schema is known from DynamoDB. */
+  whyUnknown(role: string, table: string): Unlearned | undefined {
+    if (this.#configured.has(table)) return "configured";
+    if (this.schemaOf(table) !== undefined) return undefined;
+    const pause = this.#pauses.get(keyOf(role, table));
+    return pause !== undefined && this.#clock.monotonic() < pause.until ? pause.why : "unavailable";
+  }
+
+  /** A request does not fit what is known of the table: it is asked for again, unless it was for that reason a moment ago. */
+  doubt(table: string): void {
     const known = this.#known.get(table);
-    if (known === undefined || this.#clock.monotonic() < known.learnedAt + PAUSE_MS) return false;
-    known.freshUntil = 0;
-    return true;
+    if (known !== undefined && this.#clock.monotonic() >= known.firmUntil) known.freshUntil = 0;
   }
 
-  /** The table was made, changed or removed. */
+  /** The table was made, changed or removed: neither what is known of it counts, nor what is being asked. */
   forget(table: string): void {
     this.#known.delete(table);
+    for (const [key, { question }] of this.#questions) {
+      if (question.table !== table) continue;
+      question.moot = true;
+      this.#questions.delete(key);
+    }
   }
 
   #learnOne(role: string, table: string, describe: Describe): Promise<void> {
     if (this.schemaOf(table) !== undefined) return Promise.resolve();
-    const key = `${role} ${table}`;
-    const under = this.#asking.get(key);
-    if (under !== undefined) return under;
-    if (this.#clock.monotonic() < (this.#pauses.get(key) ?? 0)) {
-      this.#serveOn(table);
+    const key = keyOf(role, table);
+    const underWay = this.#questions.get(key);
+    if (underWay !== undefined) return underWay.answered;
+    const pause = this.#pauses.get(key);
+    if (pause !== undefined && this.#clock.monotonic() < pause.until) {
+      if (pause.why === "unavailable") this.#serveOn(table);
       return Promise.resolve();
     }
-    const asking = this.#ask(key, table, describe).finally(() => this.#asking.delete(key));
-    this.#asking.set(key, asking);
-    return asking;
+    if (this.#questions.size >= MOST_UNDER_WAY) return Promise.resolve();
+    const question: Question = { table, moot: false };
+    const answered = this.#ask(key, question, describe);
+    this.#questions.set(key, { question, answered });
+    return answered;
   }
 
-  async #ask(key: string, table: string, describe: Describe): Promise<void> {
+  async #ask(key: string, question: Question, describe: Describe): Promise<void> {
     // What is known when the answer comes is not older than the question.
-    const learnedAt = this.#clock.monotonic();
-    const description = await describe(table);
-    if (typeof description !== "string") {
-      const freshUntil = learnedAt + FRESH_MS;
-      this.#known.set(table, { schema: description, freshUntil, usableUntil: learnedAt + USABLE_MS, learnedAt });
-      return;
-    }
-    const pause = description === "refused" ? REFUSED_MS : PAUSE_MS;
-    this.#pauses.set(key, this.#clock.monotonic() + pause);
-    if (description === "unavailable") this.#serveOn(table);
+    const askedAt = this.#clock.monotonic();
+    const patience = new Patience(this.#patience);
+    const late = patience.over.then(() => "unavailable" as const);
+    const description = await Promise.race([describe(question.table, patience), late]).catch(
+      () => "unavailable" as const,
+    );
+    patience.end();
+    if (question.moot) return;
+    this.#questions.delete(key);
+    if (typeof description === "string") this.#pause(key, question.table, description);
+    else this.#keep(description, askedAt);
+  }
+
+  #keep(schema: TableSchema, askedAt: number): void {
+    const before = this.#known.get(schema.table);
+    // Of two roles' questions, the later one's answer stands.
+    if (before !== undefined && before.askedAt > askedAt) return;
+    const doubted = before !== undefined && before.freshUntil === 0;
+    this.#known.set(schema.table, {
+      schema,
+      freshUntil: askedAt + FRESH_MS,
+      usableUntil: askedAt + USABLE_MS,
+      askedAt,
+      firmUntil: doubted ? askedAt + PAUSE_MS : askedAt,
+    });
+  }
+
+  #pause(key: string, table: string, why: Exclude<Unlearned, "configured">): void {
+    const pause = why === "unavailable" ? PAUSE_MS : REFUSED_MS;
+    this.#pauses.set(key, { until: this.#clock.monotonic() + pause, why });
+    if (why === "unavailable") this.#serveOn(table);
   }
 
   /** DynamoDB cannot be asked now: what was known lately serves a little longer. */
@@ -127,6 +202,10 @@ export class DatabaseSchemas implements SchemaLookup {
     if (known === undefined || known.freshUntil === 0) return;
     known.freshUntil = Math.min(this.#clock.monotonic() + PAUSE_MS, known.usableUntil);
   }
+}
+
+function keyOf(role: string, table: string): string {
+  return `${role} ${table}`;
 }
 
 function configuredSchemas(tables: ReadonlyMap<string, ConfiguredTable>): ReadonlyMap<string, TableSchema> {

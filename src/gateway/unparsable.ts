@@ -1,9 +1,9 @@
 /** Bytes that are no HTTP request: answered in DynamoDB's words and put on record like every other malformed request. */
 
-import { refusalAnswer } from "./answers.ts";
 import type { FixedListener } from "./listener.ts";
 import { type Answer, type Connection, type Exchange, STAYING } from "./ports.ts";
 import { Refusal } from "./refusal.ts";
+import { refuse } from "./refuse.ts";
 import type { GatewayServices } from "./services.ts";
 import { Trace } from "./trace.ts";
 
@@ -31,18 +31,6 @@ export async function refuseUnparsable(
       unread: true,
     },
   );
-  const answer = refusalAnswer(refusal, trace.decisionId);
   trace.revision = services.state().policy.revision;
-  trace.refused(refusal);
-  trace.count("rejected");
-  await trace
-    .end({
-      outcome: "rejected",
-      status_code: answer.status,
-      aws_request_id: null,
-      latency_us: trace.elapsedUs,
-      response: null,
-    })
-    .catch(() => services.log.error({ decision: trace.decisionId }, "A refused request could not be recorded"));
-  return answer;
+  return await refuse(services, trace, refusal);
 }

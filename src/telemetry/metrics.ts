@@ -160,7 +160,7 @@ export class Metrics {
     this.#reloads.labels(outcome).inc();
   }
 
-  tableDescribed(outcome: "ok" | "refused" | "unavailable"): void {
+  tableDescribed(outcome: "ok" | "refused" | "unavailable" | "unreadable"): void {
     this.#descriptions.labels(outcome).inc();
   }
 

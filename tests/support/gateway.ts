@@ -29,6 +29,8 @@ export interface TestGatewayOptions {
   readonly postern?: string;
   /** Another upstream than the sandbox's DynamoDB. */
   readonly uri?: string;
+  /** YAML of one more key of the database, for example `key_schema: {orders: {partition_key: id}}`. */
+  readonly database?: string;
   /** Called with the directory before anything is opened in it. */
   readonly prepare?: (directory: string) => void;
   /** Bounds on clients, in milliseconds. */
@@ -202,7 +204,8 @@ export function auditOf(directory: string): Record<string, unknown>[] {
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-function configuration(uri: string, { postern = "", listener = {} }: TestGatewayOptions): string {
+function configuration(uri: string, options: TestGatewayOptions): string {
+  const { postern = "", listener = {}, database: more = "" } = options;
   const { user = "alice", database = "example", dbUser = "ExampleRole" } = listener;
   return `
 version: v3
@@ -214,7 +217,7 @@ db_service:
   enabled: "yes"
   listeners: [{address: "127.0.0.1:0", user: ${user}, database: ${database}, db_user: "${dbUser}"}]
   databases:
-    - {name: example, protocol: dynamodb, uri: "${uri}", static_labels: {env: dev}, aws: {region: us-east-1, account_id: "123456789012"}}
+    - {name: example, protocol: dynamodb, uri: "${uri}", static_labels: {env: dev}, aws: {region: us-east-1, account_id: "123456789012"}, ${more}}
 `;
 }
 
