@@ -110,6 +110,11 @@ describe("accessesOf()", () => {
       "ALL_OLD",
       ["dynamodb:GetItem"],
     ]);
+    const check = { TableName: "orders", Key: KEY, ConditionExpression: "attribute_exists(a)" };
+    const checked = (more: object): unknown =>
+      accesses("TransactWriteItems", { TransactItems: [{ ConditionCheck: { ...check, ...more } }] })[0]?.effects;
+    assert.deepEqual(checked({}), []);
+    assert.deepEqual(checked({ ReturnValuesOnConditionCheckFailure: "ALL_OLD" }), ["dynamodb:GetItem"]);
     const part = { TableName: "orders", Item: KEY };
     const parts = [{ Put: { ...part, ReturnValuesOnConditionCheckFailure: "ALL_OLD" } }, { Put: part }];
     // Kept apart: a rule about return values must meet each of them.
