@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { parse, stringify } from "yaml";
 
-import { ACTIONS, ACTION_TABLE } from "../src/dynamodb/actions.ts";
+import { ACTIONS, ACTION_TABLE } from "../src/dynamodb/catalogue.ts";
 import { parseRole } from "../src/identity/role.ts";
 import { compilePolicyData, type PolicyData } from "../src/policy/data.ts";
 import type { PolicyAccess, PolicyInput } from "../src/policy/input.ts";

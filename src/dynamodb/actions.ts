@@ -75,10 +75,3 @@ export const NAMED_ONLY: ReadonlySet<string> = new Set(
     .split(/\s+/)
     .map((name) => `dynamodb:${name}`),
 );
-
-/** What policy is told of the actions when roles are compiled. */
-export const ACTION_TABLE: {
-  readonly levels: ReadonlyMap<string, Level>;
-  readonly equivalents: ReadonlyMap<string, readonly string[]>;
-  readonly namedOnly: ReadonlySet<string>;
-} = { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS, namedOnly: NAMED_ONLY };
