@@ -48,12 +48,12 @@ function resultOf(record: AuditRecord): string {
   return record.event === "db.session.dynamodb.intent" ? "intent" : "";
 }
 
-/** What the record is about: tables where the body names them, else the database, else a file or a source. */
+/** What the record is about: tables where they are named, else the database, else a file or a source. */
 function objectOf(record: AuditRecord): string {
   const tables = [...new Set(tablesOf(record["body"]))];
   if (tables.length > 0)
     return tables.length > 3 ? `${tables.slice(0, 3).join(",")},+${tables.length - 3}` : tables.join(",");
-  for (const field of ["db_service", "source", "service", "file", "stream"]) {
+  for (const field of ["table", "db_service", "source", "service", "file", "stream"]) {
     if (typeof record[field] === "string") return textOf(record[field]);
   }
   return "";
