@@ -4,7 +4,9 @@ import { Command } from "commander";
 
 import { writeWhole } from "../../../scripts/lib/compile-policy.mjs";
 import { parseBundle } from "../../policy/bundle.ts";
+import { CommandError } from "../command-error.ts";
 import { compileDirectory } from "./compile.ts";
+import { resourcesAsData, stageResources } from "./resources-as-data.ts";
 import { readUserPolicy, requireDirectory } from "./user-policy.ts";
 import { runOpa, withBuiltin } from "./wrap-opa.ts";
 
@@ -25,9 +27,9 @@ export function policyCommand(): Command {
 Your packages are called postern.custom.NAME. Their "deny" adds denials, their "obligations" add obligations.
 
 Examples:
-  $ postern policy check ./my-policies
-  $ postern policy test ./my-policies
-  $ postern policy build ./my-policies -o my-policies.tar.gz`,
+  postern policy check ./my-policies
+  postern policy test ./my-policies
+  postern policy build ./my-policies -o my-policies.tar.gz`,
     );
 }
 
@@ -50,9 +52,16 @@ function buildCommand(): Command {
       "after",
       `
 Examples:
-  $ postern policy build ./my-policies -o my-policies.tar.gz
-  $ postern policy build ./my-policies -o my-policies.tar.gz --revision "$(git rev-parse --short HEAD)"`,
+  postern policy build ./my-policies -o my-policies.tar.gz
+  postern policy build ./my-policies -o my-policies.tar.gz --revision "$(git rev-parse --short HEAD)"`,
     );
+}
+
+interface TestOptions {
+  readonly verbose?: true;
+  readonly run?: string;
+  readonly coverage?: true;
+  readonly resources?: string;
 }
 
 function testCommand(): Command {
@@ -62,23 +71,31 @@ function testCommand(): Command {
     .option("-v, --verbose", "show each test")
     .option("-r, --run <REGEX>", "only tests whose names match")
     .option("-c, --coverage", "report which lines were covered")
-    .action(async (directory: string, options: { verbose?: true; run?: string; coverage?: true }) => {
+    .option("--resources <DIR>", "with the roles and users of this resources directory")
+    .action(async (directory: string, options: TestOptions) => {
       await requireDirectory(directory);
+      const resources = options.resources === undefined ? undefined : await resourcesAsData(options.resources);
       const own = [
         ...(options.verbose === true ? ["--verbose"] : []),
         ...(options.coverage === true ? ["--coverage"] : []),
         ...(options.run === undefined ? [] : ["--run", options.run]),
       ];
-      await withBuiltin((flags, builtin) =>
-        runOpa(["test", ...flags, ...own, builtin, directory], "Policy tests failed"),
-      );
+      await withBuiltin(async (flags, builtin) => {
+        if (resources !== undefined) await stageResources(resources, builtin);
+        const said = await runOpa(["test", ...flags, ...own, builtin, directory], "Policy tests failed");
+        if (said) return;
+        throw new CommandError(1, `No test was found in "${directory}"`, {
+          hint: "tests are rules whose names begin with test_, in files named *_test.rego",
+        });
+      });
     })
     .addHelpText(
       "after",
       `
 Examples:
-  $ postern policy test ./my-policies
-  $ postern policy test ./my-policies --verbose --run office_hours`,
+  postern policy test ./my-policies
+  postern policy test ./my-policies --verbose --run office_hours
+  postern policy test ./my-policies --resources ./resources`,
     );
 }
 
@@ -88,15 +105,15 @@ function checkCommand(): Command {
     .argument("<DIR>", "folder with your packages")
     .action(async (directory: string) => {
       await readUserPolicy(directory);
-      await withBuiltin((flags, builtin) =>
-        runOpa(["check", "--strict", ...flags, builtin, directory], "Policy check failed"),
-      );
+      await withBuiltin(async (flags, builtin) => {
+        await runOpa(["check", "--strict", ...flags, builtin, directory], "Policy check failed");
+      });
     })
     .addHelpText(
       "after",
       `
 Examples:
-  $ postern policy check ./my-policies`,
+  postern policy check ./my-policies`,
     );
 }
 
@@ -114,7 +131,7 @@ function fmtCommand(): Command {
       "after",
       `
 Examples:
-  $ postern policy fmt ./my-policies
-  $ postern policy fmt ./my-policies --check`,
+  postern policy fmt ./my-policies
+  postern policy fmt ./my-policies --check`,
     );
 }
