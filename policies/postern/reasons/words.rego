@@ -115,7 +115,8 @@ _foreign_keys(rule, access) := concat("", [
 _fault_at(4, _, access) := _whole_item_note if match.is_replacing(access)
 
 _fault_at(4, rule, access) := concat("", [
-	"attributes outside the allowed ones", _named(": ", outside, access), _note(rule.narrow.attributes.within),
+	"attributes outside the allowed ones", _named(": ", outside, access), _in_part(outside, rule),
+	_note(rule.narrow.attributes.within),
 ]) if {
 	not match.is_replacing(access)
 	outside := [attribute |
@@ -123,6 +124,16 @@ _fault_at(4, rule, access) := concat("", [
 		not match.value(rule.narrow.attributes.within, attribute)
 	]
 }
+
+# Of what is outside as a whole, the parts that are not.
+_in_part(outside, rule) := concat("", ["; allowed in part: ", _list(parts, ", ")]) if {
+	parts := sort({_quote(path) |
+		some attribute in outside
+		some path in rule.narrow.attributes.over
+		match.is_parent(attribute, path)
+	})
+	parts != []
+} else := ""
 
 # None is named where all that is allowed hangs on traits that the user lacks.
 _named(_, [], _) := ""
