@@ -85,3 +85,13 @@ asking(changes) := object.union(
 	get_item,
 	{"request": {"accesses": [object.union(access, change) | some change in changes]}},
 )
+
+# METADATA
+# title: Asked by a user
+# description: >-
+#   The plain read by this user, through this AWS role of the database's account, with each of the changes laid over its
+#   access. `postern policy test --resources DIR` gives the users of a directory as data.testing.users.
+asked_by(user, aws_role, changes) := object.union(
+	asking(changes),
+	{"user": user, "db_user": concat("", ["arn:aws:iam::123456789012:role/", aws_role])},
+)
