@@ -5,7 +5,7 @@ import { type AuditRecord, isDenied, operationOf } from "../../audit/search.ts";
 /** Column headings, in their order. */
 export const HEADINGS = ["TIME", "USER", "ACTION", "ON", "RESULT", "STATUS", "LATENCY", "REASON"] as const;
 
-/** The cells of one record. Control characters, which a client may have sent, are shown as `?`. */
+/** The cells of one record. Of several lines one is made; other control characters, which a client may have sent, are shown as `?`. */
 export function rowOf(record: AuditRecord): string[] {
   const status = record["status_code"];
   const latency = record["latency_us"];
@@ -89,6 +89,7 @@ function textOf(value: unknown): string {
 }
 
 function printable(cell: string): string {
+  const line = cell.replaceAll(/\s*\n\s*/g, " ");
   // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-  return cell.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "?");
+  return line.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "?");
 }

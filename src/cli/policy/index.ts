@@ -7,7 +7,7 @@ import { parseBundle } from "../../policy/bundle.ts";
 import { CommandError } from "../command-error.ts";
 import { compileDirectory } from "./compile.ts";
 import { resourcesAsData, stageResources } from "./resources-as-data.ts";
-import { readUserPolicy, requireDirectory } from "./user-policy.ts";
+import { idlePackages, readUserPolicy, requireDirectory, type UserPolicy } from "./user-policy.ts";
 import { runOpa, withBuiltin } from "./wrap-opa.ts";
 
 export { loadBuiltinBundle } from "./builtin.ts";
@@ -40,6 +40,7 @@ function buildCommand(): Command {
     .requiredOption("-o, --output <FILE>", "the bundle to write (.tar.gz)")
     .option("--revision <R>", "what decisions call it (default: a digest of the sources)")
     .action(async (directory: string, options: { output: string; revision?: string }) => {
+      warnOfIdle(await readUserPolicy(directory));
       const bytes = await compileDirectory(directory, {
         say: (line) => void process.stderr.write(`${line}\n`),
         ...(options.revision === undefined ? {} : { revision: options.revision }),
@@ -55,6 +56,10 @@ Examples:
   postern policy build ./my-policies -o my-policies.tar.gz
   postern policy build ./my-policies -o my-policies.tar.gz --revision "$(git rev-parse --short HEAD)"`,
     );
+}
+
+function warnOfIdle(policy: UserPolicy): void {
+  for (const warning of idlePackages(policy)) process.stderr.write(`postern: warning: ${warning}\n`);
 }
 
 interface TestOptions {
@@ -104,7 +109,7 @@ function checkCommand(): Command {
     .description("find mistakes in the packages of DIR: types of input, unknown builtins, names of packages")
     .argument("<DIR>", "folder with your packages")
     .action(async (directory: string) => {
-      await readUserPolicy(directory);
+      warnOfIdle(await readUserPolicy(directory));
       await withBuiltin(async (flags, builtin) => {
         await runOpa(["check", "--strict", ...flags, builtin, directory], "Policy check failed");
       });
