@@ -7,7 +7,7 @@ import { ITEM_OPERATIONS } from "./catalogue/items.ts";
 import { TABLE_OPERATIONS } from "./catalogue/tables.ts";
 import type { Operation } from "./operation.ts";
 
-export { ACTIONS, EQUIVALENT_ACTIONS, type Level, NAMED_ONLY } from "./actions.ts";
+export { ACTIONS, EQUIVALENT_ACTIONS, type Level } from "./actions.ts";
 export type { AccessRule, DataClass, Operation, ResourceKind, ServiceHost } from "./operation.ts";
 
 /** Every operation that the gateway knows; all others are denied. */
