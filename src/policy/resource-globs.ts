@@ -1,4 +1,4 @@
-/** `resources` of rules: globs over ARNs of what is not a table, such as a bucket. */
+/** `resources` of rules: globs over ARNs of what is no table of the database, such as a bucket or a replica. */
 
 import { compileGlobs, entryOf, type Matcher, patternError, type Site, templateOf } from "./patterns.ts";
 
@@ -13,17 +13,22 @@ export function compileResources(patterns: readonly string[], site: Site, block:
   return compileGlobs(block === "allow" ? patterns : patterns.flatMap(withAnyOwner), site);
 }
 
-/** Tables are named in `tables`, by name; what can begin no ARN would be a hole in a deny. */
+/** Whether the pattern is for ARNs of tables: of their replicas in other regions. */
+export function isTableArn(pattern: string): boolean {
+  return /^arn:[^:]*:dynamodb:/u.test(pattern);
+}
+
+/** What can begin no ARN, or only that of a part of a table, would be a hole in a deny. */
 function admit(pattern: string, site: Site): void {
   templateOf(pattern, site);
-  const isTable = /^arn:[^:]*:dynamodb:/u.test(pattern);
+  const isPart = isTableArn(pattern) && !/^arn:[^:]*:dynamodb:(?:.*\*|[^:]*:[^:]*:table\/[^/]+$)/su.test(pattern);
   // Six parts, unless a `*` or a trait may stand for some of them.
-  if (!isTable && /^(?:\*|\{\{|arn:(?:[^:]*:){4}|arn:[^:]*(?::[^:]*)*(?:\*|\{\{))/u.test(pattern)) return;
+  if (!isPart && /^(?:\*|\{\{|arn:(?:[^:]*:){4}|arn:[^:]*(?::[^:]*)*(?:\*|\{\{))/u.test(pattern)) return;
   throw patternError(
     site,
     pattern,
-    "it is not the ARN of something other than a table",
-    'write an ARN or a glob over ARNs such as "arn:aws:s3:::my-exports/*"; tables stand in tables, by name',
+    "it is not the ARN of a bucket, key, stream or role, or of a table's replica in another region",
+    'write an ARN or a glob over ARNs such as "arn:aws:s3:::my-exports/*"; tables of the database stand in tables, by name',
   );
 }
 

@@ -105,7 +105,9 @@ _has_proven_attributes(narrow, access) if {
 
 # METADATA
 # title: Tables and other resources
-# description: A rule that names resources but no tables is about those resources alone.
+# description: >-
+#   A rule that names resources but no tables is about those resources alone. The ARN of a table among them means a replica
+#   in that region, and the table itself where that is the database's own.
 in_resource(rule, access) if {
 	not rule.tables
 	not rule.resources
@@ -115,6 +117,9 @@ in_resource(rule, access) if {
 } else if {
 	match.is_outside(access)
 	match.denies(rule.resources, access.arn)
+} else if {
+	is_string(access.table)
+	match.denies(rule.homes, match.table_arn(access))
 }
 
 _in_indexes(narrow, access) if {
