@@ -55,7 +55,7 @@ denials contains _reason("rule_denied", message, number, name) if {
 	some name in input.user.roles
 	block := data.postern.compiled.roles[name].deny
 	rule := min(_proven_rules(block, access))
-	message := concat("", [_denial(name, access, rule), _rule_note(block.rules.list[rule], access)])
+	message := concat("", [_denial(name, access, rule), _reading_note(block, access, rule), _rule_note(block.rules.list[rule], access)])
 }
 
 # METADATA
@@ -384,6 +384,10 @@ _user_note(users) := _missing({trait |
 	not match.names_user(users)
 	some trait in users.needs
 })
+
+_reading_note(block, access, rule) := "" if {
+	rule in deny.acting_rules(block, access)
+} else := ": it reads attributes that must not be read"
 
 _rule_note(rule, access) := ": it replaces or removes whole items, with attributes that it does not name" if {
 	rule.narrow.attributes
