@@ -351,4 +351,44 @@ describe("shard iterators and tokens (pitfalls 50, 52, 53)", () => {
     }
     assert.deepEqual(returned, [`${STREAM}|1|AAAA`]);
   });
+
+  it("are judged anew: who may see only some items or attributes gets no stream, and no iterator of old serves (pitfall 53)", async () => {
+    const returned: string[] = [];
+    const prepare = (directory: string): void => {
+      mkdirSync(join(directory, "data"));
+      writeFileSync(join(directory, "data", "seal.key"), `${"ab".repeat(32)}\n`);
+    };
+    const before = await startTestGateway({ resources: ALL, upstream: handingOut(returned), prepare });
+    const iteratorOf = async (gateway: TestGateway): Promise<string> =>
+      String((await gateway.call("GetShardIterator", ASKED, iterator)).body["ShardIterator"]);
+    let shared = "";
+    try {
+      shared = await iteratorOf(before);
+      assert.equal((await before.call("GetRecords", { ShardIterator: shared }, streams)).status, 200);
+    } finally {
+      await before.close();
+    }
+    const stream = `actions: ["dynamodb:GetRecords", "dynamodb:GetShardIterator"]`;
+    const anywhere = `db_labels: {"*": "*"}, db_users: ["*"]`;
+    for (const spec of [
+      `{allow: {${anywhere}, db_rules: [{${stream}, leading_keys: ["*"]}]}}`,
+      `{allow: {${anywhere}, db_rules: [{${stream}, attributes: [id, total]}]}}`,
+      `{allow: {${anywhere}, db_rules: [{${stream}, tables: [other]}]}}`,
+      `{allow: {${anywhere}, db_rules: [{${stream}, full_scan: false}]}}`,
+      `{allow: {${anywhere}}, deny: {db_rules: [{actions: [read], attributes: [secret]}]}}`,
+      `{allow: {${anywhere}}, deny: {db_rules: [{actions: [read], leading_keys: [bob]}]}}`,
+      `{allow: {${anywhere}}, deny: {db_rules: [{actions: [read], tables: [orders]}]}}`,
+    ]) {
+      returned.length = 0;
+      const gateway = await startTestGateway({ resources: people(spec), upstream: handingOut(returned), prepare });
+      try {
+        const answer = await gateway.call("GetRecords", { ShardIterator: shared }, streams);
+        assert.match(JSON.stringify(answer.body), /AccessDeniedException/, spec);
+        assert.deepEqual(returned, [], spec);
+        if (!spec.includes("full_scan")) assert.equal(await iteratorOf(gateway), "undefined", spec);
+      } finally {
+        await gateway.close();
+      }
+    }
+  });
 });
