@@ -230,7 +230,7 @@ function compileRule(rule: RoleRule, here: (field: string) => Site, block: Block
   const narrow = {
     ...(rule.indexes === undefined ? {} : { indexes: compileGlobs(rule.indexes, here("indexes"), admitResourceName) }),
     ...(rule.leading_keys === undefined ? {} : { leading_keys: compileGlobs(rule.leading_keys, here("leading_keys")) }),
-    ...(attributes === undefined ? {} : { attributes: compileAttributes(attributes, here("attributes")) }),
+    ...(attributes === undefined ? {} : { attributes: compileAttributes(attributes, here("attributes"), block) }),
     ...(rule.full_scan === undefined ? {} : { scans: [rule.full_scan] }),
     ...(rule.return_values === undefined
       ? {}

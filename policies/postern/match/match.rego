@@ -327,8 +327,9 @@ _is_regex(selector) if {
 	endswith(selector, "$")
 }
 
-# Both: "^a)|(b$" is a regex only once it is wrapped, and then it matches parts.
+# Both: "^a)|(b$" is a regex only once it is wrapped, and then it matches parts. In WASM a regex ends at NUL.
 _is_readable(selector) if {
+	not contains(selector, "\u0000")
 	regex.is_valid(selector)
 	regex.is_valid(_anchored(selector))
 }
@@ -357,6 +358,7 @@ matches_glob(glob, text) if {
 _quoted(text) := concat("", [object.get(_escapes, char, char) | some char in split(text, "")])
 
 _escapes := {
+	"\u0000": `\x00`,
 	"\\": `\\`,
 	".": `\.`,
 	"+": `\+`,

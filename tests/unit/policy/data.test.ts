@@ -149,11 +149,11 @@ describe("compilePolicyData()", () => {
       more: { prefix: ["arn:aws:s3::123456789012:ours/"], re: [String.raw`^(?:(?s:arn:aws:kms:.*:.*:key/.*))$`] },
     });
     assert.deepEqual(compiled?.deny?.rules?.list[0]?.resources, {
-      exact: { "arn:aws:s3:::secret": true },
+      exact: { "arn:aws:s3:::secret": true, "arn:aws:s3::123456789012:ours": true, "arn:aws:s3:::ours": true },
       more: {
-        prefix: ["arn:aws:s3::123456789012:ours/", "arn:aws:s3:::ours/"],
+        prefix: ["arn:aws:s3:::secret/", "arn:aws:s3::123456789012:ours/", "arn:aws:s3:::ours/"],
         affix: [["arn:aws:s3::", ":secret", 19]],
-        re: [String.raw`^(?:(?s:arn:aws:kms:.*:.*:key/.*))$`],
+        re: [String.raw`^(?:(?s:arn:aws:s3::.*:secret/.*))$`, String.raw`^(?:(?s:arn:aws:kms:.*:.*:key/.*))$`],
       },
     });
   });
