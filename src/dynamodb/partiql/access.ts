@@ -6,7 +6,8 @@ import type { Reading } from "../accesses.ts";
 import { spellName, spellPath } from "../document-path.ts";
 import type { AttributeValue } from "../expressions/ast.ts";
 import { changedPath, effectsOf, namesOfCursor, type PartContext, projectedByIndex, settle } from "../item-facts.ts";
-import { partitionOfItem, partitionOfLookup, partitionOfSearch } from "../keys.ts";
+import type { KeySchema, TableSchema } from "../key-schema.ts";
+import { type KeyProof, partitionOfItem, partitionOfLookup, partitionOfSearch } from "../keys.ts";
 import type { Found } from "../path.ts";
 import { RequestError } from "../request-error.ts";
 import { tableByName } from "../resource-arn.ts";
@@ -18,7 +19,7 @@ import type {
   SelectStatement,
   UpdateStatement,
 } from "./ast.ts";
-import { equalities, readPaths, writtenPaths } from "./facts.ts";
+import { equalities, readPaths, searchesByKey, writtenPaths } from "./facts.ts";
 import { parseStatement } from "./statement.ts";
 import { ParameterCountError, PartiqlError } from "./tokens.ts";
 
@@ -68,13 +69,12 @@ function factsOf(statement: PartiqlStatement, context: PartContext): AccessFacts
   }
 }
 
-/** A select without its partition key is a scan, and only the schema tells which attribute that is. */
+/** A select without its partition key, or with an odd condition on keys, is a scan; only the schema tells what keys are. */
 function selectFacts(statement: SelectStatement, context: PartContext): AccessFacts {
   const { schema, index } = context;
   const keys = index === null ? schema : schema?.indexes.get(index);
-  const values = equalitiesOf(statement.where);
   const unknownIndex = schema !== undefined && schema.id !== null && keys === undefined;
-  const proven = settle(unknownIndex ? "mismatched" : partitionOfSearch(values, keys, schema), context);
+  const proven = settle(unknownIndex ? "mismatched" : partitionOfSelect(statement, keys, schema), context);
   const shown = shownBy(statement, context);
   // Only ExecuteStatement goes on where it stopped, and tells the key at which it did.
   const cursor = shown === null || context.operation !== "ExecuteStatement" ? [] : namesOfCursor(context);
@@ -90,6 +90,12 @@ function selectFacts(statement: SelectStatement, context: PartContext): AccessFa
       ...(statement.exists ? ["dynamodb:ConditionCheckItem"] : []),
     ],
   };
+}
+
+function partitionOfSelect({ where }: SelectStatement, keys: KeySchema | undefined, schema?: TableSchema): KeyProof {
+  const proof = partitionOfSearch(equalitiesOf(where), keys, schema);
+  const scans = where !== null && keys !== undefined && !searchesByKey(where, keys);
+  return scans && typeof proof !== "string" ? "unprovable" : proof;
 }
 
 /** What `*` shows; nothing more than is named when the projection names it; null when that is all, or not known. */
