@@ -1,8 +1,9 @@
 /** Turns a PartiQL statement of a request into its access, as the plain operation that does the same would have it. */
 
-import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { type JsonObject, type JsonValue, LazyObject } from "../../base/json.ts";
 import { type AccessFacts, strongest } from "../access.ts";
 import type { Reading } from "../accesses.ts";
+import { withoutParts } from "../attribute-value.ts";
 import { spellName, spellPath } from "../document-path.ts";
 import type { AttributeValue } from "../expressions/ast.ts";
 import { changedPath, effectsOf, namesOfCursor, type PartContext, projectedByIndex, settle } from "../item-facts.ts";
@@ -170,9 +171,8 @@ function equalitiesOf(where: PartiqlCondition | null): ReadonlyMap<string, reado
 }
 
 function parsed(found: Found): PartiqlStatement {
-  const given = memberOf(found.beside, "Parameters");
   try {
-    return parseStatement(found.value, Array.isArray(given) ? (given as readonly AttributeValue[]) : []);
+    return parseStatement(found.value, parametersOf(found.beside));
   } catch (cause) {
     if (cause instanceof ParameterCountError) {
       throw new RequestError("ValidationException", cause.message, found.parameter, { cause });
@@ -180,6 +180,14 @@ function parsed(found: Found): PartiqlStatement {
     if (cause instanceof PartiqlError) throw refused(found.parameter, cause.message, cause);
     throw cause;
   }
+}
+
+function parametersOf(beside: JsonValue): readonly AttributeValue[] {
+  if (beside instanceof LazyObject) {
+    return Array.from(beside.elements("Parameters"), (value) => withoutParts(value as AttributeValue));
+  }
+  const given = memberOf(beside, "Parameters");
+  return Array.isArray(given) ? (given as readonly AttributeValue[]) : [];
 }
 
 function memberOf(beside: JsonValue, member: string): JsonValue | undefined {
