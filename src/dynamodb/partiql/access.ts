@@ -20,7 +20,7 @@ import type {
   SelectStatement,
   UpdateStatement,
 } from "./ast.ts";
-import { equalities, readPaths, searchesByKey, writtenPaths } from "./facts.ts";
+import { equalities, pathsOfCondition, readPaths, searchesByKey, writtenPaths } from "./facts.ts";
 import { parseStatement } from "./statement.ts";
 import { ParameterCountError, PartiqlError } from "./tokens.ts";
 
@@ -120,7 +120,7 @@ function updateFacts(statement: UpdateStatement, context: PartContext): AccessFa
   const changed = writtenPaths(statement).map((path) => spellPath(changedPath(path)));
   const { returning } = statement;
   return {
-    keys: settle(partitionOfLookup(equalitiesOf(statement.where), schema, schema), context),
+    keys: settle(partitionOfChange(statement.where, schema), context),
     reads: [
       ...readPaths(statement).map(spellPath),
       ...(returning.startsWith("UPDATED_") ? writtenPaths(statement).map(([name]) => spellName(name)) : []),
@@ -135,13 +135,23 @@ function updateFacts(statement: UpdateStatement, context: PartContext): AccessFa
 function deleteFacts(statement: DeleteStatement, context: PartContext): AccessFacts {
   const { schema } = context;
   return {
-    keys: settle(partitionOfLookup(equalitiesOf(statement.where), schema, schema), context),
+    keys: settle(partitionOfChange(statement.where, schema), context),
     reads: readPaths(statement).map(spellPath),
     complete: statement.returning === "NONE",
     whole_item: true,
     return_values: statement.returning,
     effects: ["dynamodb:DeleteItem"],
   };
+}
+
+/**
+ * The partition of the one item that a statement changes. Without the schema, an attribute that stands beside the only
+ * equality could be the key, confined in a way that is not seen here: `a = 'x' AND NOT pk <> 'y'`.
+ */
+function partitionOfChange(where: PartiqlCondition | null, schema: TableSchema | undefined): KeyProof {
+  const proof = partitionOfLookup(equalitiesOf(where), schema, schema);
+  const isAlone = where === null || new Set(pathsOfCondition(where).map(([name]) => name)).size === 1;
+  return schema === undefined && !isAlone && typeof proof !== "string" ? "wanting" : proof;
 }
 
 /** Adds what the request says beside the statement. */

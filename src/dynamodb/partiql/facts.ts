@@ -18,6 +18,13 @@ export function readPaths(statement: PartiqlStatement): DocumentPath[] {
   return paths;
 }
 
+/** Every path that a condition looks at. */
+export function pathsOfCondition(condition: PartiqlCondition): DocumentPath[] {
+  const paths: DocumentPath[] = [];
+  addCondition(condition, paths);
+  return paths;
+}
+
 /** Every path that a statement changes; of an INSERT, the item's attributes. */
 export function writtenPaths(statement: PartiqlStatement): DocumentPath[] {
   if (statement.kind === "insert") return [...statement.item.keys()].map((name) => [name]);
@@ -44,9 +51,7 @@ export function searchesByKey(where: PartiqlCondition, { partition, sort }: KeyS
   const names = new Set([...partition, ...sort].map(({ name }) => name));
   const given = new Map<string, PartiqlCondition>();
   for (const part of conjuncts(where)) {
-    const paths: DocumentPath[] = [];
-    addCondition(part, paths);
-    const keys = paths.filter(([name]) => names.has(name));
+    const keys = pathsOfCondition(part).filter(([name]) => names.has(name));
     const [key] = keys;
     if (key === undefined) continue;
     if (keys.length > 1 || key.length > 1 || given.has(key[0])) return false;

@@ -120,3 +120,33 @@ describe("partitions of a SELECT", () => {
     assert.equal(partitions("country = 'x'", from), null);
   });
 });
+
+describe("the partition of a change", () => {
+  const change = (statement: string, schema?: TableSchema): unknown => {
+    const { accesses, wantingKeys } = understand(request("ExecuteStatement", { Statement: statement }), PLACE, {
+      schemaOf: () => schema,
+    });
+    return accesses[0]?.keys_known === true ? accesses[0].leading_keys : wantingKeys;
+  };
+
+  it("is the only equality's, without the schema, when no other attribute could be the key (pitfall 30)", () => {
+    for (const where of ["tenant = 'ada'", "'ada' = tenant AND attribute_exists(tenant)"]) {
+      assert.deepEqual(change(`DELETE FROM notes WHERE ${where}`), ["ada"], where);
+    }
+    for (const more of [
+      "NOT tenant <> 'bob'",
+      "tenant BETWEEN 'bob' AND 'bob'",
+      "(tenant = 'bob' OR tenant = 'bob')",
+      "tenant IN ['bob']",
+      "tenant = owner",
+      "attribute_exists(tenant)",
+      "notes.tenant = 'bob'",
+    ]) {
+      for (const statement of ["UPDATE notes SET x = 1", "DELETE FROM notes"]) {
+        assert.deepEqual(change(`${statement} WHERE owner = 'ada' AND ${more}`), ["notes"], more);
+      }
+    }
+    assert.deepEqual(change("DELETE FROM orders WHERE tenant = 'ada' AND id = 1 AND NOT note = 'x'", ORDERS), ["ada"]);
+    assert.deepEqual(change("DELETE FROM orders WHERE note = 'ada' AND NOT tenant <> 'bob'", ORDERS), []);
+  });
+});
