@@ -127,6 +127,7 @@ function checkFacts(part: JsonObject, { condition }: Expressions, context: PartC
     reads: [...pathsIn(condition), ...namesOf(key)],
     complete: returned === "NONE",
     return_values: returned,
+    effects: effectsOf(returned),
   };
 }
 

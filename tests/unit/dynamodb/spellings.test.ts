@@ -221,8 +221,23 @@ describe("the parameters before expressions (pitfall 43)", () => {
   });
 });
 
-describe("items in errors of statements (pitfall 40)", () => {
-  it("are told of every statement that asks for them, and of no other", () => {
+describe("items in errors (pitfall 40)", () => {
+  it("are read like with GetItem, also by a condition check, so that a denied GetItem reaches it", () => {
+    const check = (more: object): Access =>
+      told("TransactWriteItems", {
+        TransactItems: [
+          {
+            ConditionCheck: { TableName: "orders", Key: KEY, ConditionExpression: "attribute_not_exists(id)", ...more },
+          },
+        ],
+      });
+    assert.deepEqual(check({}).effects, []);
+    const failing = check({ ReturnValuesOnConditionCheckFailure: "ALL_OLD" });
+    assert.deepEqual([failing.action, failing.effects], ["dynamodb:ConditionCheckItem", ["dynamodb:GetItem"]]);
+    assert.deepEqual([failing.return_values, failing.attributes_known], ["ALL_OLD", false]);
+  });
+
+  it("of statements are told of every statement that asks for them, and of no other", () => {
     const write = "DELETE FROM orders WHERE tenant = 'ada' AND id = 1";
     const parts = [{ Statement: write, ReturnValuesOnConditionCheckFailure: "ALL_OLD" }, { Statement: write }];
     for (const [operation, body] of [
