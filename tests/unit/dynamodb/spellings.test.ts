@@ -61,6 +61,9 @@ describe("one key, written in several ways", () => {
     assert.deepEqual(keys({ N: "1000" }, { N: "1e3" }, { N: "+1000.0" }, { N: "0.1E4" }), ["1000"]);
     assert.deepEqual(keys({ N: "-0" }, { N: "0e9" }, { N: ".0" }), ["0"]);
     assert.deepEqual(keys({ B: "AAE=" }), ["AAE="]);
+    assert.deepEqual(keys({ S: "k".repeat(2_048) }), ["k".repeat(2_048)]);
+    assert.deepEqual(keys({ B: `${"A".repeat(2_731)}=` })?.length, 1);
+    assert.deepEqual(keys({ S: "k".repeat(3_000) }), null);
     assert.deepEqual(keys({ BOOL: true }), null);
     assert.deepEqual(keys({ L: [{ S: "ada" }] }), null);
     const statements = ["1000", "1e3", "+1000.0"].map((id) => ({ Statement: `DELETE FROM numbers WHERE id = ${id}` }));
