@@ -117,6 +117,8 @@ function factsOfRule({ name, dataClass }: Operation, rule: AccessRule, beside: J
   return {
     // A search by likeness can return any number of items, as can a stream; a copy contains them all.
     full_scan: name === "SearchVectors" || name === "GetRecords" || effects.includes("dynamodb:Scan"),
+    // A bulk load puts over what is there. What fills a new table replaces nothing.
+    whole_item: rule.action === "dynamodb:DeleteTable" || (name === "StartBulkPutItems" && effects.length > 0),
     effects: [...effects, ...effectsOf(returnedBy(beside))],
   };
 }
