@@ -73,7 +73,8 @@ ${rows.join("\n")}
 
 An allow rule allows the actions that it names and no others. A deny rule also matches what does the same another way: the
 action inside a batch, a transaction or a PartiQL statement, and a write that returns what a denied read would have shown.
-What else the rule says (\`tables\`, \`leading_keys\` …) must match as well.
+What else the rule says (\`tables\`, \`leading_keys\` …) must match as well. Where it names \`attributes\`, a denial of
+\`dynamodb:GetItem\` also matches writes that read one of them.
 
 | a denial of | matches |
 |---|---|

@@ -85,7 +85,7 @@ interface Draft {
 }
 
 /** Paths of one access that policy is told; an item with more is as good as unknown, and the question stays small. */
-const MOST_ATTRIBUTES = 2_000;
+export const MOST_ATTRIBUTES = 2_000;
 const LONGEST_ATTRIBUTES = 65_536;
 
 function accessOf({ action, resource, returned, facts }: Draft, via: string): Access {

@@ -94,7 +94,7 @@ function addNamed({ operation, params, place, schemas, accesses, gaps }: Reading
     accesses.add(rule.action, allTables(place), factsOfRule(operation, rule, params));
   }
   for (const each of found) {
-    const resource = resourceAt(each, rule, place);
+    const resource = resourceAt(each, rule, place, params);
     const { table, index } = resource;
     const ofRule = factsOfRule(operation, rule, each.beside);
     const partFacts = PART_FACTS.get(rule.action);
@@ -117,6 +117,8 @@ function factsOfRule({ name, dataClass }: Operation, rule: AccessRule, beside: J
   return {
     // A search by likeness can return any number of items, as can a stream; a copy contains them all.
     full_scan: name === "SearchVectors" || name === "GetRecords" || effects.includes("dynamodb:Scan"),
+    // A bulk load puts over what is there. What fills a new table replaces nothing.
+    whole_item: rule.action === "dynamodb:DeleteTable" || (name === "StartBulkPutItems" && effects.length > 0),
     effects: [...effects, ...effectsOf(returnedBy(beside))],
   };
 }

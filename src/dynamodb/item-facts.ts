@@ -1,7 +1,7 @@
 /** What one part of a request does to items: which partitions, which attributes it reads and writes, what it shows. */
 
 import type { JsonObject, JsonValue } from "../base/json.ts";
-import { type AccessFacts, strongest } from "./access.ts";
+import { type AccessFacts, MOST_ATTRIBUTES, strongest } from "./access.ts";
 import { type DocumentPath, spellName, spellPath } from "./document-path.ts";
 import type { Condition, Projection, Update } from "./expressions/ast.ts";
 import { type Expressions, expressionsOf } from "./expressions/expressions.ts";
@@ -10,7 +10,7 @@ import {
   pathsOfCondition,
   pathsReadByUpdate,
   pathsWrittenByUpdate,
-  provesAbsent,
+  provenAbsent,
 } from "./expressions/facts.ts";
 import { keyNames, type KeyProof, partitionOfItem, partitionOfKey, partitionOfLookup } from "./keys.ts";
 import type { TableSchema } from "./key-schema.ts";
@@ -109,7 +109,7 @@ function readManyByKey(part: JsonObject, { projection }: Expressions, context: P
     const found = settle(partitionOfKey(key, context.schema), context);
     if (found === null) known = false;
     else texts.push(...found);
-    for (const name of key.keys()) names.add(spellName(name));
+    addNames(key, names);
   }
   return {
     keys: known ? [...new Set(texts)] : null,
@@ -193,9 +193,10 @@ function putFacts(part: JsonObject, { condition }: Expressions, context: PartCon
 
 /** Whether a put can meet an item: not when its condition demands that a key attribute, which every item has, is absent. */
 function replacesItem(condition: Condition | null, context: PartContext): boolean | "wanting" {
-  if (condition === null) return true;
+  const absent = condition === null ? undefined : provenAbsent(condition);
+  if (absent === undefined || absent.size === 0) return true;
   const { schema, table, gaps } = context;
-  if (schema !== undefined) return !keyNames(schema).some((name) => provesAbsent(condition, name));
+  if (schema !== undefined) return !keyNames(schema).some((name) => absent.has(name));
   gaps.wantingAttributes.add(table);
   return "wanting";
 }
@@ -255,7 +256,7 @@ function batchWriteFacts(writes: JsonValue, context: PartContext): AccessFacts {
     const found = settle(proof, context);
     if (found === null) known = false;
     else texts.push(...found);
-    for (const name of item.keys()) names.add(spellName(name));
+    addNames(item, names);
     effects.add(put === undefined ? "dynamodb:DeleteItem" : "dynamodb:PutItem");
   }
   return {
@@ -295,10 +296,15 @@ function pathsAndNames(projection: Projection | null, key: JsonObject): string[]
   return paths;
 }
 
+/** One more than can be told is as good as all of them. */
 function namesOf(item: JsonObject): string[] {
   const names: string[] = [];
-  for (const name of item.keys()) names.push(spellName(name));
+  for (const name of item.keys()) if (names.push(spellName(name)) > MOST_ATTRIBUTES) break;
   return names;
+}
+
+function addNames(item: JsonObject, names: Set<string>): void {
+  for (const name of namesOf(item)) if (names.size <= MOST_ATTRIBUTES) names.add(name);
 }
 
 function objectAt(part: JsonObject, member: string): JsonObject {

@@ -3,6 +3,7 @@
 package postern.reasons
 
 import data.postern.allow
+import data.postern.deny
 import data.postern.match
 
 _absence(access, cause) := concat("", [
@@ -178,6 +179,14 @@ _user_note(users) := _missing({trait |
 	not match.names_user(users)
 	some trait in users.needs
 })
+
+# What of the access the denying rule is about: what it does, or what a write reads besides.
+_deny_note(block, access, rule) := _rule_note(block.rules.list[rule], access) if {
+	rule in deny.acting_rules(block, access)
+} else := _named(": it reads ", read, access) if {
+	read := [attribute | some attribute in access.reads; _overlaps(block.rules.list[rule], attribute)]
+	read != []
+} else := ": it reads attributes that must not be read"
 
 _rule_note(rule, access) := ": it replaces or removes whole items, with attributes that it does not name" if {
 	rule.narrow.attributes

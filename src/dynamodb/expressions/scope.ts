@@ -1,6 +1,7 @@
 /** The placeholders of one part of a request: what they stand for, and which of them were used. */
 
-import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { type JsonObject, type JsonValue, LazyObject } from "../../base/json.ts";
+import { withoutParts } from "../attribute-value.ts";
 import { printable, RequestError } from "../request-error.ts";
 import type { AttributeValue } from "./ast.ts";
 
@@ -28,7 +29,8 @@ export class ExpressionScope {
   valueOf(placeholder: string): AttributeValue | undefined {
     this.#used.add(placeholder);
     const value = this.#values?.get(placeholder);
-    return value instanceof Map ? (value as AttributeValue) : undefined;
+    if (!(value instanceof Map)) return undefined;
+    return this.#values instanceof LazyObject ? withoutParts(value as AttributeValue) : (value as AttributeValue);
   }
 
   /**
@@ -55,7 +57,9 @@ export class ExpressionScope {
       throw new RequestError("ValidationException", `${member} must not be empty`, parameter);
     let unused = "";
     for (const placeholder of placeholders.keys()) {
-      if (!this.#used.has(placeholder)) unused += `${unused === "" ? "" : ", "}${printable(placeholder)}`;
+      if (this.#used.has(placeholder)) continue;
+      unused += `${unused === "" ? "" : ", "}${printable(placeholder)}`;
+      if (unused.length > LONGEST_LIST) break;
     }
     if (unused === "") return;
     throw new RequestError(
@@ -65,6 +69,9 @@ export class ExpressionScope {
     );
   }
 }
+
+/** Characters of a message that lists placeholders. */
+const LONGEST_LIST = 400;
 
 function objectAt(part: JsonObject, member: string): JsonObject | undefined {
   const value: JsonValue | undefined = part.get(member);

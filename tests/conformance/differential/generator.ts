@@ -471,6 +471,17 @@ class Statement {
     ])();
   }
 
+  /** A condition on a key attribute that no Query has: with it DynamoDB scans, though the partition is given. */
+  oddKeyCondition(name: string): string {
+    const value = (): string => this.value(/^(?:sk|l|id)$/.test(name) ? { N: "1" } : { S: "zz" });
+    return this.#random.pick([
+      () => `${name} <> ${value()}`,
+      () => `NOT ${name} = ${value()}`,
+      () => `${name} NOT BETWEEN ${value()} AND ${value()}`,
+      () => `${name} >= ${value()} AND ${name} <> ${value()}`,
+    ])();
+  }
+
   toBody(text: string): { Statement: string; Parameters?: unknown[] } {
     return { Statement: text, ...(this.parameters.length > 0 ? { Parameters: this.parameters } : {}) };
   }
@@ -500,7 +511,14 @@ function select(random: Random, statement: Statement, whole: boolean): string {
     }
   }
   if (!whole && index === undefined && random.chance(0.4)) where.push(statement.condition());
+  if (!whole && random.chance(0.25)) {
+    where.push(statement.oddKeyCondition(random.pick(name === "plain" ? ["id"] : [sortKeyOf(index), "pk"])));
+  }
   return `SELECT ${columns} FROM ${from}${where.length > 0 ? ` WHERE ${where.join(" AND ")}` : ""}`;
+}
+
+function sortKeyOf(index: string | undefined): string {
+  return index === "by-l" ? "l" : index === "by-g" ? "g" : "sk";
 }
 
 function write(random: Random, statement: Statement, returning: boolean): string {
@@ -547,7 +565,7 @@ function statement(random: Random): Body {
   return {
     ...made.toBody(text),
     ...(random.chance(0.15) ? { ReturnValuesOnConditionCheckFailure: "ALL_OLD" } : {}),
-    ...(text.startsWith("SELECT") && random.chance(0.2) ? { Limit: 1 } : {}),
+    ...(text.startsWith("SELECT") && random.chance(0.5) ? { Limit: 1 } : {}),
   };
 }
 
