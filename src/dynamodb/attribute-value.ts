@@ -88,11 +88,11 @@ function contentFault(tag: string, content: JsonValue, nesting: number): Fault |
         "One or more parameter values were invalid: Null attribute value types must have the value of true",
       );
     case "SS":
-      return setFault(content, stringFault);
+      return setFault(content, stringFault, "An string set  may not be empty");
     case "NS":
-      return setFault(content, numberFault);
+      return setFault(content, numberFault, "An number set  may not be empty");
     case "BS":
-      return setFault(content, binaryFault);
+      return setFault(content, binaryFault, "Binary sets should not be empty");
     case "M":
       return mapFault(content, nesting + 1);
     case "L":
@@ -122,9 +122,13 @@ function tooDeep(): Fault {
   return invalid("Nesting Levels have exceeded supported limits: Attributes have nested levels over 32");
 }
 
-function setFault(content: JsonValue, fault: (element: JsonValue) => Fault | undefined): Fault | undefined {
+function setFault(
+  content: JsonValue,
+  fault: (element: JsonValue) => Fault | undefined,
+  empty: string,
+): Fault | undefined {
   if (!Array.isArray(content)) return unreadable(typeWords(content, "List"));
-  if (content.length === 0) return invalid("One or more parameter values were invalid: A set may not be empty");
+  if (content.length === 0) return invalid(`One or more parameter values were invalid: ${empty}`);
   return elementsFault(content, fault);
 }
 
