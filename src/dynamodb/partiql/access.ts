@@ -5,7 +5,15 @@ import { type AccessFacts, strongest } from "../access.ts";
 import type { Reading } from "../accesses.ts";
 import { spellName, spellPath } from "../document-path.ts";
 import type { AttributeValue } from "../expressions/ast.ts";
-import { changedPath, effectsOf, namesOfCursor, type PartContext, projectedByIndex, settle } from "../item-facts.ts";
+import {
+  changedPath,
+  effectsOf,
+  keysOfSearch,
+  namesOfCursor,
+  type PartContext,
+  projectedByIndex,
+  settle,
+} from "../item-facts.ts";
 import { partitionOfItem, partitionOfLookup, partitionOfSearch } from "../keys.ts";
 import type { Found } from "../path.ts";
 import { RequestError } from "../request-error.ts";
@@ -70,23 +78,20 @@ function factsOf(statement: PartiqlStatement, context: PartContext): AccessFacts
 
 /** A select without its partition key is a scan, and only the schema tells which attribute that is. */
 function selectFacts(statement: SelectStatement, context: PartContext): AccessFacts {
-  const { schema, index } = context;
-  const keys = index === null ? schema : schema?.indexes.get(index);
-  const values = equalitiesOf(statement.where);
-  const unknownIndex = schema !== undefined && schema.id !== null && keys === undefined;
-  const proven = settle(unknownIndex ? "mismatched" : partitionOfSearch(values, keys, schema), context);
+  const found = keysOfSearch(partitionOfSearch, equalitiesOf(statement.where), context);
+  const isScan = found.keys === null;
   const shown = shownBy(statement, context);
   // Only ExecuteStatement goes on where it stopped, and tells the key at which it did.
   const cursor = shown === null || context.operation !== "ExecuteStatement" ? [] : namesOfCursor(context);
   return {
-    keys: proven,
+    ...found,
     reads: [...readPaths(statement).map(spellPath), ...(shown ?? []), ...(cursor ?? [])],
     complete: shown !== null && cursor !== null,
-    full_scan: proven === null,
+    full_scan: isScan,
     effects: [
       "dynamodb:GetItem",
       "dynamodb:Query",
-      ...(proven === null ? ["dynamodb:Scan"] : []),
+      ...(isScan ? ["dynamodb:Scan"] : []),
       ...(statement.exists ? ["dynamodb:ConditionCheckItem"] : []),
     ],
   };

@@ -17,6 +17,7 @@ describe("accessesOf()", () => {
         arn: ORDERS,
         keys_known: true,
         leading_keys: ["a"],
+        own_keys: true,
         attributes_known: false,
         attributes: ["pk"],
         reads: ["pk"],
