@@ -57,7 +57,10 @@ denials contains _reason("rule_denied", message, number, name) if {
 	some name in input.user.roles
 	block := data.postern.compiled.roles[name].deny
 	rule := min(_proven_rules(block, access))
-	message := concat("", [_denial(name, access, rule), _reading_note(block, access, rule), _rule_note(block.rules.list[rule], access)])
+	message := concat("", [
+		_denial(name, access, rule), _reading_note(block, access, rule),
+		_index_note(block.rules.list[rule], access), _rule_note(block.rules.list[rule], access),
+	])
 }
 
 # METADATA
@@ -256,6 +259,8 @@ _rules_for_attributes(block, access) := {rule |
 
 _keys_lacking(access) := "a scan meets every partition key; use Query or GetItem" if {
 	access.action == "dynamodb:Scan"
+} else := "it is not known whether the index has the table's partition key; query the table instead" if {
+	access.keys_known == true
 } else := "its partition keys are not proven; give the whole key, or demand that the partition key equals a value"
 
 _attributes_lacking(access) := "it returns whole items; ask for ReturnValues NONE or UPDATED_NEW" if {
@@ -395,6 +400,13 @@ _user_note(users) := _missing({trait |
 _reading_note(block, access, rule) := "" if {
 	rule in deny.acting_rules(block, access)
 } else := ": it reads attributes that must not be read"
+
+_index_note(rule, access) := concat("", [
+	": the index has another partition key than the table, so that it may hold items of any partition; ",
+	"query the table, or an index that has the table's partition key",
+]) if {
+	deny.is_of_any_partition(rule.narrow, access)
+} else := ""
 
 _rule_note(rule, access) := ": it replaces or removes whole items, with attributes that it does not name" if {
 	rule.narrow.attributes
