@@ -125,13 +125,11 @@ is_proven(rule, access) if {
 # METADATA
 # title: Proof of keys
 # description: >-
-#   True when the rule does not ask for keys, or asks for nothing that a proof of keys, or of whose they are, could change.
+#   True when a rule that denies the access does not ask for keys, or denies for what no proof of keys, or of whose they are,
+#   could change: the index, or one of the keys that are known.
 has_proven_keys(narrow, access) if {
 	not narrow.leading_keys
 	_has_proven_scan(narrow, access)
-} else if {
-	access.keys_known == true
-	_is_known_whose(narrow, access)
 } else if {
 	is_of_any_partition(narrow, access)
 	_has_proven_scan(narrow, access)
@@ -140,10 +138,6 @@ has_proven_keys(narrow, access) if {
 	match.denies(narrow.leading_keys, key)
 	_has_proven_scan(narrow, access)
 }
-
-_is_known_whose(narrow, access) if {
-	is_boolean(access.own_keys)
-} else if narrow.indexes
 
 # METADATA
 # title: Of any partition

@@ -53,9 +53,12 @@ test_without_leading_keys_it_does_not_matter_whose_they_are[own] if {
 	}
 }
 
-test_a_look_up_in_a_foreign_index_may_turn_out_to_be_no_scan if {
+test_a_look_up_may_turn_out_to_be_no_scan if {
 	narrow := object.union(of_table, {"scans": [true]})
 	access := object.union(asked(false, false, []), {"action": "dynamodb:PartiQLSelect", "full_scan": true})
-	verdict(narrow, access) == "unproven"
-	verdict(of_table, access) == "proven"
+	denied := object.union(access, {"own_keys": true, "leading_keys": ["bob"]})
+	every question in [access, denied] {
+		verdict(narrow, question) == "unproven"
+		verdict(of_table, question) == "proven"
+	}
 }
