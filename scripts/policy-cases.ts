@@ -166,6 +166,7 @@ function accessOf(partial: Partial<PolicyAccess>): PolicyAccess {
     arn: `arn:aws:dynamodb:us-east-1:123456789012:${resource}`,
     keys_known: partial.leading_keys !== undefined,
     leading_keys: [],
+    own_keys: partial.index == null ? true : null,
     attributes_known: partial.attributes !== undefined,
     attributes: [],
     reads: partial.attributes ?? [],

@@ -38,6 +38,7 @@ access := {
 	"arn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
 	"keys_known": true,
 	"leading_keys": ["ada#1"],
+	"own_keys": true,
 	"attributes_known": false,
 	"attributes": [],
 	"reads": [],

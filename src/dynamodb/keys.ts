@@ -77,6 +77,12 @@ export function partitionOfSearch(equalities: Equalities, keys: KeySchema | unde
   return allProven(equalities.get(keys.partition[0].name) ?? []);
 }
 
+/** Whether an index is partitioned by the very attribute by which its table is: its partition keys are the table's then. */
+export function isPartitionedAlike(index: KeySchema, table: KeySchema): boolean {
+  const [{ name }, ...others] = index.partition;
+  return others.length === 0 && table.partition.length === 1 && name === table.partition[0].name;
+}
+
 /** Names of the key attributes, in no particular order. */
 export function keyNames(keys: KeySchema): string[] {
   return [...keys.partition, ...keys.sort].map(({ name }) => name);

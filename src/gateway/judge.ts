@@ -131,7 +131,9 @@ function tablesToLearn({ decision, understanding }: Judged, policy: DecisionPoin
       all = true;
       continue;
     }
-    const wanting = code === "keys_unproven" ? wantingKeys : code === "attributes_unproven" ? wantingAttributes : NONE;
+    // Any other reason stands whatever the keys are.
+    if (code !== "keys_unproven" && code !== "attributes_unproven") return NONE;
+    const wanting = code === "keys_unproven" ? wantingKeys : wantingAttributes;
     const table = access === null ? null : accesses[access]?.table;
     if (table == null || !(wanting.includes(table) || mismatched.includes(table))) return NONE;
     tables.add(table);

@@ -124,6 +124,13 @@ describe("rules about some items of a table", () => {
     }
   });
 
+  it("deny GetItem wherever items are shown one by one: in batches, transactions and streams", async () => {
+    const allowed = await allowedBy({ allow: ANYWHERE, deny: { db_rules: [{ actions: ["dynamodb:GetItem"] }] } });
+    for (const operation of ["GetItem", "BatchGetItem", "TransactGetItems", "GetRecords"])
+      assert.ok(!allowed.has(operation), operation);
+    for (const operation of ["Query", "Scan", "GetShardIterator"]) assert.ok(allowed.has(operation), operation);
+  });
+
   it("that say every action or a level do not let anybody copy a table, or lead clients round (pitfalls 24, 25, 26, 27)", async () => {
     const wide = await allowedBy({
       allow: { ...ANYWHERE, db_rules: [{ actions: ["*", "dynamodb:*", "list", "read", "write"], resources: ["*"] }] },

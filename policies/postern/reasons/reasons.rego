@@ -57,7 +57,9 @@ denials contains _reason("rule_denied", message, number, name) if {
 	some name in input.user.roles
 	block := data.postern.compiled.roles[name].deny
 	rule := min(_proven_rules(block, access))
-	message := concat("", [_denial(name, access, rule), _deny_note(block, access, rule)])
+	message := concat("", [
+		_denial(name, access, rule), _index_note(block.rules.list[rule], access), _deny_note(block, access, rule),
+	])
 }
 
 # METADATA

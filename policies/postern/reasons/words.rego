@@ -18,6 +18,8 @@ _denial(name, access, rule) := concat("", [
 # What is asked without keys, or not by them, can prove none; the rest can say which it means.
 _keys_lacking(access) := "a scan meets every partition key; use GetItem, or Query with the partition key" if {
 	access.action == "dynamodb:Scan"
+} else := "it is not known whether the index has the table's partition key; query the table instead" if {
+	access.keys_known == true
 } else := concat("", ["its partition keys are not proven; ", _key_remedies[access.action]]) if {
 	_key_remedies[access.action]
 } else := "it concerns items of every partition key"
@@ -179,6 +181,14 @@ _user_note(users) := _missing({trait |
 	not match.names_user(users)
 	some trait in users.needs
 })
+
+# An index may hold items of any partition of its table.
+_index_note(rule, access) := concat("", [
+	": the index has another partition key than the table, so that it may hold items of any partition; ",
+	"query the table, or an index that has the table's partition key",
+]) if {
+	deny.is_of_any_partition(rule.narrow, access)
+} else := ""
 
 # What of the access the denying rule is about: what it does, or what a write reads besides.
 _deny_note(block, access, rule) := _rule_note(block.rules.list[rule], access) if {

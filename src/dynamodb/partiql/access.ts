@@ -6,9 +6,17 @@ import type { Reading } from "../accesses.ts";
 import { withoutParts } from "../attribute-value.ts";
 import { spellName, spellPath } from "../document-path.ts";
 import type { AttributeValue } from "../expressions/ast.ts";
-import { changedPath, effectsOf, namesOfCursor, type PartContext, projectedByIndex, settle } from "../item-facts.ts";
+import {
+  changedPath,
+  effectsOf,
+  keysOfSearch,
+  namesOfCursor,
+  type PartContext,
+  projectedByIndex,
+  settle,
+} from "../item-facts.ts";
 import type { KeySchema, TableSchema } from "../key-schema.ts";
-import { type KeyProof, partitionOfItem, partitionOfLookup, partitionOfSearch } from "../keys.ts";
+import { type Equalities, type KeyProof, partitionOfItem, partitionOfLookup, partitionOfSearch } from "../keys.ts";
 import type { Found } from "../path.ts";
 import { RequestError } from "../request-error.ts";
 import { tableByName } from "../resource-arn.ts";
@@ -72,29 +80,33 @@ function factsOf(statement: PartiqlStatement, context: PartContext): AccessFacts
 
 /** A select without its partition key, or with an odd condition on keys, is a scan; only the schema tells what keys are. */
 function selectFacts(statement: SelectStatement, context: PartContext): AccessFacts {
-  const { schema, index } = context;
-  const keys = index === null ? schema : schema?.indexes.get(index);
-  const unknownIndex = schema !== undefined && schema.id !== null && keys === undefined;
-  const proven = settle(unknownIndex ? "mismatched" : partitionOfSelect(statement, keys, schema), context);
+  const { where } = statement;
+  const found = keysOfSearch((...known) => partitionOfSelect(where, ...known), equalitiesOf(where), context);
+  const isScan = found.keys === null;
   const shown = shownBy(statement, context);
   // Only ExecuteStatement goes on where it stopped, and tells the key at which it did.
   const cursor = shown === null || context.operation !== "ExecuteStatement" ? [] : namesOfCursor(context);
   return {
-    keys: proven,
+    ...found,
     reads: [...readPaths(statement).map(spellPath), ...(shown ?? []), ...(cursor ?? [])],
     complete: shown !== null && cursor !== null,
-    full_scan: proven === null,
+    full_scan: isScan,
     effects: [
       "dynamodb:GetItem",
       "dynamodb:Query",
-      ...(proven === null ? ["dynamodb:Scan"] : []),
+      ...(isScan ? ["dynamodb:Scan"] : []),
       ...(statement.exists ? ["dynamodb:ConditionCheckItem"] : []),
     ],
   };
 }
 
-function partitionOfSelect({ where }: SelectStatement, keys: KeySchema | undefined, schema?: TableSchema): KeyProof {
-  const proof = partitionOfSearch(equalitiesOf(where), keys, schema);
+function partitionOfSelect(
+  where: SelectStatement["where"],
+  equal: Equalities,
+  keys: KeySchema | undefined,
+  schema?: TableSchema,
+): KeyProof {
+  const proof = partitionOfSearch(equal, keys, schema);
   const scans = where !== null && keys !== undefined && !searchesByKey(where, keys);
   return scans && typeof proof !== "string" ? "unprovable" : proof;
 }

@@ -59,7 +59,9 @@ class Told {
 
 function isIn(access: Access, item: Item): boolean {
   if (!access.keys_known) return true;
-  const [tag, text] = Object.entries(item[PARTITION[access.index ?? access.table ?? ""] ?? ""] ?? {})[0] ?? [];
+  // The keys that are said to be the table's own are taken for that, of an index too.
+  const place = access.own_keys === true ? access.table : access.index;
+  const [tag, text] = Object.entries(item[PARTITION[place ?? access.table ?? ""] ?? ""] ?? {})[0] ?? [];
   return access.leading_keys.some((key) => (tag === "N" ? Number(key) === Number(text) : key === text));
 }
 
@@ -74,6 +76,14 @@ function within(inner: string, outer: string): boolean {
 
 function toldOf(accesses: readonly Access[], table: string): Told {
   return new Told(accesses.filter((access) => access.table === table));
+}
+
+/** Where an access says of an index's keys whose they are, though the index is made otherwise. */
+export function misattributed(accesses: readonly Access[]): string[] {
+  return accesses.flatMap(({ table, index, own_keys }) => {
+    const own = PARTITION[index ?? table ?? ""] === PARTITION[table ?? ""];
+    return own_keys === null || own_keys === own ? [] : [`keys of ${table} ${index} are said to be own: ${own_keys}`];
+  });
 }
 
 /** Paths at which two items differ, as deep as maps go and, for lists of one length, their elements. */

@@ -17,6 +17,7 @@ describe("accessesOf()", () => {
         arn: ORDERS,
         keys_known: true,
         leading_keys: ["a"],
+        own_keys: true,
         attributes_known: false,
         attributes: ["pk"],
         reads: ["pk"],
@@ -213,7 +214,7 @@ describe("accessesOf()", () => {
     ]);
     const kinesis = "arn:aws:kinesis:us-east-1:123456789012:stream/changes";
     assert.deepEqual(brief("EnableKinesisStreamingDestination", { TableName: "orders", StreamArn: kinesis }), [
-      "EnableKinesisStreamingDestination table/orders GetRecords",
+      "EnableKinesisStreamingDestination table/orders GetItem+GetRecords",
       `EnableKinesisStreamingDestination ${kinesis}`,
     ]);
     for (const foreign of [kinesis.replace("123456789012", "999999999999"), kinesis.replace("kinesis", "dynamodb")]) {
