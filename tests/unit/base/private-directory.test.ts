@@ -34,9 +34,13 @@ describe("makePrivateDirectory()", () => {
 
   it("gives up below a directory in which the system lets none be made", () => {
     // In a process of its own, since the fault is to ask for ever.
-    const script = `import { makePrivateDirectory } from ${JSON.stringify(MODULE)};
+    const script = `import process from "node:process";
+      import { makePrivateDirectory } from ${JSON.stringify(MODULE)};
       try { makePrivateDirectory("/proc/postern/data"); } catch (error) { process.stdout.write(error.code); }`;
-    const args = ["--import", "tsx", "--input-type=module", "--eval", script];
+    const file = join(directory, "ask.mjs");
+    writeFileSync(file, script);
+    const runner = process.versions["deno"] === undefined ? ["--import", "tsx"] : ["run", "-A"];
+    const args = [...runner, file];
     assert.equal(execFileSync(process.execPath, args, { encoding: "utf8", timeout: 60_000 }), "ENOENT");
   });
 });
