@@ -7,6 +7,7 @@ import type { Condition, Projection, Update } from "./expressions/ast.ts";
 import { type Expressions, expressionsOf } from "./expressions/expressions.ts";
 import {
   equalities,
+  pathsMetByUpdate,
   pathsOfCondition,
   pathsReadByUpdate,
   pathsWrittenByUpdate,
@@ -127,6 +128,7 @@ function checkFacts(part: JsonObject, { condition }: Expressions, context: PartC
     reads: [...pathsIn(condition), ...namesOf(key)],
     complete: returned === "NONE",
     return_values: returned,
+    effects: effectsOf(returned),
   };
 }
 
@@ -209,6 +211,7 @@ function updateFacts(part: JsonObject, { condition, update }: Expressions, conte
     reads: [
       ...pathsIn(condition),
       ...(update === null ? [] : pathsReadByUpdate(update).map(spellPath)),
+      ...(update === null ? [] : pathsMetByUpdate(update).map((path) => spellPath(changedPath(path)))),
       ...(returned.startsWith("UPDATED_") ? shownAfterUpdate(update) : []),
     ],
     writes: [...changed, ...namesOf(key)],

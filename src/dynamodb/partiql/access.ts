@@ -5,6 +5,7 @@ import { type AccessFacts, strongest } from "../access.ts";
 import type { Reading } from "../accesses.ts";
 import { spellName, spellPath } from "../document-path.ts";
 import type { AttributeValue } from "../expressions/ast.ts";
+import { isInside } from "../expressions/facts.ts";
 import { changedPath, effectsOf, namesOfCursor, type PartContext, projectedByIndex, settle } from "../item-facts.ts";
 import { partitionOfItem, partitionOfLookup, partitionOfSearch } from "../keys.ts";
 import type { Found } from "../path.ts";
@@ -110,15 +111,17 @@ function insertFacts({ item }: InsertStatement, context: PartContext): AccessFac
 
 function updateFacts(statement: UpdateStatement, context: PartContext): AccessFacts {
   const { schema } = context;
-  const changed = writtenPaths(statement).map((path) => spellPath(changedPath(path)));
+  const written = writtenPaths(statement);
   const { returning } = statement;
   return {
     keys: settle(partitionOfLookup(equalitiesOf(statement.where), schema, schema), context),
     reads: [
       ...readPaths(statement).map(spellPath),
-      ...(returning.startsWith("UPDATED_") ? writtenPaths(statement).map(([name]) => spellName(name)) : []),
+      // An error tells whether what holds a member or an element is there.
+      ...written.filter(isInside).map((path) => spellPath(changedPath(path))),
+      ...(returning.startsWith("UPDATED_") ? written.map(([name]) => spellName(name)) : []),
     ],
-    writes: changed,
+    writes: written.map((path) => spellPath(changedPath(path))),
     complete: !returning.startsWith("ALL_"),
     return_values: returning,
     effects: ["dynamodb:UpdateItem"],

@@ -111,11 +111,21 @@ describe("accessesOf()", () => {
       ["dynamodb:GetItem"],
     ]);
     const part = { TableName: "orders", Item: KEY };
-    const parts = [{ Put: { ...part, ReturnValuesOnConditionCheckFailure: "ALL_OLD" } }, { Put: part }];
+    const onFailure = { ReturnValuesOnConditionCheckFailure: "ALL_OLD" };
+    const parts = [{ Put: { ...part, ...onFailure } }, { Put: part }];
     // Kept apart: a rule about return values must meet each of them.
     assert.deepEqual(
       accesses("TransactWriteItems", { TransactItems: [...parts, ...parts] }).map((each) => each.return_values),
       ["ALL_OLD", "NONE"],
+    );
+    const check = { TableName: "orders", Key: KEY, ConditionExpression: "attribute_exists(x)" };
+    const checks = [{ ConditionCheck: check }, { ConditionCheck: { ...check, ...onFailure } }];
+    assert.deepEqual(
+      accesses("TransactWriteItems", { TransactItems: checks }).map((each) => [each.return_values, each.effects]),
+      [
+        ["NONE", []],
+        ["ALL_OLD", ["dynamodb:GetItem"]],
+      ],
     );
   });
 
