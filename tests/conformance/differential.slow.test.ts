@@ -2,16 +2,14 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { after, before, describe, it } from "node:test";
 import type { Access } from "../../src/dynamodb/accesses.ts";
-import { schemaOfAnswer } from "../../src/dynamodb/describe.ts";
-import { NO_SCHEMAS, type SchemaLookup, type TableSchema } from "../../src/dynamodb/key-schema.ts";
+import { NO_SCHEMAS, type SchemaLookup } from "../../src/dynamodb/key-schema.ts";
 import { RequestError } from "../../src/dynamodb/request-error.ts";
 import { missing, type Peer, startDynamoDbLocal } from "../support/peers.ts";
 import { Dynamo } from "./differential/dynamo.ts";
-import { accessesOf, examine, LIES } from "./differential/lowering.ts";
+import { accessesOf, examine, LIES, schemasOf } from "./differential/lowering.ts";
 import { mutate } from "./differential/mutations.ts";
 import { Random } from "./differential/random.ts";
 import { nextPage, type Request, requestOf } from "./differential/requests.ts";
-import { TABLES } from "./differential/tables.ts";
 import { worldOf } from "./differential/world.ts";
 
 const CASES = Number(process.env["POSTERN_DIFF_CASES"] ?? 3_000);
@@ -29,22 +27,16 @@ describe("what policy is told, against DynamoDB Local", async () => {
   const reason = await missing("dynamodbLocal", "java");
   let peer: Peer | undefined;
   let dynamo: Dynamo;
-  const known = new Map<string, TableSchema>();
+  let schemas: SchemaLookup;
 
   before(async () => {
     if (reason !== false) return;
     peer = await startDynamoDbLocal();
     dynamo = new Dynamo(peer.url);
     await dynamo.create();
-    for (const { TableName } of TABLES) {
-      const answer = await dynamo.must("DescribeTable", { TableName });
-      const schema = schemaOfAnswer(Buffer.from(JSON.stringify(answer)), TableName);
-      assert.ok(schema !== undefined);
-      known.set(TableName, schema);
-    }
+    schemas = await schemasOf(dynamo);
   });
   after(async () => peer?.close());
-  const schemas: SchemaLookup = { schemaOf: (table) => known.get(table) };
 
   it("is all that requests read, change and depend on", { skip: reason }, async () => {
     const outcomes = new Map<string, number>();
@@ -139,12 +131,11 @@ describe("what policy is told, against DynamoDB Local", async () => {
       const accesses = accessesOf(request, schemas);
       if (accesses instanceof RequestError) continue;
       const at = random.below(accesses.length);
-      const kinds = [...caught].filter(
-        ([kind, count]) => count < 3 && LIES[kind]?.(accesses[at] as Access) !== undefined,
-      );
+      const lied = (kind: string): Access | undefined => LIES[kind]?.of(accesses[at] as Access, number);
+      const kinds = [...caught].filter(([kind, count]) => count < 3 && lied(kind) !== undefined);
       if (kinds.length === 0) continue;
       const [kind] = random.pick(kinds);
-      const lie = LIES[kind]?.(accesses[at] as Access) as Access;
+      const lie = lied(kind) as Access;
       const by = kind.endsWith("only written") ? "reads" : "attributes";
       const { faults } = await examine(dynamo, request, accesses.with(at, lie), world, random, { by });
       if (faults.length > 0) caught.set(kind, (caught.get(kind) ?? 0) + 1);

@@ -3,14 +3,17 @@
 import { Buffer } from "node:buffer";
 import { type Access, understand } from "../../../src/dynamodb/accesses.ts";
 import { OPERATIONS } from "../../../src/dynamodb/catalogue.ts";
-import type { SchemaLookup } from "../../../src/dynamodb/key-schema.ts";
+import { schemaOfAnswer } from "../../../src/dynamodb/describe.ts";
+import type { SchemaLookup, TableSchema } from "../../../src/dynamodb/key-schema.ts";
 import { parseRequest } from "../../../src/dynamodb/request.ts";
 import { RequestError } from "../../../src/dynamodb/request-error.ts";
 import type { Answer, Dynamo } from "./dynamo.ts";
 import { leaks, run, type Run } from "./oracle.ts";
 import type { Random } from "./random.ts";
 import type { SentRequest } from "./requests.ts";
+import type { Kind } from "./roles.ts";
 import { areCurrent, itemsIn, namesIn } from "./shown.ts";
+import { TABLES } from "./tables.ts";
 import { type Taking, Told } from "./told.ts";
 import type { World } from "./world.ts";
 
@@ -20,6 +23,18 @@ const PLACE = {
   accountId: "123456789012",
   aliases: [{ region: "ddblocal", accountId: "000000000000" }],
 };
+
+/** What DynamoDB says of the keys of its tables. */
+export async function schemasOf(dynamo: Dynamo): Promise<SchemaLookup> {
+  const known = new Map<string, TableSchema>();
+  for (const { TableName } of TABLES) {
+    const answer = await dynamo.must("DescribeTable", { TableName });
+    const schema = schemaOfAnswer(Buffer.from(JSON.stringify(answer)), TableName);
+    if (schema === undefined) throw new Error(`Cannot read the keys of ${TableName}`);
+    known.set(TableName, schema);
+  }
+  return { schemaOf: (table) => known.get(table) };
+}
 
 /** What policy would be told of a request, or why it is refused. @throws Error when the bytes are not what was parsed */
 export function accessesOf({ operation, body }: SentRequest, schemas: SchemaLookup): readonly Access[] | RequestError {
@@ -104,47 +119,71 @@ function topsOf(paths: readonly string[]): Set<string> {
   );
 }
 
-/** A lie about one access: what must be noticed. */
-export const LIES: Readonly<Record<string, (access: Access) => Access | undefined>> = {
-  "a read attribute is left out": (access) =>
-    access.attributes_known && access.reads.length > 0
-      ? {
-          ...access,
-          reads: access.reads.slice(1),
-          attributes: access.attributes.filter((name) => name !== access.reads[0]),
-        }
-      : undefined,
-  "a read attribute is said to be only written": (access) =>
-    access.attributes_known && access.reads.length > 0
-      ? { ...access, reads: access.reads.slice(1), writes: [...access.writes, access.reads[0] as string].sort() }
-      : undefined,
-  "a written attribute is left out": (access) =>
-    access.attributes_known && !access.whole_item && access.writes.length > 0
-      ? {
-          ...access,
-          writes: access.writes.slice(1),
-          attributes: access.attributes.filter((name) => name !== access.writes[0]),
-        }
-      : undefined,
-  "all attributes are said to be known": (access) =>
-    access.attributes_known ? undefined : { ...access, attributes_known: true },
-  "a partition is left out": (access) =>
-    access.keys_known && access.leading_keys.length > 0
-      ? { ...access, leading_keys: access.leading_keys.slice(1) }
-      : undefined,
-  "keys are said to be known": (access) =>
-    access.keys_known ? undefined : { ...access, keys_known: true, leading_keys: ["ka"] },
-  "a scan is said to be none": (access) =>
-    access.full_scan && !access.keys_known ? { ...access, full_scan: false } : undefined,
-  "items are said to stay": (access) => (access.whole_item ? { ...access, whole_item: false } : undefined),
-  "nothing is said to be returned": (access) =>
-    access.return_values === "NONE" ? undefined : { ...access, return_values: "NONE" },
-  "new values are said to be returned": (access) =>
-    access.return_values === "UPDATED_OLD" ? { ...access, return_values: "UPDATED_NEW" } : undefined,
-  "a count is said to show items": (access) => (access.select === "COUNT" ? { ...access, select: null } : undefined),
-  "effects are left out": (access) =>
-    ["dynamodb:GetItem", "dynamodb:DeleteItem"].some((effect) => access.effects.includes(effect)) &&
-    access.level === "write"
-      ? { ...access, effects: [] }
-      : undefined,
+/** Something false to say of an access, of lists about one element; undefined where it would be no lie. */
+export type Lie = (access: Access, at: number) => Access | undefined;
+
+/** Lies, each of which must be noticed; with the member of rules by which it would do harm, if there is one. */
+export const LIES: Readonly<Record<string, { readonly harms?: Kind; readonly of: Lie }>> = {
+  "a read attribute is left out": {
+    harms: "attributes",
+    of: (access, at) => (access.attributes_known ? without(access, "reads", at) : undefined),
+  },
+  "a read attribute is said to be only written": {
+    of: (access, at) => {
+      if (!access.attributes_known) return undefined;
+      const { reads = access.reads } = without(access, "reads", at) ?? {};
+      return { ...access, reads, writes: [...access.writes, ...access.reads.filter((name) => !reads.includes(name))] };
+    },
+  },
+  "a written attribute is left out": {
+    harms: "attributes",
+    of: (access, at) => (access.attributes_known && !access.whole_item ? without(access, "writes", at) : undefined),
+  },
+  "all attributes are said to be known": {
+    harms: "attributes",
+    of: (access) => (access.attributes_known ? undefined : { ...access, attributes_known: true }),
+  },
+  "items are said to stay": {
+    harms: "attributes",
+    of: (access) => (access.whole_item ? { ...access, whole_item: false } : undefined),
+  },
+  "a partition is left out": {
+    harms: "leading_keys",
+    of: (access, at) => (access.keys_known ? without(access, "leading_keys", at) : undefined),
+  },
+  "keys are said to be known": {
+    harms: "leading_keys",
+    of: (access) => (access.keys_known ? undefined : { ...access, keys_known: true, leading_keys: ["ka"] }),
+  },
+  "a scan is said to be none": {
+    harms: "full_scan",
+    of: (access) => (access.full_scan && !access.keys_known ? { ...access, full_scan: false } : undefined),
+  },
+  "nothing is said to be returned": {
+    harms: "return_values",
+    of: (access) => (access.return_values === "NONE" ? undefined : { ...access, return_values: "NONE" }),
+  },
+  "new values are said to be returned": {
+    harms: "return_values",
+    of: (access) => (access.return_values === "UPDATED_OLD" ? { ...access, return_values: "UPDATED_NEW" } : undefined),
+  },
+  "a count is said to show items": {
+    of: (access) => (access.select === "COUNT" ? { ...access, select: null } : undefined),
+  },
+  "effects are left out": {
+    harms: "actions",
+    of: (access) =>
+      ["dynamodb:GetItem", "dynamodb:DeleteItem"].some((effect) => access.effects.includes(effect)) &&
+      access.level === "write"
+        ? { ...access, effects: [] }
+        : undefined,
+  },
 };
+
+function without(access: Access, list: "reads" | "writes" | "leading_keys", at: number): Access | undefined {
+  if (access[list].length === 0) return undefined;
+  const left = access[list][at % access[list].length];
+  const others = (names: readonly string[]): string[] => names.filter((name) => name !== left);
+  const less = { ...access, [list]: others(access[list]) };
+  return list === "leading_keys" ? less : { ...less, attributes: others(access.attributes) };
+}
