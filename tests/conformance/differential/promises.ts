@@ -3,7 +3,7 @@
 import type { Bounds } from "./bounds.ts";
 import { plainText } from "./keys.ts";
 import { tableOf, type Request } from "./requests.ts";
-import { ITEM_ACTIONS, LEVELS, type Person, type Rule } from "./roles.ts";
+import { ACTIONS, LEVELS, type Person, type Rule } from "./roles.ts";
 import { literalsOf } from "./statements.ts";
 import { partitionOf, within } from "./tables.ts";
 import type { Item, Value } from "./world.ts";
@@ -263,7 +263,7 @@ export function denying(person: Person, touch: Touch): Rule[] {
 export function isAbout(
   rule: Rule,
   actions: readonly string[],
-  touch: Touch,
+  touch: Pick<Touch, "table" | "index">,
   person: Person,
   denies: boolean,
 ): boolean {
@@ -277,5 +277,5 @@ export function isAbout(
 
 function namesAction(entry: string, action: string): boolean {
   if (LEVELS[entry]?.includes(action) === true) return true;
-  return ITEM_ACTIONS.includes(action) && new RegExp(`^${glob(entry)}$`).test(`dynamodb:${action}`);
+  return ACTIONS.includes(action) && new RegExp(`^${glob(entry)}$`).test(`dynamodb:${action}`);
 }

@@ -48,9 +48,24 @@ const WRITES = [
   "PartiQLUpdate",
   "PartiQLDelete",
 ];
-/** Every action on items; what a level or a glob names is among them. */
-export const ITEM_ACTIONS: readonly string[] = [...READS, ...WRITES];
-export const LEVELS: Readonly<Record<string, readonly string[]>> = { read: READS, write: WRITES };
+/** Every action on items, and then those on tables and streams that DynamoDB Local knows. */
+const ITEM_ACTIONS: readonly string[] = [...READS, ...WRITES];
+const TABLE_READS = [
+  "DescribeTable",
+  "DescribeTimeToLive",
+  "ListStreams",
+  "DescribeStream",
+  "GetShardIterator",
+  "GetRecords",
+];
+const TABLE_WRITES = ["CreateTable", "UpdateTable", "DeleteTable", "UpdateTimeToLive"];
+/** What levels and globs may name. */
+export const ACTIONS: readonly string[] = [...ITEM_ACTIONS, ...TABLE_READS, ...TABLE_WRITES, "ListTables"];
+export const LEVELS: Readonly<Record<string, readonly string[]>> = {
+  list: ["ListTables"],
+  read: [...READS, ...TABLE_READS],
+  write: [...WRITES, ...TABLE_WRITES],
+};
 
 /** Most lists of allowed attributes hold the keys, as they must to be of use. */
 const KEY_NAMES = ["pk", "sk", "id", "bk"];
@@ -110,6 +125,30 @@ function allowed(random: Random): Rule {
     ...maybe(random, 0.2, { full_scan: random.chance(0.3) }),
     ...maybe(random, 0.25, { return_values: ["NONE", ...random.some(RETURNS.slice(1), 0, 3)] }),
   };
+}
+
+/** A person whose roles are about tables and streams alone. */
+export function tablePersonOf(name: string, random: Random): Person {
+  const tables = ["alpha", "beta", "beta*", "beta-*", "gamma.*", "beta.2", "*a", "{{external.table}}"];
+  const actions = (): string[] =>
+    random.pick([
+      ["*"],
+      ["read"],
+      ["write"],
+      ["read", "write"],
+      ["dynamodb:Describe*", "dynamodb:*Iterator", "dynamodb:GetRecords"],
+      random.some([...TABLE_READS, ...TABLE_WRITES], 3, 6).map((action) => `dynamodb:${action}`),
+    ]);
+  const rules = (least: number, most: number): Rule[] =>
+    Array.from({ length: least + random.below(most - least + 1) }, () => ({
+      actions: actions(),
+      ...maybe(random, 0.85, { tables: random.some(tables, 1, 3) }),
+    }));
+  const lists: Rule = { actions: ["list", "dynamodb:ListStreams"] };
+  const allow = [...rules(1, 3), ...(random.chance(0.7) ? [lists] : [])];
+  const deny = random.chance(0.4) ? rules(1, 1) : [];
+  const role: Role = random.chance(0.15) ? { name: `${name}-0`, deny } : { name: `${name}-0`, allow, deny };
+  return { name, traits: random.chance(0.8) ? { table: [random.pick(["alpha", "beta"])] } : {}, roles: [role] };
 }
 
 /** A denial of something, mostly of little, so that the rest goes on. */
