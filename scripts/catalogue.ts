@@ -8,7 +8,7 @@ import { gunzipSync } from "node:zlib";
 import type { Model, Shape } from "../src/dynamodb/model-types.ts";
 import { unannotated } from "./lib/unannotated.ts";
 
-const BOTOCORE = "1.44.5";
+const BOTOCORE = "1.44.8";
 const SERVICES = ["dynamodb", "dynamodbstreams"];
 const TARGET = fileURLToPath(new URL("../src/dynamodb/model.ts", import.meta.url));
 const USAGE = `usage: npx tsx scripts/catalogue.ts [--check | --news] [--python PATH]

@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 const dynamodbLocal = "3.3.1";
 // DynamoDB Local names SDK jars that were never published; a later SDK serves it as well.
 const awsSdkBom = "2.54.15";
-const wheels = ["moto[server]==5.2.5", "boto3==1.44.5", "awscli==1.46.3"];
+const wheels = ["moto[server]==5.2.5", "boto3==1.44.5", "botocore==1.44.8", "awscli==1.46.3"];
 
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>

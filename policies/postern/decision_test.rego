@@ -127,6 +127,21 @@ test_only_so_many_reasons_are_told if {
 	count(decide(fixtures.holding(roles)).reasons) == 16
 }
 
+# Else the gateway would ask for the keys of a table that no role lets the user at.
+test_what_roles_say_is_told_beside_any_number_of_custom_denials[code] if {
+	many := {concat("", ["closed ", json.marshal(number)]) | some number in numbers.range(1, 17)}
+	some code, question in {
+		"rule_not_matched": fixtures.asking([{"table": "payroll"}]),
+		"rule_denied": object.union(fixtures.asking([{"action": "dynamodb:DeleteItem"}]), {"user": {"roles": ["no-deletes"]}}),
+		"role_unknown": fixtures.holding(["lost"]),
+	}
+	reasons := postern.decision.reasons with input as question
+		with data.postern.compiled as fixtures.compiled
+		with data.postern.custom as {"hours": {"deny": many}}
+	count(reasons) == 16
+	code in {reason.code | some reason in reasons}
+}
+
 test_only_so_many_roles_are_named if {
 	question := object.union(
 		fixtures.holding(["nothing" | some _ in numbers.range(1, 20)]),

@@ -94,7 +94,7 @@ function addNamed({ operation, params, place, schemas, accesses, gaps }: Reading
     accesses.add(rule.action, allTables(place), factsOfRule(operation, rule, params));
   }
   for (const each of found) {
-    const resource = resourceAt(each, rule, place);
+    const resource = resourceAt(each, rule, place, params);
     const { table, index } = resource;
     const ofRule = factsOfRule(operation, rule, each.beside);
     const partFacts = PART_FACTS.get(rule.action);

@@ -27,6 +27,7 @@ export function operationOf(target: string): Operation | undefined {
  * this list and the rules.
  */
 export const NOT_A_RESOURCE: ReadonlyMap<string, string> = new Map([
+  ["ListGlobalTables.RegionName", "which of the global tables are listed; the answer is filtered by their names"],
   ["ListTables.ExclusiveStartTableName", "where a list goes on; names what was listed before, opens nothing"],
   ["ListGlobalTables.ExclusiveStartGlobalTableName", "where a list goes on"],
   ["ListBackups.ExclusiveStartBackupArn", "where a list goes on"],

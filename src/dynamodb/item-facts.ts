@@ -11,7 +11,7 @@ import {
   pathsOfCondition,
   pathsReadByUpdate,
   pathsWrittenByUpdate,
-  provesAbsent,
+  provenAbsent,
 } from "./expressions/facts.ts";
 import { keyNames, type KeyProof, partitionOfItem, partitionOfKey, partitionOfLookup } from "./keys.ts";
 import type { TableSchema } from "./key-schema.ts";
@@ -194,9 +194,10 @@ function putFacts(part: JsonObject, { condition }: Expressions, context: PartCon
 
 /** Whether a put can meet an item: not when its condition demands that a key attribute, which every item has, is absent. */
 function replacesItem(condition: Condition | null, context: PartContext): boolean | "wanting" {
-  if (condition === null) return true;
+  const absent = condition === null ? undefined : provenAbsent(condition);
+  if (absent === undefined || absent.size === 0) return true;
   const { schema, table, gaps } = context;
-  if (schema !== undefined) return !keyNames(schema).some((name) => provesAbsent(condition, name));
+  if (schema !== undefined) return !keyNames(schema).some((name) => absent.has(name));
   gaps.wantingAttributes.add(table);
   return "wanting";
 }

@@ -33,6 +33,15 @@ export function entriesOf(answer: JsonObject, { entries }: Listing): readonly Js
 /** The table that an entry is about; undefined when it names none without doubt. */
 export function tableOfEntry(entry: JsonValue, { names }: Listing): string | undefined {
   const text = names === null ? entry : entry instanceof Map ? (entry as JsonObject).get(names) : undefined;
+  return tableIn(text);
+}
+
+/** The table that the answer's cursor names, which need not be among its entries; undefined when it names none without doubt. */
+export function tableOfCursor(answer: JsonObject, { cursor }: Listing): string | undefined {
+  return cursor === null ? undefined : tableIn(answer.get(cursor.last));
+}
+
+function tableIn(text: JsonValue | undefined): string | undefined {
   if (typeof text !== "string") return undefined;
   const name = /^arn:[^:]*:dynamodb:[^:]*:[^:]*:table\/([^/]+)/.exec(text)?.[1] ?? text;
   return /^[a-zA-Z0-9_.-]{3,255}$/.test(name) ? name : undefined;

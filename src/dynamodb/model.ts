@@ -1,4 +1,4 @@
-/** Every operation's input: botocore 1.44.5, by `npx tsx scripts/catalogue.ts`; not edited. */
+/** Every operation's input: botocore 1.44.8, by `npx tsx scripts/catalogue.ts`; not edited. */
 
 import type { Model } from "./model-types.ts";
 

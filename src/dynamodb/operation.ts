@@ -24,6 +24,7 @@ export type ResourceKind =
   | "kinesis-arn"
   | "kms-key"
   | "iam-role"
+  | "replica"
   | "statement"
   | "none";
 
@@ -41,6 +42,8 @@ export interface AccessRule {
   readonly or?: string;
   /** The member beside the resource that names an index. */
   readonly index?: string;
+  /** Of a replica, which is named by its region: the request's member that names the table. */
+  readonly of?: string;
   /** The rule holds only when something stands at this path. */
   readonly when?: string;
   /** The resource may be left out; the operation then concerns all tables of the account. */

@@ -133,6 +133,18 @@ export function iamRole(text: string, parameter: string): Resource {
   throw refused(text, parameter, "the ARN of an IAM role is expected here");
 }
 
+/**
+ * A table's replica in a region, by its ARN there; never a table of this database, so that no rule about tables vouches
+ * for the region. In this region it is the table itself.
+ */
+export function replica(region: string, table: string, place: Place, parameter: string): Resource {
+  if (!/^[a-z]{2,8}(?:-[a-z0-9]{1,16}){1,4}$/.test(region)) throw refused(region, parameter, "it is not a region");
+  const own = tableByNameOrArn(table, null, place, parameter);
+  if (region === place.region) return own;
+  const arn = `arn:${place.partition}:dynamodb:${region}:${place.accountId}:table/${own.table ?? ""}`;
+  return { table: null, index: null, arn };
+}
+
 /** A Kinesis stream of the same account and region, as AWS demands. */
 export function kinesisStream(text: string, place: Place, parameter: string): Resource {
   const [partition, service, region, account, resource] = partsOf(text, parameter);

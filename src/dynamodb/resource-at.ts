@@ -10,6 +10,7 @@ import {
   kinesisStream,
   kmsKey,
   type Place,
+  replica,
   type Resource,
   streamOfIterator,
   tableByName,
@@ -17,8 +18,12 @@ import {
   tablePartByArn,
 } from "./resource-arn.ts";
 
-/** The resource named at `found`, which the rule's path led to. @throws RequestError when it is malformed or elsewhere */
-export function resourceAt(found: Found, rule: AccessRule, place: Place): Resource {
+/**
+ * The resource named at `found`, to which the rule's path led in the request's `params`.
+ *
+ * @throws RequestError when it is malformed or elsewhere
+ */
+export function resourceAt(found: Found, rule: AccessRule, place: Place, params: JsonObject): Resource {
   const { value, parameter } = found;
   switch (rule.kind) {
     case "name-or-arn":
@@ -55,6 +60,8 @@ export function resourceAt(found: Found, rule: AccessRule, place: Place): Resour
       return kmsKey(value, place, parameter);
     case "iam-role":
       return iamRole(value, parameter);
+    case "replica":
+      return replica(value, textBeside(params, rule.of) ?? "", place, parameter);
     case "statement":
     case "none":
       throw new TypeError(`Cannot resolve a resource of kind "${rule.kind}"`);

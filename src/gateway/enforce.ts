@@ -35,7 +35,7 @@ export function enforce(
   const code = reason?.code ?? "policy_undefined";
   throw new Refusal(
     code,
-    `User "${caller.principal.name}" is not authorized to perform ${action} on resource ${resource} (${why}${remedy(unlearned)})`,
+    `User "${caller.principal.name}" is not authorized to perform ${action} on resource ${resource} (${why}${reasons.some(isUnproven) ? remedy(unlearned) : ""})`,
     "AccessDeniedException",
     { reasons },
   );
@@ -45,7 +45,10 @@ function isUnproven({ code }: Reason): boolean {
   return code === "keys_unproven" || code === "attributes_unproven";
 }
 
-/** Without a table's keys a rule about them denies, and neither the caller nor the rule is at fault. */
+/**
+ * Without a table's keys a rule about them denies, and neither the caller nor the rule is at fault. Said of nothing else: it
+ * also tells whether there is such a table, and a package may deny so that nobody knows.
+ */
 function remedy([unlearned]: readonly UnlearnedTable[]): string {
   if (unlearned === undefined) return "";
   const keys = `; the keys of table "${unlearned.table}"`;

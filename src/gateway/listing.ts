@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { type JsonObject, type JsonValue, parseJson } from "../base/json.ts";
 import { printJson } from "../base/json-print.ts";
 import { AccessList } from "../dynamodb/access.ts";
-import { cursorOfEntry, entriesOf, type Listing, LISTINGS, tableOfEntry } from "../dynamodb/listings.ts";
+import { cursorOfEntry, entriesOf, type Listing, LISTINGS, tableOfCursor, tableOfEntry } from "../dynamodb/listings.ts";
 import type { DynamoRequest } from "../dynamodb/request.ts";
 import { tableByName } from "../dynamodb/resource-arn.ts";
 import type { Caller } from "./authenticate.ts";
@@ -20,8 +20,9 @@ const LARGEST_PAGE = 100;
 export type NextPage = (body: Uint8Array) => Promise<Uint8Array>;
 
 /**
- * The body with hidden entries left out; undefined when nothing is hidden. A list that would go on behind a hidden entry
- * goes on behind the last visible one; while a page shows nothing and there is more, the next is asked for.
+ * The body with hidden entries left out; undefined when nothing is hidden. A list that would go on behind a hidden entry,
+ * also one that DynamoDB itself left out, goes on behind the last visible one; while a page shows nothing and there is more,
+ * the next is asked for.
  *
  * @throws Refusal when the answer cannot be read, or there are too many pages of hidden entries
  */
@@ -38,13 +39,14 @@ export async function filtered(
   let page = body;
   for (let pages = 1; pages <= MOST_PAGES; pages++) {
     const answer = answerOf(page);
-    const entries = entriesOf(answer, listing);
-    // Without entries there is nothing to hide; a cursor alone would name something.
-    if (entries === undefined)
-      return hasCursor(answer, listing) ? printed(withoutCursor(answer, listing)) : pageOf(pages, page);
-    const visible = entries.filter((entry) => isVisible(policy, caller, circumstances, request, entry, listing));
-    if (visible.length === entries.length) return pageOf(pages, page);
-    if (visible.length > 0 || !hasCursor(answer, listing)) return printed(answerWith(answer, visible, listing));
+    const isVisible = (table: string | undefined): boolean =>
+      table !== undefined && mayKnow(policy, caller, circumstances, request, table, listing);
+    const entries = entriesOf(answer, listing) ?? [];
+    const visible = entries.filter((entry) => isVisible(tableOfEntry(entry, listing)));
+    const goesOn = hasCursor(answer, listing);
+    if (visible.length === entries.length && (!goesOn || isVisible(tableOfCursor(answer, listing))))
+      return pageOf(pages, page);
+    if (visible.length > 0 || !goesOn) return printed(answerWith(answer, visible, listing));
     page = await nextPage(Buffer.from(printJson(continued(request.params, answer, listing))));
   }
   throw new Refusal(
@@ -59,16 +61,14 @@ function pageOf(pages: number, page: Uint8Array): Uint8Array | undefined {
   return pages === 1 ? undefined : page;
 }
 
-function isVisible(
+function mayKnow(
   policy: DecisionPoint,
   caller: Caller,
   circumstances: Circumstances,
   { operation }: DynamoRequest,
-  entry: JsonValue,
+  table: string,
   listing: Listing,
 ): boolean {
-  const table = tableOfEntry(entry, listing);
-  if (table === undefined) return false;
   const accesses = new AccessList(operation.name);
   const facts = { keys: [], complete: true };
   accesses.add(`dynamodb:${operation.name}`, tableByName(table, null, caller.facts.place, listing.entries), facts);
@@ -91,10 +91,6 @@ function unreadable(cause: unknown): Refusal {
 
 function hasCursor(answer: JsonObject, { cursor }: Listing): boolean {
   return cursor !== null && answer.has(cursor.last);
-}
-
-function withoutCursor(answer: JsonObject, { cursor }: Listing): JsonObject {
-  return new Map([...answer].filter(([member]) => member !== cursor?.last));
 }
 
 function answerWith(answer: JsonObject, visible: readonly JsonValue[], listing: Listing): JsonObject {

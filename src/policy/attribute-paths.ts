@@ -12,8 +12,13 @@ export interface AttributeMatcher {
   readonly over_traits?: readonly (readonly [string | null, string, string])[];
 }
 
-/** Compiles `attributes`. @throws PosternError `role_pattern_invalid` or `role_template_invalid` */
-export function compileAttributes(paths: readonly string[], site: Site): AttributeMatcher {
+/**
+ * Compiles `attributes`. In a deny, a `*` behind the beginning of a name also reaches names that requests write in backquotes:
+ * `secret*` means the attribute `secret.key` too.
+ *
+ * @throws PosternError `role_pattern_invalid` or `role_template_invalid`
+ */
+export function compileAttributes(paths: readonly string[], site: Site, block: "allow" | "deny"): AttributeMatcher {
   const draft = new MatcherDraft();
   const over: string[] = [];
   const overTraits: (readonly [string | null, string, string])[] = [];
@@ -30,11 +35,12 @@ export function compileAttributes(paths: readonly string[], site: Site): Attribu
       for (const step of STEPS) draft.addTemplate({ ...template, after: `${template.after}${step}*` });
       return;
     }
-    const { path, open } = parsePath(text, here);
+    const { path, open, quoted } = parsePath(text, here);
     over.push(path);
     if (open) {
       if (path === "") draft.addGlob("*");
       else draft.addPrefix(path);
+      if (block === "deny" && quoted !== "") draft.addPrefix(quoted);
       return;
     }
     draft.addExact(path);
@@ -52,24 +58,37 @@ export function compileAttributes(paths: readonly string[], site: Site): Attribu
 /** What may follow a path in a longer one. */
 const STEPS = [".", "["] as const;
 
-/** Reads a path into the spelling that requests use: backquotes only round segments that hold `.`, `[`, `]` or a backquote (doubled inside). */
-function parsePath(text: string, site: Site): { path: string; open: boolean } {
+interface Path {
+  /** As requests spell it: backquotes only round segments that hold `.`, `[`, `]` or a backquote (doubled inside). */
+  readonly path: string;
+  /** Whether a `*` stands behind it. */
+  readonly open: boolean;
+  /** The same with the last name as the beginning of one in backquotes; empty when the path does not end in a name. */
+  readonly quoted: string;
+}
+
+/** Reads a path. One that no request could spell would be a hole in a deny. */
+function parsePath(text: string, site: Site): Path {
   const open = text.endsWith("*");
   const body = open ? text.slice(0, -1) : text;
-  const token = /`((?:[^`]|``)+)`|([^.[\]`*]+)|(\[\d+\])|(\.)/uy;
+  const token = /`((?:[^`]|``)+)`|([^.[\]`*]+)|(\[(?:0|[1-9]\d*)\])|(\.)/uy;
   let path = "";
+  let quoted = "";
   let expects: "name" | "step" = "name";
   while (token.lastIndex < body.length) {
-    const [, quoted, plain, index, dot] = token.exec(body) ?? [];
-    if (expects === "name" && quoted !== undefined) path += spell(quoted.replaceAll("``", "`"));
-    else if (expects === "name" && plain !== undefined) path += plain;
-    else if (expects === "step" && index !== undefined) path += index;
-    else if (expects === "step" && dot !== undefined) path += dot;
-    else throw patternError(site, text, "it is not an attribute path", HINT);
+    const [, between, plain, index, dot] = token.exec(body) ?? [];
+    const name = between?.replaceAll("``", "`") ?? plain;
+    if (expects === "name" && name !== undefined) {
+      quoted = `${path}\`${name.replaceAll("`", "``")}`;
+      path += spell(name);
+    } else if (expects === "step" && (index !== undefined || dot !== undefined)) {
+      quoted = "";
+      path += index ?? dot;
+    } else throw patternError(site, text, "it is not an attribute path", HINT);
     expects = dot === undefined ? "step" : "name";
   }
   if (expects === "name" && !open) throw patternError(site, text, "it is not an attribute path", HINT);
-  return { path, open };
+  return { path, open, quoted };
 }
 
 const HINT = "write names joined by dots, backquotes round a name that holds . [ or ], and * only at the end";

@@ -13,7 +13,7 @@ import {
   type Matcher,
   type Site,
 } from "./patterns.ts";
-import { compileResources } from "./resource-globs.ts";
+import { compileResources, isTableArn } from "./resource-globs.ts";
 import { RETURN_VALUES, type ReturnValues, type RoleConditions, type RoleRule, type RoleSpec } from "./roles.ts";
 
 /** The whole document, as `data`. Its JSON Schema is policies/schemas/data.json. */
@@ -58,6 +58,8 @@ export interface CompiledRule {
   readonly tables?: Matcher;
   /** Over ARNs of what is not a table. */
   readonly resources?: Matcher;
+  /** In a deny, those of the resources that may be tables of the very database that is asked. */
+  readonly homes?: Matcher;
   /** One level down, so that a rule without them costs one look-up. */
   readonly narrow?: {
     readonly indexes?: Matcher;
@@ -228,15 +230,18 @@ function compileRule(rule: RoleRule, here: (field: string) => Site, block: Block
   const narrow = {
     ...(rule.indexes === undefined ? {} : { indexes: compileGlobs(rule.indexes, here("indexes"), admitResourceName) }),
     ...(rule.leading_keys === undefined ? {} : { leading_keys: compileGlobs(rule.leading_keys, here("leading_keys")) }),
-    ...(attributes === undefined ? {} : { attributes: compileAttributes(attributes, here("attributes")) }),
+    ...(attributes === undefined ? {} : { attributes: compileAttributes(attributes, here("attributes"), block) }),
     ...(rule.full_scan === undefined ? {} : { scans: [rule.full_scan] }),
     ...(rule.return_values === undefined
       ? {}
       : { returns: returnsOf(rule.return_values, here("return_values"), block) }),
   };
+  // Which region is another one depends on the database. In a deny, a table's ARN is meant wherever it stands.
+  const homes = block === "deny" ? (rule.resources ?? []).filter(isTableArn) : [];
   return {
     ...(rule.tables === undefined ? {} : { tables: compileGlobs(rule.tables, here("tables"), admitResourceName) }),
     ...(rule.resources === undefined ? {} : { resources: compileResources(rule.resources, here("resources"), block) }),
+    ...(homes.length === 0 ? {} : { homes: compileGlobs(homes, here("resources")) }),
     ...(Object.keys(narrow).length === 0 ? {} : { narrow }),
   };
 }

@@ -70,6 +70,7 @@ export function compileLabelValues(patterns: readonly string[], site: Site): Mat
         "let the trait hold the whole expression",
       );
     }
+    if (isRegex && pattern.includes("\0")) throw patternError(here, pattern, "write NUL as \\x00");
     if (isRegex) draft.addRegex(pattern);
     else if (template?.trait != null && template.before === "" && template.after === "")
       draft.addSelector(template.trait);
@@ -157,6 +158,12 @@ export class MatcherDraft {
     else this.#lists.affix.push([first, last, [...first].length + [...last].length]);
   }
 
+  /** A glob or a template whose `*` stands for anything but a slash. */
+  addSegment(text: string, template: Template | null): void {
+    if (template !== null || !text.includes("*")) this.addText(text, template);
+    else this.addRegex(quoted(text.split("*"), "[^/]*"));
+  }
+
   addTemplate({ trait, before, after }: Template): void {
     if (trait !== null) this.#needs.add(trait);
     const left = before.split("*");
@@ -191,8 +198,11 @@ type DraftOf<T> = { [K in keyof T]-?: Exclude<T[K], undefined> extends readonly 
 const ANCHOR = ["^(?:", ")$"] as const;
 
 /** The texts between the `*` of a glob, as one regex body; everything but the `*` is literal. */
-function quoted(parts: readonly string[]): string {
-  return parts.map((part) => part.replaceAll(/[\\.+*?()|[\]{}^$]/gu, String.raw`\$&`)).join(".*");
+function quoted(parts: readonly string[], star = ".*"): string {
+  // A regular expression ends at NUL in WASM, unless that is written otherwise.
+  return parts
+    .map((part) => part.replaceAll(/[\\.+*?()|[\]{}^$]/gu, String.raw`\$&`).replaceAll("\0", String.raw`\x00`))
+    .join(star);
 }
 
 function withoutEmpty<T extends Record<string, readonly unknown[]>>(lists: T): Partial<T> | undefined {

@@ -154,6 +154,42 @@ describe("what was judged is what is sent", () => {
     }
   });
 
+  it("pitfall 10: the host of a service follows from the configured one and the operation alone", async () => {
+    const sent: [origin: string, host: string | undefined, target: string | undefined][] = [];
+    const aws = await startTestGateway({
+      uri: "dynamodb.us-east-1.amazonaws.com:443",
+      upstream: (real) => ({
+        send: ({ origin, headers }) => {
+          sent.push([origin, headers["host"], headers["x-amz-target"]]);
+          return Promise.resolve({ status: 200, headers: {}, body: Buffer.from("{}") });
+        },
+        close: () => real.close(),
+      }),
+    });
+    try {
+      const vector = { TableName: "orders", IndexName: "by-likeness", TopK: 1, SearchVector: [{ N: "1" }] };
+      const strange = { "x-amz-account-id": "999999999999", "x-forwarded-host": "evil.example" };
+      for (const [target, input] of [
+        ["DynamoDB_20120810.ListTables", {}],
+        ["DynamoDBStreams_20120810.ListStreams", {}],
+        ["DynamoDB_20120810.SearchVectors", vector],
+      ] as const) {
+        const answer = await aws.call("", input, { ...strange, "x-amz-target": target });
+        assert.equal(answer.status, 200, JSON.stringify(answer.body));
+      }
+      assert.deepEqual(
+        sent,
+        [
+          ["dynamodb.us-east-1.amazonaws.com", "DynamoDB_20120810.ListTables"],
+          ["streams.dynamodb.us-east-1.amazonaws.com", "DynamoDBStreams_20120810.ListStreams"],
+          ["search-dynamodb.us-east-1.amazonaws.com", "DynamoDB_20120810.SearchVectors"],
+        ].map(([host, target]) => [`https://${host}`, host, target]),
+      );
+    } finally {
+      await aws.close();
+    }
+  });
+
   it("pitfall 19: tables of another region or account are refused, not routed", async () => {
     gateway.sandbox.forget();
     for (const place of ["eu-west-1:123456789012", "us-east-1:999999999999"]) {

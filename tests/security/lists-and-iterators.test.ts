@@ -106,6 +106,59 @@ describe("lists (pitfall 28)", () => {
     }
   });
 
+  it("never go on behind a hidden name that DynamoDB itself left out of the page", async () => {
+    const arn = (table: string, at: number): string =>
+      `arn:aws:dynamodb:us-east-1:123456789012:table/${table}/backup/0${at}-abcdef01`;
+    // DynamoDB looks at `Limit` backups, and leaves out those of another type.
+    const backups = [..."s-hSh-h-hs-Sh-"].map((kind, at) => ({
+      BackupArn: arn(kind.toLowerCase() === "s" ? "seen-1" : "hidden-1", at),
+      TableName: kind.toLowerCase() === "s" ? "seen-1" : "hidden-1",
+      listed: kind !== "-" && kind !== "S",
+    }));
+    for (const Limit of [1, 2, 3, 4, 100]) {
+      const gateway = await startTestGateway({
+        resources: SOME,
+        upstream: (real) => ({
+          send: (request) => {
+            const { ExclusiveStartBackupArn: start } = JSON.parse(Buffer.from(request.body).toString()) as {
+              ExclusiveStartBackupArn?: string;
+            };
+            const from = start === undefined ? 0 : backups.findIndex(({ BackupArn }) => BackupArn === start) + 1;
+            const looked = backups.slice(from, from + Limit);
+            const more = from + Limit < backups.length ? { LastEvaluatedBackupArn: looked.at(-1)?.BackupArn } : {};
+            const BackupSummaries = looked
+              .filter(({ listed }) => listed)
+              .map(({ BackupArn, TableName }) => ({ BackupArn, TableName }));
+            return Promise.resolve({
+              status: 200,
+              headers: {},
+              body: Buffer.from(
+                JSON.stringify({ ...(BackupSummaries.length > 0 ? { BackupSummaries } : {}), ...more }),
+              ),
+            });
+          },
+          close: () => real.close(),
+        }),
+      });
+      try {
+        const found: string[] = [];
+        let ExclusiveStartBackupArn: string | undefined;
+        let rounds = 0;
+        do {
+          const input = { Limit, ...(ExclusiveStartBackupArn === undefined ? {} : { ExclusiveStartBackupArn }) };
+          const { status, body } = await gateway.call("ListBackups", input);
+          assert.equal(status, 200);
+          assert.doesNotMatch(JSON.stringify(body), /hidden/, `Limit ${Limit}`);
+          found.push(...((body["BackupSummaries"] ?? []) as { BackupArn: string }[]).map((entry) => entry.BackupArn));
+          ExclusiveStartBackupArn = body["LastEvaluatedBackupArn"] as string | undefined;
+        } while (ExclusiveStartBackupArn !== undefined && ++rounds < 50);
+        assert.deepEqual(found, [arn("seen-1", 0), arn("seen-1", 9)], `Limit ${Limit}`);
+      } finally {
+        await gateway.close();
+      }
+    }
+  });
+
   it("of nothing but hidden tables end, empty, and those of too many pages say so", async () => {
     const gateway = await startTestGateway({
       resources: SOME,
@@ -297,5 +350,45 @@ describe("shard iterators and tokens (pitfalls 50, 52, 53)", () => {
       }
     }
     assert.deepEqual(returned, [`${STREAM}|1|AAAA`]);
+  });
+
+  it("are judged anew: who may see only some items or attributes gets no stream, and no iterator of old serves (pitfall 53)", async () => {
+    const returned: string[] = [];
+    const prepare = (directory: string): void => {
+      mkdirSync(join(directory, "data"));
+      writeFileSync(join(directory, "data", "seal.key"), `${"ab".repeat(32)}\n`);
+    };
+    const before = await startTestGateway({ resources: ALL, upstream: handingOut(returned), prepare });
+    const iteratorOf = async (gateway: TestGateway): Promise<string> =>
+      String((await gateway.call("GetShardIterator", ASKED, iterator)).body["ShardIterator"]);
+    let shared = "";
+    try {
+      shared = await iteratorOf(before);
+      assert.equal((await before.call("GetRecords", { ShardIterator: shared }, streams)).status, 200);
+    } finally {
+      await before.close();
+    }
+    const stream = `actions: ["dynamodb:GetRecords", "dynamodb:GetShardIterator"]`;
+    const anywhere = `db_labels: {"*": "*"}, db_users: ["*"]`;
+    for (const spec of [
+      `{allow: {${anywhere}, db_rules: [{${stream}, leading_keys: ["*"]}]}}`,
+      `{allow: {${anywhere}, db_rules: [{${stream}, attributes: [id, total]}]}}`,
+      `{allow: {${anywhere}, db_rules: [{${stream}, tables: [other]}]}}`,
+      `{allow: {${anywhere}, db_rules: [{${stream}, full_scan: false}]}}`,
+      `{allow: {${anywhere}}, deny: {db_rules: [{actions: [read], attributes: [secret]}]}}`,
+      `{allow: {${anywhere}}, deny: {db_rules: [{actions: [read], leading_keys: [bob]}]}}`,
+      `{allow: {${anywhere}}, deny: {db_rules: [{actions: [read], tables: [orders]}]}}`,
+    ]) {
+      returned.length = 0;
+      const gateway = await startTestGateway({ resources: people(spec), upstream: handingOut(returned), prepare });
+      try {
+        const answer = await gateway.call("GetRecords", { ShardIterator: shared }, streams);
+        assert.match(JSON.stringify(answer.body), /AccessDeniedException/, spec);
+        assert.deepEqual(returned, [], spec);
+        if (!spec.includes("full_scan")) assert.equal(await iteratorOf(gateway), "undefined", spec);
+      } finally {
+        await gateway.close();
+      }
+    }
   });
 });

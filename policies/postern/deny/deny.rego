@@ -39,11 +39,61 @@ _denies(block) if {
 
 # METADATA
 # title: Denying rules
-# description: Numbers of the block's rules that deny the access, by its action or by any of its effects.
-denying_rules(block, access) := {number |
+# description: >-
+#   Numbers of the block's rules that deny the access: by its action, by any of its effects, or by what a write reads.
+denying_rules(block, access) := acting_rules(block, access) | _reading_rules(block, access)
+
+# METADATA
+# title: Denying rules, by action
+# description: Those of them that name the access's action or one of its effects.
+acting_rules(block, access) := {number |
 	some action in array.concat([access.action], object.get(access, "effects", []))
 	some number in data.postern.compiled.indexes[block.rules.index][action]
 	denies_rule(block.rules.list[number], access)
+}
+
+# A condition tests what it reads, and the right-hand side of an update copies it to where it can be read. Who denies the
+# reading of some attributes means that too.
+_reading_rules(block, access) := {number |
+	_may_read(access)
+	some number in data.postern.compiled.indexes[block.rules.index]["dynamodb:GetItem"]
+	_denies_reading(block.rules.list[number], access)
+}
+
+_may_read(access) if {
+	access.action in _reading_writes
+	access.reads != []
+} else if _is_untold(access)
+
+_denies_reading(rule, access) if {
+	rule.narrow.attributes
+	in_resource(rule, access)
+	_in_indexes(rule.narrow, access)
+	match.denies_conditions(rule.narrow, access)
+	in_keys(rule.narrow, access)
+	_reads_any(rule.narrow.attributes, access)
+}
+
+_reads_any(attributes, access) if {
+	_is_untold(access)
+} else if {
+	some attribute in access.reads
+	match.overlaps(attributes, attribute)
+}
+
+# Such a write always names an attribute, of its key at least: where none is told they were too many.
+_is_untold(access) if {
+	access.action in _reading_writes
+	not access.attributes_known == true
+	access.attributes == []
+}
+
+_reading_writes := {
+	"dynamodb:PutItem",
+	"dynamodb:UpdateItem",
+	"dynamodb:DeleteItem",
+	"dynamodb:PartiQLUpdate",
+	"dynamodb:PartiQLDelete",
 }
 
 # METADATA
@@ -105,7 +155,9 @@ _has_proven_attributes(narrow, access) if {
 
 # METADATA
 # title: Tables and other resources
-# description: A rule that names resources but no tables is about those resources alone.
+# description: >-
+#   A rule that names resources but no tables is about those resources alone. The ARN of a table among them means a replica
+#   in that region, and the table itself where that is the database's own.
 in_resource(rule, access) if {
 	not rule.tables
 	not rule.resources
@@ -115,6 +167,9 @@ in_resource(rule, access) if {
 } else if {
 	match.is_outside(access)
 	match.denies(rule.resources, access.arn)
+} else if {
+	is_string(access.table)
+	match.denies(rule.homes, match.table_arn(access))
 }
 
 _in_indexes(narrow, access) if {

@@ -37,6 +37,18 @@ keys_within(access, patterns) if {
 }
 
 # METADATA
+# title: Keys among
+# description: >-
+#   True when every partition key value is proven and is one of these, whatever they hold: a `*` in a user's trait stands for
+#   itself.
+keys_among(access, values) if {
+	access.keys_known == true
+	every key in access.leading_keys {
+		key in values
+	}
+}
+
+# METADATA
 # title: Keys touch
 # description: True when a partition key value is one of these, or may be one because not all are proven.
 keys_touch(access, patterns) if {

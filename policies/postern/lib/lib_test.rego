@@ -31,6 +31,16 @@ test_keys if {
 	lib.keys_touch({}, ["bob"])
 }
 
+test_keys_among if {
+	known := with_facts({"leading_keys": ["ada#1", "bob*"]})
+	lib.keys_among(known, ["ada#1", "bob*", "eve"])
+	not lib.keys_among(known, ["ada#1", "bob"])
+	not lib.keys_among(known, ["*"])
+	not lib.keys_among(known, ["ada#*", "bob*"])
+	not lib.keys_among(with_facts({"keys_known": false, "leading_keys": []}), ["ada#1"])
+	not lib.keys_among({}, ["ada#1"])
+}
+
 test_attributes if {
 	known := with_facts({"attributes_known": true, "attributes": ["a.b", "c[0]"]})
 	lib.attributes_within(known, ["a", "c"])

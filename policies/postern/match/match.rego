@@ -199,14 +199,28 @@ is_replacing(access) if {
 }
 
 # METADATA
+# title: Table's ARN
+# description: Of the access's table, whatever part of it the access is to.
+table_arn(access) := concat("", [
+	"arn:", input.database.partition, ":dynamodb:", input.database.region, ":", input.database.account_id, ":table/",
+	access.table,
+])
+
+# METADATA
 # title: Outside
-# description: True for an access to what is no part of DynamoDB, such as a bucket, a key or a role.
+# description: >-
+#   True for an access to what is no part of this database, such as a bucket, a key, a role, or a table's replica in another
+#   region.
 is_outside(access) if {
 	is_null(access.table)
 	not _is_inside(access)
 }
 
-_is_inside(access) if split(access.arn, ":")[2] == "dynamodb"
+_is_inside(access) if {
+	parts := split(access.arn, ":")
+	parts[2] == "dynamodb"
+	parts[3] == input.database.region
+}
 
 # METADATA
 # title: Lacks a trait
@@ -313,8 +327,9 @@ _is_regex(selector) if {
 	endswith(selector, "$")
 }
 
-# Both: "^a)|(b$" is a regex only once it is wrapped, and then it matches parts.
+# Both: "^a)|(b$" is a regex only once it is wrapped, and then it matches parts. In WASM a regex ends at NUL.
 _is_readable(selector) if {
+	not contains(selector, "\u0000")
 	regex.is_valid(selector)
 	regex.is_valid(_anchored(selector))
 }
@@ -343,6 +358,7 @@ matches_glob(glob, text) if {
 _quoted(text) := concat("", [object.get(_escapes, char, char) | some char in split(text, "")])
 
 _escapes := {
+	"\u0000": `\x00`,
 	"\\": `\\`,
 	".": `\.`,
 	"+": `\+`,

@@ -148,10 +148,11 @@ test_conditions_deny_what_is_not_said if {
 	not match.denies_conditions({"returns": ["ALL_OLD"]}, object.union(silent, {"return_values": "NONE"}))
 }
 
-test_outside_is_what_is_no_part_of_dynamodb if {
-	match.is_outside({"table": null, "arn": "arn:aws:s3:::exports"})
-	match.is_outside({"table": null, "arn": "unreadable"})
-	match.is_outside({"table": null})
-	not match.is_outside({"table": null, "arn": "arn:aws:dynamodb:us-east-1:123456789012:table/*"})
-	not match.is_outside({"table": "orders", "arn": "arn:aws:s3:::exports"})
+test_outside_is_what_is_no_part_of_the_database if {
+	match.is_outside({"table": null, "arn": "arn:aws:s3:::exports"}) with input as fixtures.get_item
+	match.is_outside({"table": null, "arn": "unreadable"}) with input as fixtures.get_item
+	match.is_outside({"table": null}) with input as fixtures.get_item
+	not match.is_outside({"table": null, "arn": "arn:aws:dynamodb:us-east-1:123456789012:table/*"}) with input as fixtures.get_item
+	match.is_outside({"table": null, "arn": "arn:aws:dynamodb:eu-west-1:123456789012:table/orders"}) with input as fixtures.get_item
+	not match.is_outside({"table": "orders", "arn": "arn:aws:s3:::exports"}) with input as fixtures.get_item
 }

@@ -12,7 +12,9 @@ import data.postern.match
 # METADATA
 # title: Ordered
 # description: The first sixteen reasons; those that concern the whole request come first, then by access.
-ordered := array.slice([reason | some [_, _, _, _, reason] in _sorted], 0, 16)
+ordered := [reason | some [_, _, _, _, reason] in _sorted]
+
+_room := 16
 
 # METADATA
 # title: Denials
@@ -55,7 +57,7 @@ denials contains _reason("rule_denied", message, number, name) if {
 	some name in input.user.roles
 	block := data.postern.compiled.roles[name].deny
 	rule := min(_proven_rules(block, access))
-	message := concat("", [_denial(name, access, rule), _rule_note(block.rules.list[rule], access)])
+	message := concat("", [_denial(name, access, rule), _reading_note(block, access, rule), _rule_note(block.rules.list[rule], access)])
 }
 
 # METADATA
@@ -269,14 +271,19 @@ _whole_item_note := concat("", [
 	"or PutItem with the condition attribute_not_exists(<partition key>)",
 ])
 
-_sorted := sort({_sortable(reason) | some reason in (denials | custom)}) if {
+_sorted := _beside(denials) if {
 	count(denials) > 0
-} else := sort({_sortable(reason) | some reason in (custom | absences)}) if {
+} else := _beside(absences) if {
 	count(custom) + count(absences) > 0
 } else := sort(array.concat(_first(_lacking("keys_unproven")), _first(_lacking("attributes_unproven"))))
 
+# What packages deny, and these before it when there is no room for all: where packages alone deny, a proof may help.
+_beside(definite) := sort(array.slice(array.concat(_sortables(definite), _sortables(custom)), 0, _room))
+
+_sortables(told) := sort({_sortable(reason) | some reason in told})
+
 # Some of both kinds: the gateway asks only for what the reasons are about.
-_lacking(code) := sort({_sortable(reason) | some reason in unproven; reason.code == code})
+_lacking(code) := _sortables([reason | some reason in unproven; reason.code == code])
 
 _sortable(reason) := [reason.access, reason.code, reason.role, reason.message, reason]
 
@@ -384,6 +391,10 @@ _user_note(users) := _missing({trait |
 	not match.names_user(users)
 	some trait in users.needs
 })
+
+_reading_note(block, access, rule) := "" if {
+	rule in deny.acting_rules(block, access)
+} else := ": it reads attributes that must not be read"
 
 _rule_note(rule, access) := ": it replaces or removes whole items, with attributes that it does not name" if {
 	rule.narrow.attributes

@@ -1,5 +1,6 @@
 /** The operations on tables: definition, settings, tags, resource policies and global tables. */
 
+import type { AccessRule } from "../operation.ts";
 import { nowhere, type OperationEntry, rule } from "./entry.ts";
 
 const AT_TABLE = { kind: "name-or-arn", at: "TableName" } as const;
@@ -37,6 +38,12 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
       rule("DisassociateTableReplica", { ...AT_TABLE, when: "ReplicaUpdates[].Disassociate" }),
       rule("CreateGlobalTableWitness", { ...AT_TABLE, when: "GlobalTableWitnessUpdates[].Create" }),
       rule("DeleteGlobalTableWitness", { ...AT_TABLE, when: "GlobalTableWitnessUpdates[].Delete" }),
+      rule("CreateTableReplica", inRegion("ReplicaUpdates[].Create")),
+      rule("UpdateTable", inRegion("ReplicaUpdates[].Update")),
+      rule("DeleteTableReplica", inRegion("ReplicaUpdates[].Delete")),
+      rule("DisassociateTableReplica", inRegion("ReplicaUpdates[].Disassociate")),
+      rule("CreateGlobalTableWitness", inRegion("GlobalTableWitnessUpdates[].Create")),
+      rule("DeleteGlobalTableWitness", inRegion("GlobalTableWitnessUpdates[].Delete")),
     ],
   },
   ...onTable("admin", ["DeleteTable", "UpdateTimeToLive", "UpdateContinuousBackups"]),
@@ -45,6 +52,7 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
     dataClass: "admin",
     rules: [
       rule("UpdateTableReplicaAutoScaling", AT_TABLE),
+      rule("UpdateTableReplicaAutoScaling", inRegion("ReplicaUpdates[]")),
       ...rolesAt("UpdateTableReplicaAutoScaling", [
         "ProvisionedWriteCapacityAutoScalingUpdate",
         "GlobalSecondaryIndexUpdates[].ProvisionedWriteCapacityAutoScalingUpdate",
@@ -87,18 +95,35 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
   {
     name: "CreateGlobalTable",
     dataClass: "admin",
-    rules: [rule("CreateGlobalTable", { ...AT_GLOBAL_TABLE, effects: ["CreateTableReplica"] })],
+    rules: [
+      rule("CreateGlobalTable", { ...AT_GLOBAL_TABLE, effects: ["CreateTableReplica"] }),
+      rule("CreateGlobalTable", {
+        ...inRegion("ReplicationGroup[]", "GlobalTableName"),
+        effects: ["CreateTableReplica"],
+      }),
+    ],
   },
   {
     name: "UpdateGlobalTable",
     dataClass: "admin",
-    rules: [rule("UpdateGlobalTable", { ...AT_GLOBAL_TABLE, effects: ["CreateTableReplica", "DeleteTableReplica"] })],
+    rules: [
+      rule("UpdateGlobalTable", { ...AT_GLOBAL_TABLE, effects: ["CreateTableReplica", "DeleteTableReplica"] }),
+      rule("UpdateGlobalTable", {
+        ...inRegion("ReplicaUpdates[].Create", "GlobalTableName"),
+        effects: ["CreateTableReplica"],
+      }),
+      rule("UpdateGlobalTable", {
+        ...inRegion("ReplicaUpdates[].Delete", "GlobalTableName"),
+        effects: ["DeleteTableReplica"],
+      }),
+    ],
   },
   {
     name: "UpdateGlobalTableSettings",
     dataClass: "admin",
     rules: [
       rule("UpdateGlobalTableSettings", AT_GLOBAL_TABLE),
+      rule("UpdateGlobalTableSettings", inRegion("ReplicaSettingsUpdate[]", "GlobalTableName")),
       ...rolesAt("UpdateGlobalTableSettings", [
         "GlobalTableProvisionedWriteCapacityAutoScalingSettingsUpdate",
         "GlobalTableGlobalSecondaryIndexSettingsUpdate[].ProvisionedWriteCapacityAutoScalingSettingsUpdate",
@@ -115,6 +140,11 @@ export const TABLE_OPERATIONS: readonly OperationEntry[] = [
   },
   { name: "ListGlobalTables", dataClass: "metadata", rules: [nowhere("ListGlobalTables")] },
 ];
+
+/** The replica in the region that is named there. */
+function inRegion(place: string, of: string = "TableName"): Omit<AccessRule, "action"> {
+  return { kind: "replica", at: `${place}.RegionName`, of };
+}
 
 /** IAM roles that Application Auto Scaling is to use. */
 function rolesAt(action: string, places: readonly string[]): OperationEntry["rules"] {

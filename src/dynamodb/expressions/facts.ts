@@ -47,19 +47,22 @@ export function equalities(condition: Condition): ReadonlyMap<string, readonly A
   return found;
 }
 
-/** Whether nothing satisfies the condition unless the top-level attribute is absent. */
-export function provesAbsent(condition: Condition, name: string): boolean {
+/** The top-level attributes that are all absent whenever the condition is satisfied. */
+export function provenAbsent(condition: Condition): ReadonlySet<string> {
   switch (condition.kind) {
     case "and":
-      return condition.of.some((part) => provesAbsent(part, name));
-    case "or":
-      return condition.of.every((part) => provesAbsent(part, name));
+      return new Set(condition.of.flatMap((part) => [...provenAbsent(part)]));
+    case "or": {
+      const [first = new Set<string>(), ...others] = condition.of.map(provenAbsent);
+      return new Set([...first].filter((name) => others.every((names) => names.has(name))));
+    }
     case "function": {
       const [operand] = condition.arguments;
-      return condition.name === "attribute_not_exists" && operand !== undefined && attributeOf(operand) === name;
+      const name = operand === undefined ? undefined : attributeOf(operand);
+      return new Set(condition.name === "attribute_not_exists" && name !== undefined ? [name] : []);
     }
     default:
-      return false;
+      return new Set();
   }
 }
 

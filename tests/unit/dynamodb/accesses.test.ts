@@ -251,7 +251,26 @@ describe("accessesOf()", () => {
       "UpdateTable table/fresh",
       "CreateTableReplica table/fresh",
       "DeleteTableReplica table/fresh",
+      "CreateTableReplica arn:aws:dynamodb:eu-west-1:123456789012:table/fresh",
+      "DeleteTableReplica arn:aws:dynamodb:eu-west-2:123456789012:table/fresh",
     ]);
+  });
+
+  it("tells a replica's region apart from the table, unless it is the table's own (pitfall 24)", () => {
+    const [, here, there] = accesses("CreateGlobalTable", {
+      GlobalTableName: "orders",
+      ReplicationGroup: [{ RegionName: "us-east-1" }, { RegionName: "eu-west-1" }],
+    });
+    assert.deepEqual([here?.table, here?.arn], ["orders", arn("table/orders")]);
+    assert.deepEqual([there?.table, there?.arn], [null, "arn:aws:dynamodb:eu-west-1:123456789012:table/orders"]);
+    for (const region of ["", "eu-west-1:1", "EU-WEST-1", "*", "eu-west-1/x"]) {
+      refused(
+        "UpdateTable",
+        { TableName: "orders", ReplicaUpdates: [{ Create: { RegionName: region } }] },
+        "ValidationException",
+        /it is not a region/,
+      );
+    }
   });
 
   it("finds the table of whatever has an ARN that begins with a table's", () => {

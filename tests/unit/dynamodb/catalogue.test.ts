@@ -58,7 +58,9 @@ describe("the operation table", () => {
       for (const { path, shape } of textPaths(operation)) {
         const member = path.split(".").at(-1) ?? "";
         const suspicious =
-          /(TableName|Arn|StreamName|ShardIterator|Statement|KmsKeyId|KMSMasterKeyId|S3Bucket)$/.test(member) ||
+          /(TableName|Arn|StreamName|RegionName|ShardIterator|Statement|KmsKeyId|KMSMasterKeyId|S3Bucket)$/.test(
+            member,
+          ) ||
           path === "IndexName" ||
           /^(TableArn|TableName|StreamArn|BackupArn|ExportArn|ImportArn|BulkOperationArn|ResourceArnString)$/.test(
             shape,

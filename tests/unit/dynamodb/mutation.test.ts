@@ -71,7 +71,7 @@ function mutantsOf(rule: AccessRule, at: number, operation: Operation): [string,
   if (rule.kind !== "statement")
     found.push([`${named} is about ${neighbour}`, withRule({ ...rule, action: neighbour })]);
   if (rule.kind !== "none") found.push([`${named} looks elsewhere`, withRule({ ...rule, at: "Nowhere" })]);
-  for (const field of ["effects", "index", "when", "or", "optional"] as const) {
+  for (const field of ["effects", "index", "of", "when", "or", "optional"] as const) {
     if (rule[field] !== undefined) found.push([`${named} without ${field}`, without(field)]);
   }
   for (const effect of rule.effects ?? []) {

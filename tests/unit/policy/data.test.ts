@@ -149,11 +149,11 @@ describe("compilePolicyData()", () => {
       more: { prefix: ["arn:aws:s3::123456789012:ours/"], re: [String.raw`^(?:(?s:arn:aws:kms:.*:.*:key/.*))$`] },
     });
     assert.deepEqual(compiled?.deny?.rules?.list[0]?.resources, {
-      exact: { "arn:aws:s3:::secret": true },
+      exact: { "arn:aws:s3:::secret": true, "arn:aws:s3::123456789012:ours": true, "arn:aws:s3:::ours": true },
       more: {
-        prefix: ["arn:aws:s3::123456789012:ours/", "arn:aws:s3:::ours/"],
+        prefix: ["arn:aws:s3:::secret/", "arn:aws:s3::123456789012:ours/", "arn:aws:s3:::ours/"],
         affix: [["arn:aws:s3::", ":secret", 19]],
-        re: [String.raw`^(?:(?s:arn:aws:kms:.*:.*:key/.*))$`],
+        re: [String.raw`^(?:(?s:arn:aws:s3::.*:secret/.*))$`, String.raw`^(?:(?s:arn:aws:kms:.*:.*:key/.*))$`],
       },
     });
   });
@@ -170,16 +170,35 @@ describe("compilePolicyData()", () => {
     for (const entry of ["*", "dynamodb:Tag*", "tagging"]) assert.equal(reached(entry, "deny"), true, entry);
   });
 
-  it("refuses a resource that is a table, and a denial of writes that return nothing", () => {
+  it("takes a table's ARN among resources for a replica, and in a denial for the table as well", () => {
+    const resources = ["arn:aws:dynamodb:eu-*:*:table/orders", "arn:aws:s3:::exports/*"];
+    const rules = { db_rules: [{ actions: ["*"], resources }] };
+    const compiled = compilePolicyData([role("r", rules, rules)], actions).postern.compiled.roles["r"];
+    assert.equal(compiled?.allow?.rules?.list[0]?.homes, undefined);
+    assert.deepEqual(compiled?.deny?.rules?.list[0]?.homes, {
+      more: { re: [String.raw`^(?:(?s:arn:aws:dynamodb:eu-.*:.*:table/orders))$`] },
+    });
+  });
+
+  it("refuses a resource that is a part of a table, and a denial of writes that return nothing", () => {
     const rule = (more: Partial<RoleRule>): RoleRule => ({ actions: ["write"], ...more });
     assert.match(
-      refusal(role("r", { db_rules: [rule({ resources: ["arn:aws:dynamodb:us-east-1:123456789012:table/x"] })] }))
-        .message,
+      refusal(
+        role("r", { db_rules: [rule({ resources: ["arn:aws:dynamodb:us-east-1:123456789012:table/x/index/y"] })] }),
+      ).message,
       /spec\.allow\.db_rules\[0\]\.resources\[0\]/,
     );
-    for (const odd of ["my-bucket", "arn:aws:s3:my-bucket", "arn:aws:dynamodb:*"])
+    for (const odd of ["my-bucket", "arn:aws:s3:my-bucket", "arn:aws:dynamodb:table/x"])
       assert.ok(refusal(role("r", { db_rules: [rule({ resources: [odd] })] })).message.includes(odd), odd);
-    for (const fine of ["*", "arn:aws:s3:*", "arn:aws:kms:*:*:key/*", "{{external.arns}}", "arn:{{external.rest}}"])
+    for (const fine of [
+      "*",
+      "arn:aws:s3:*",
+      "arn:aws:dynamodb:eu-west-1:123456789012:table/x",
+      "arn:aws:dynamodb:eu-*",
+      "arn:aws:kms:*:*:key/*",
+      "{{external.arns}}",
+      "arn:{{external.rest}}",
+    ])
       assert.notDeepEqual(compiledRule(rule({ resources: [fine] })), {}, fine);
     assert.match(refusal(role("r", {}, { db_rules: [rule({ return_values: ["NONE"] })] })).message, /NONE/);
   });

@@ -161,26 +161,39 @@ describe("compileUsers()", () => {
 
 describe("compileAttributes()", () => {
   it("lets a path cover what lies below it, and remembers it for denies", () => {
-    assert.deepEqual(compileAttributes(["address.city"], site), {
+    assert.deepEqual(compileAttributes(["address.city"], site, "allow"), {
       within: { exact: { "address.city": true }, more: { prefix: ["address.city.", "address.city["] } },
       over: ["address.city"],
     });
   });
 
   it("spells backquoted names as requests do", () => {
-    assert.deepEqual(compileAttributes(["`plain`.`a.b`[0].`c``d`"], site).over, ["plain.`a.b`[0].`c``d`"]);
+    assert.deepEqual(compileAttributes(["`plain`.`a.b`[0].`c``d`"], site, "allow").over, ["plain.`a.b`[0].`c``d`"]);
   });
 
   it("takes a star at the end only", () => {
-    assert.deepEqual(compileAttributes(["pub_*"], site), { within: { more: { prefix: ["pub_"] } }, over: ["pub_"] });
-    assert.deepEqual(compileAttributes(["a", "*"], site), { within: { any: true } });
-    for (const bad of ["a*b", "*a", "a..b", ".a", "a.", "a[x]", "[0]", "`a", "a`b`"]) {
-      assert.match(refusal(() => compileAttributes([bad], site)).message, /is not an attribute path/, bad);
+    assert.deepEqual(compileAttributes(["pub_*"], site, "allow"), {
+      within: { more: { prefix: ["pub_"] } },
+      over: ["pub_"],
+    });
+    assert.deepEqual(compileAttributes(["a", "*"], site, "allow"), { within: { any: true } });
+    for (const bad of ["a*b", "*a", "a..b", ".a", "a.", "a[x]", "a[00]", "[0]", "`a", "a`b`"]) {
+      assert.match(refusal(() => compileAttributes([bad], site, "allow")).message, /is not an attribute path/, bad);
     }
   });
 
+  it("lets a star in a deny reach names that requests write in backquotes", () => {
+    const prefixes = (path: string): readonly string[] | undefined =>
+      compileAttributes([path], site, "deny").within.more?.prefix;
+    assert.deepEqual(prefixes("secret*"), ["secret", "`secret"]);
+    assert.deepEqual(prefixes("a[0].c*"), ["a[0].c", "a[0].`c"]);
+    assert.deepEqual(prefixes("`a.b`*"), ["`a.b`", "`a.b"]);
+    assert.deepEqual(prefixes("`a``b`*"), ["`a``b`", "`a``b"]);
+    for (const path of ["address.*", "a[0]*"]) assert.deepEqual(prefixes(path), [path.slice(0, -1)]);
+  });
+
   it("lets a trait name a parent as well", () => {
-    assert.deepEqual(compileAttributes(["{{external.columns}}"], site), {
+    assert.deepEqual(compileAttributes(["{{external.columns}}"], site, "allow"), {
       within: {
         traits: {
           is: [["columns", "", ""]],
