@@ -129,6 +129,7 @@ export const LIES: Readonly<Record<string, { readonly harms?: Kind; readonly of:
     of: (access, at) => (access.attributes_known ? without(access, "reads", at) : undefined),
   },
   "a read attribute is said to be only written": {
+    harms: "attributes",
     of: (access, at) => {
       if (!access.attributes_known) return undefined;
       const { reads = access.reads } = without(access, "reads", at) ?? {};

@@ -152,6 +152,8 @@ export class Promises implements Bounds {
     readonly touch: Touch;
     readonly allow: readonly Rule[];
     readonly deny: readonly Rule[];
+    /** Denials of reading some attributes: a write must not test or copy these, though it may change them. */
+    readonly unread: readonly Rule[];
   }[];
   readonly #named: ReadonlySet<string>;
 
@@ -163,16 +165,19 @@ export class Promises implements Bounds {
       touch: each,
       allow: allowing(person, each),
       deny: denying(person, shows && each.asks ? { ...each, same: [...each.same, "GetItem"] } : each),
+      unread: each.writes
+        ? denying(person, { ...each, same: ["GetItem"] }).filter((rule) => rule.attributes !== undefined)
+        : [],
     }));
   }
 
   placeOf(table: string, item: Item): string {
     return this.#touches
-      .map(({ touch: each, allow, deny }) =>
+      .map(({ touch: each, allow, deny, unread }) =>
         each.table === table
           ? [
               ...allow.map((rule) => this.#lies(rule, each, item, false)),
-              ...deny.map((rule) => this.#lies(rule, each, item, true)),
+              ...[...deny, ...unread].map((rule) => this.#lies(rule, each, item, true)),
             ].join(",")
           : "-",
       )
@@ -185,9 +190,9 @@ export class Promises implements Bounds {
 
   knows(table: string, item: Item, path: string): boolean {
     return this.#cells(table, item).some(
-      ({ allow, deny }) =>
+      ({ allow, deny, unread }) =>
         allow.some((rule) => this.#some(rule, false, (entry) => meets(entry, path))) &&
-        !deny.some((rule) => this.#some(rule, true, (entry) => covers(entry, path))),
+        ![...deny, ...unread].some((rule) => this.#some(rule, true, (entry) => covers(entry, path))),
     );
   }
 
@@ -208,13 +213,14 @@ export class Promises implements Bounds {
   }
 
   /** Of each touch by which the item is within reach: the rules that allow it there, and those that deny some of it. */
-  #cells(table: string, item: Item): { touch: Touch; allow: Rule[]; deny: Rule[] }[] {
-    return this.#touches.flatMap(({ touch: each, allow, deny }) => {
+  #cells(table: string, item: Item): { touch: Touch; allow: Rule[]; deny: Rule[]; unread: Rule[] }[] {
+    return this.#touches.flatMap(({ touch: each, allow, deny, unread }) => {
       if (each.table !== table) return [];
       const here = allow.filter((rule) => this.#lies(rule, each, item, false));
       const against = deny.filter((rule) => this.#lies(rule, each, item, true));
       if (here.length === 0 || against.some((rule) => rule.attributes === undefined)) return [];
-      return [{ touch: each, allow: here, deny: against }];
+      const hidden = unread.filter((rule) => this.#lies(rule, each, item, true));
+      return [{ touch: each, allow: here, deny: against, unread: hidden }];
     });
   }
 
