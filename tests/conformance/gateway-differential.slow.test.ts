@@ -25,7 +25,7 @@ import { itemsIn } from "./differential/shown.ts";
 import { Usefulness } from "./differential/usefulness.ts";
 import { canonical, type World, worldOf } from "./differential/world.ts";
 
-const CASES = Number(process.env["POSTERN_DIFF_CASES"] ?? 1_500);
+const CASES = Number(process.env["POSTERN_DIFF_CASES"] ?? 1_200);
 const SEED = Number(process.env["POSTERN_DIFF_SEED"] ?? 20_261_123);
 /** Requests of one person in one world until one is not denied, and pages of it that are followed. */
 const TRIES = 6;

@@ -11,7 +11,7 @@ import { ACTIONS, documentsOf, type Person, tablePersonOf } from "./differential
 import { bareName, listed, nextListed, TABLE_OPERATIONS, tableRequest } from "./differential/table-requests.ts";
 import { NAMES, stateOf, STREAMS, type TableStates, TableWorld, timeless } from "./differential/table-world.ts";
 
-const CASES = Math.ceil(Number(process.env["POSTERN_DIFF_CASES"] ?? 1_500) / 4);
+const CASES = Math.ceil(Number(process.env["POSTERN_DIFF_CASES"] ?? 1_200) / 4);
 const SEED = Number(process.env["POSTERN_DIFF_SEED"] ?? 20_261_123) + 8_000_000;
 /** Pages of one list. */
 const MOST_PAGES = 100;

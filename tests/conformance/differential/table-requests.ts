@@ -47,7 +47,10 @@ export async function tableRequest(random: Random, world: TableWorld): Promise<R
   const name = named(random);
   switch (operation) {
     case "CreateTable":
-      return { operation, body: definitionOf(name, random.chance(0.5), random.chance(0.3)) };
+      return {
+        operation,
+        body: definitionOf(random.chance(0.6) ? (world.free ?? name) : name, random.chance(0.5), random.chance(0.3)),
+      };
     case "UpdateTable":
       return { operation, body: { TableName: name, ...update(random) } };
     case "UpdateTimeToLive": {

@@ -86,6 +86,11 @@ export class TableWorld {
     return seen;
   }
 
+  /** A name that no table has now, if there is one. */
+  get free(): string | undefined {
+    return NAMES.find((name) => this.#made.get(name) === canonical(undefined));
+  }
+
   /** A table that was changed. */
   changed(name: string): void {
     this.#made.delete(name);
