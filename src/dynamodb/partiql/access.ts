@@ -43,6 +43,10 @@ export function addStatement({ operation, place, schemas, accesses, gaps }: Read
   if (statement.kind === "select" && statement.exists && operation.name !== "ExecuteTransaction") {
     throw refused(found.parameter, "EXISTS stands only in transactions");
   }
+  // A batch of DynamoDB Local reads the table whatever index is named, and shows what the index does not hold.
+  if (index !== null && operation.name !== "ExecuteStatement") {
+    throw refused(found.parameter, "an index is read by ExecuteStatement alone");
+  }
   if (index !== null && !INDEX_NAME.test(index)) throw refused(found.parameter, "malformed index name");
   const resource = tableByName(statement.table, index, place, found.parameter);
   const facts = factsOf(statement, {
