@@ -115,7 +115,7 @@ function columns(random: Random, made: Statement, among: readonly string[]): str
 /** A select of one item by its whole key, of the table or, by the same key, of an index. */
 function selectOne(random: Random, made: Statement): string {
   const table = someTable(random);
-  const index = random.chance(0.05) ? indexOf(table, random) : undefined;
+  const index = random.chance(0.15) ? indexOf(table, random) : undefined;
   const from = index === undefined ? table : `"${table}"."${index}"`;
   const shown = columns(random, made, PATHS);
   return `SELECT ${shown} FROM ${from} WHERE ${made.key(table)}`;

@@ -2,7 +2,7 @@
 
 import type { Access } from "../../../src/dynamodb/accesses.ts";
 import type { Bounds } from "./bounds.ts";
-import { overlaps, partitionOf } from "./tables.ts";
+import { overlaps, partitionOf, within } from "./tables.ts";
 import type { Item } from "./world.ts";
 
 /** What of the accesses is held true. */
@@ -44,7 +44,9 @@ export class Told implements Bounds {
       (access) =>
         access.level === "write" &&
         this.#touches(access, table, item) &&
-        (access.whole_item || !access.attributes_known || access.writes.some((told) => overlaps(told, path))),
+        (access.whole_item ||
+          !access.attributes_known ||
+          access.writes.some((told) => path === told || within(path, told))),
     );
   }
 
