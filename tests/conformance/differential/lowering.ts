@@ -131,7 +131,7 @@ export const LIES: Readonly<Record<string, { readonly harms?: Kind; readonly of:
   "a read attribute is said to be only written": {
     harms: "attributes",
     of: (access, at) => {
-      if (!access.attributes_known) return undefined;
+      if (!access.attributes_known || access.level !== "write" || access.reads.length === 0) return undefined;
       const { reads = access.reads } = without(access, "reads", at) ?? {};
       return { ...access, reads, writes: [...access.writes, ...access.reads.filter((name) => !reads.includes(name))] };
     },

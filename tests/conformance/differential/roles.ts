@@ -192,7 +192,7 @@ export function hangingOn(name: string, [block, kind]: Oversight, random: Random
     const { [kind]: member, actions } = block === "allow" ? allowed(random) : denied(random);
     if (member === undefined || (kind === "actions" && actions.includes("*"))) continue;
     // Who is denied reading some attributes must not get at them by a write either.
-    const every = block === "deny" && kind === "attributes" && random.chance(0.5) ? ["read"] : ["*"];
+    const every = block === "deny" && kind === "attributes" ? ["read"] : ["*"];
     const rule: Rule = { actions: kind === "actions" ? actions : every, [kind]: member };
     const role = block === "allow" ? { name, allow: [rule], deny: [] } : { name, deny: [rule] };
     return { ...personOf(name, random), roles: [role] };
