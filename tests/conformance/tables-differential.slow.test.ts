@@ -8,14 +8,13 @@ import { isAbout } from "./differential/promises.ts";
 import { Random } from "./differential/random.ts";
 import type { Request } from "./differential/requests.ts";
 import { ACTIONS, documentsOf, type Person, tablePersonOf } from "./differential/roles.ts";
-import { bareName, listed, nextListed, TABLE_OPERATIONS, tableRequest } from "./differential/table-requests.ts";
+import { bareName, listed, LISTS, nextListed, TABLE_OPERATIONS, tableRequest } from "./differential/table-requests.ts";
 import { NAMES, stateOf, STREAMS, type TableStates, TableWorld, timeless } from "./differential/table-world.ts";
 
 const CASES = Math.ceil(Number(process.env["POSTERN_DIFF_CASES"] ?? 1_200) / 4);
 const SEED = Number(process.env["POSTERN_DIFF_SEED"] ?? 20_261_123) + 8_000_000;
 /** Pages of one list. */
 const MOST_PAGES = 100;
-const LISTS = ["ListTables", "ListStreams"];
 /** How often each way of being wrong must be noticed, and after how many requests it is given up. */
 const NOTICED = 3;
 const ATTEMPTS = 600;
@@ -52,7 +51,9 @@ describe("a gateway in front of tables and streams of DynamoDB Local", async () 
   let dynamo: Dynamo;
   let world: TableWorld;
   let asking: Asking | undefined;
-  const people = Array.from({ length: 60 }, (_, at) => tablePersonOf(`person-${at}`, new Random(SEED + at)));
+  const people = Array.from({ length: Math.ceil(CASES / 4) }, (_, at) =>
+    tablePersonOf(`person-${at}`, new Random(SEED + at)),
+  );
   /** Tables that policy was told of since it was last emptied. */
   const told = new Set<string>();
   const spy: Meddling = {

@@ -88,6 +88,8 @@ const TABLES = [
   ["plain", "b*"],
   ["{{external.table}}", "bins"],
 ];
+/** What is denied by one name is meant whatever carries it: batches, statements, writes that return the item. */
+const MEANT = [["dynamodb:GetItem"], ["dynamodb:PutItem"], ["dynamodb:DeleteItem"], ["dynamodb:UpdateItem"]];
 const RETURNS = ["NONE", "UPDATED_NEW", "UPDATED_OLD", "ALL_NEW", "ALL_OLD"];
 
 /** A person with one role or two, some of whose traits may be missing. */
@@ -139,14 +141,14 @@ export function tablePersonOf(name: string, random: Random): Person {
       ["dynamodb:Describe*", "dynamodb:*Iterator", "dynamodb:GetRecords"],
       random.some([...TABLE_READS, ...TABLE_WRITES], 3, 6).map((action) => `dynamodb:${action}`),
     ]);
-  const rules = (least: number, most: number): Rule[] =>
+  const rules = (least: number, most: number, others: string[][]): Rule[] =>
     Array.from({ length: least + random.below(most - least + 1) }, () => ({
-      actions: actions(),
+      actions: random.chance(0.4) && others.length > 0 ? random.pick(others) : actions(),
       ...maybe(random, 0.85, { tables: random.some(tables, 1, 3) }),
     }));
   const lists: Rule = { actions: ["list", "dynamodb:ListStreams"] };
-  const allow = [...rules(1, 3), ...(random.chance(0.7) ? [lists] : [])];
-  const deny = random.chance(0.4) ? rules(1, 1) : [];
+  const allow = [...rules(1, 3, []), ...(random.chance(0.7) ? [lists] : [])];
+  const deny = random.chance(0.5) ? rules(1, 1, [["list"], ["dynamodb:ListStreams"], ["read", "list"]]) : [];
   const role: Role = random.chance(0.15) ? { name: `${name}-0`, deny } : { name: `${name}-0`, allow, deny };
   return { name, traits: random.chance(0.8) ? { table: [random.pick(["alpha", "beta"])] } : {}, roles: [role] };
 }
@@ -154,7 +156,7 @@ export function tablePersonOf(name: string, random: Random): Person {
 /** A denial of something, mostly of little, so that the rest goes on. */
 function denied(random: Random): Rule {
   const rule: Rule = {
-    actions: random.pick([["*"], ["read"], ["write"], ["dynamodb:GetItem"], ...named(random)]),
+    actions: random.pick([["*"], ["read"], ["write"], ...random.some(MEANT, 2, 2), ...named(random)]),
     ...maybe(random, 0.3, { tables: random.pick(TABLES) }),
     ...maybe(random, 0.15, { indexes: random.pick(INDEXES) }),
     ...maybe(random, 0.45, { leading_keys: partitions(random, 1, 3) }),

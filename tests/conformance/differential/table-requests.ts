@@ -36,6 +36,8 @@ export const TABLE_OPERATIONS: readonly string[] = [
   "GetShardIterator",
 ];
 
+export const LISTS: readonly string[] = ["ListTables", "ListStreams"];
+
 /** The name without the service. */
 export function bareName(operation: string): string {
   return operation.replace(/^.*\./, "");
@@ -43,7 +45,7 @@ export function bareName(operation: string): string {
 
 /** A request for what is not GetRecords: that needs an iterator. */
 export async function tableRequest(random: Random, world: TableWorld): Promise<Request> {
-  const operation = random.pick(TABLE_OPERATIONS);
+  const operation = random.pick(random.chance(0.15) ? LISTS : TABLE_OPERATIONS);
   const name = named(random);
   switch (operation) {
     case "CreateTable":
