@@ -1,4 +1,5 @@
-// Installs the real parts that tests hold Postern against: DynamoDB Local (Maven), moto, boto3 and the aws CLI (pip).
+// Installs the real parts that tests hold Postern against: DynamoDB Local (Maven), moto, boto3, the aws CLI and pytest
+// (pip), and moto's own tests of DynamoDB (its source distribution).
 // Usage: node scripts/peers.mjs [--only dynamodb-local,moto] [--paths]
 // Each part lies under a key made of what it is built from, so a second run does nothing and a changed pin builds anew.
 // --paths installs nothing and prints, as JSON, where each part is, or null.
@@ -14,7 +15,9 @@ import { parseArgs } from "node:util";
 const dynamodbLocal = "3.3.1";
 // DynamoDB Local names SDK jars that were never published; a later SDK serves it as well.
 const awsSdkBom = "2.54.15";
-const wheels = ["moto[server]==5.2.5", "boto3==1.44.5", "botocore==1.44.8", "awscli==1.46.3"];
+const moto = "5.2.5";
+const clients = ["boto3==1.44.5", "botocore==1.44.8", "awscli==1.46.3"];
+const wheels = [`moto[server]==${moto}`, ...clients, "pytest==9.2.0", "freezegun==1.5.5"];
 
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -33,6 +36,8 @@ const cache = join(process.env.XDG_CACHE_HOME || join(process.env.HOME || homedi
 const parts = {
   "dynamodb-local": { place: placeOf("dynamodb-local", pom), install: installDynamodbLocal },
   moto: { place: placeOf("moto", wheels.join("\n")), install: installMoto },
+  // Needs the pip that the part before brings.
+  "moto-tests": { place: placeOf("moto-tests", moto), install: installMotoTests },
 };
 
 const { values } = parseArgs({ options: { only: { type: "string" }, paths: { type: "boolean", default: false } } });
@@ -55,12 +60,14 @@ function placeOf(name, content) {
 function paths() {
   const jars = parts["dynamodb-local"].place;
   const bin = join(parts.moto.place, "bin");
+  const tests = parts["moto-tests"].place;
   const hasPython = existsSync(join(parts.moto.place, "complete"));
   return {
     dynamodbLocal: existsSync(join(jars, "complete")) ? jars : null,
     motoServer: hasPython ? join(bin, "moto_server") : null,
     python: hasPython ? join(bin, "python") : null,
     awsCli: hasPython ? join(bin, "aws") : null,
+    motoTests: existsSync(join(tests, "complete")) ? tests : null,
   };
 }
 
@@ -110,6 +117,24 @@ async function installMoto(place) {
   await run("python3", ["-m", "venv", place], tmpdir());
   await run(join(place, "bin", "pip"), ["install", "--quiet", "--disable-pip-version-check", ...wheels], tmpdir());
   await writeFile(join(place, "complete"), `${wheels.join("\n")}\n`);
+}
+
+async function installMotoTests(place) {
+  const pip = join(parts.moto.place, "bin", "pip");
+  if (!existsSync(pip)) throw new Error("Cannot install moto-tests without moto: leave out --only, or name both");
+  say(`Fetching the tests of moto ${moto} with pip`);
+  const building = await mkdtemp(join(cache, "building-"));
+  try {
+    const source = ["--no-deps", "--no-binary", "moto", `moto==${moto}`];
+    await run(pip, ["download", "--quiet", "--disable-pip-version-check", "-d", building, ...source], tmpdir());
+    const archive = `moto-${moto}.tar.gz`;
+    await run("tar", ["-xzf", archive, "--strip-components=1", `moto-${moto}/tests`, `moto-${moto}/LICENSE`], building);
+    await rm(join(building, archive));
+    await writeFile(join(building, "complete"), `${moto}\n`);
+    await adopt(building, place);
+  } finally {
+    await rm(building, { recursive: true, force: true });
+  }
 }
 
 async function adopt(building, place) {

@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { parse, stringify } from "yaml";
 
-import { ACTIONS, ACTION_TABLE } from "../src/dynamodb/actions.ts";
+import { ACTIONS, ACTION_TABLE } from "../src/dynamodb/catalogue.ts";
 import { parseRole } from "../src/identity/role.ts";
 import { compilePolicyData, type PolicyData } from "../src/policy/data.ts";
 import type { PolicyAccess, PolicyInput } from "../src/policy/input.ts";
@@ -166,6 +166,7 @@ function accessOf(partial: Partial<PolicyAccess>): PolicyAccess {
     arn: `arn:aws:dynamodb:us-east-1:123456789012:${resource}`,
     keys_known: partial.leading_keys !== undefined,
     leading_keys: [],
+    own_keys: partial.index == null ? true : null,
     attributes_known: partial.attributes !== undefined,
     attributes: [],
     reads: partial.attributes ?? [],

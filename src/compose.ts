@@ -12,9 +12,11 @@ import { SdkSts } from "./aws/sts.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { keyFromFile } from "./base/key-file.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
-import { formatAddress } from "./config/address.ts";
+import { listenersOf } from "./compose/listeners.ts";
 import type { Config } from "./config/config.ts";
+import { requireDataDirectory } from "./config/data-directory.ts";
 import { positioned } from "./config/positioned.ts";
+import { formatProblem } from "./config/problem.ts";
 import { loadResources, type Resources } from "./config/resources.ts";
 import { type Closer, watchPath } from "./config/watch-path.ts";
 import { watchResources } from "./config/watch-resources.ts";
@@ -168,6 +170,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
 /** Ends the audit streams of processes that are no more: intents without an event become events of unknown outcome. */
 export async function settleAudit(config: Config, clock: Clock = systemClock): Promise<void> {
   const { mode, fsync } = config.postern.audit;
+  requireDataDirectory(config);
   await settleStreams({ directory: auditDirectoryOf(config.postern.data_dir), mode, fsync, clock });
 }
 
@@ -175,10 +178,11 @@ export async function settleAudit(config: Config, clock: Clock = systemClock): P
 export async function loadSources(
   config: Config,
   loadPolicy: () => Promise<PolicyBundle>,
-): Promise<{ state: ActiveState }> {
+): Promise<{ state: ActiveState; warnings: Resources["warnings"] }> {
   const bundle = await loadPolicy();
   const resources = await firstResources(config, systemClock);
-  return { state: await stateOf(config, { bundle, resources }, { clock: systemClock, onFault: () => undefined }) };
+  const state = await stateOf(config, { bundle, resources }, { clock: systemClock, onFault: () => undefined });
+  return { state, warnings: resources.warnings };
 }
 
 /** What decides: a bundle and the resources that are its data. */
@@ -245,6 +249,7 @@ class Reloader {
         recorder.record({ event: "postern.policy.activated", code: "PPO01I", revision: policy.revision, source }),
       ];
       if (change.resources !== undefined) {
+        for (const warning of change.resources.warnings) log.warn({}, formatProblem(warning));
         const counts = {
           role: directory.roles().length,
           user: directory.users().length,
@@ -371,28 +376,4 @@ async function firstResources(config: Config, clock: Clock): Promise<Resources> 
     return await loadResources(resources, { clock, validate: (set) => validateResources(config, set) });
   const directory = new Directory({ users: [], roles: [], locks: [] }, clock);
   return { directory, roles: directory.roles(), databases: [], warnings: [], digest: "", positionOf: () => undefined };
-}
-
-/** The configured listeners, each naming a database that exists now. */
-function listenersOf(config: Config, state: GatewayState): readonly FixedListener[] {
-  return config.db_service.listeners.map(({ address, user, database, db_user }, at) => {
-    if (!state.databases.has(database)) {
-      throw new PosternError(
-        "database_unknown",
-        `Cannot listen on ${formatAddress(address)}: there is no database "${database}"`,
-        {
-          position: config.positionOf(["db_service", "listeners", at, "database"]),
-          hint: `databases are ${[...state.databases.keys()].join(", ") || "none"}`,
-        },
-      );
-    }
-    return {
-      address: formatAddress(address),
-      kind: address.kind,
-      hosts: new Set<string>(),
-      user,
-      database,
-      dbUser: db_user,
-    };
-  });
 }

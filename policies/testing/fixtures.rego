@@ -38,6 +38,7 @@ access := {
 	"arn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
 	"keys_known": true,
 	"leading_keys": ["ada#1"],
+	"own_keys": true,
 	"attributes_known": false,
 	"attributes": [],
 	"reads": [],
@@ -84,4 +85,14 @@ holding(roles) := object.union(get_item, {"user": {"roles": roles}})
 asking(changes) := object.union(
 	get_item,
 	{"request": {"accesses": [object.union(access, change) | some change in changes]}},
+)
+
+# METADATA
+# title: Asked by a user
+# description: >-
+#   The plain read by this user, through this AWS role of the database's account, with each of the changes laid over its
+#   access. `postern policy test --resources DIR` gives the users of a directory as data.testing.users.
+asked_by(user, aws_role, changes) := object.union(
+	asking(changes),
+	{"user": user, "db_user": concat("", ["arn:aws:iam::123456789012:role/", aws_role])},
 )

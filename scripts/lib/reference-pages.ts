@@ -5,6 +5,7 @@ import { OPERATIONS } from "../../src/dynamodb/catalogue.ts";
 import { REASONS } from "../../src/policy/decision.ts";
 import { DIAGNOSTICS } from "../../src/telemetry/diagnostics.ts";
 import { METRICS } from "../../src/telemetry/metrics.ts";
+import { denials } from "./denials.ts";
 
 const MADE = (source: string): string => `\n<!-- Made from ${source} by \`npx tsx scripts/reference.ts\`. -->\n`;
 
@@ -57,6 +58,7 @@ function operations(): string {
       const [prefix = "", name = ""] = target.split(".");
       return `| ${name} | ${prefix.startsWith("DynamoDBStreams") ? "streams" : service} | ${level} | ${actions.map((action) => `\`${action}\``).join(", ")} |`;
     });
+  const reached = denials().map(({ action, forms }) => `| \`${action}\` | ${forms.join(", ")} |`);
   return `# Operations
 ${MADE("src/dynamodb/catalogue.ts")}
 Every operation that Postern knows; any other is refused with \`UnknownOperationException\`. *Level* is AWS's access level, a word
@@ -66,5 +68,19 @@ statements have one access for every table and kind of doing in them.
 | operation | service | level | actions |
 |---|---|---|---|
 ${rows.join("\n")}
+
+## What a denial reaches
+
+An allow rule allows the actions that it names and no others. A deny rule also matches what does the same another way: the
+action inside a batch, a transaction or a PartiQL statement, and a write that returns what a denied read would have shown.
+What else the rule says (\`tables\`, \`leading_keys\` …) must match as well. Where it names \`attributes\`, a denial of
+\`dynamodb:GetItem\` also matches writes that read one of them.
+
+| a denial of | matches |
+|---|---|
+${reached.join("\n")}
+
+Words in capitals are PartiQL. What is said of \`ReturnValues\` holds for \`ReturnValuesOnConditionCheckFailure\` and \`RETURNING\`.
+Kept apart, as in IAM: GetItem, Query and Scan among themselves; PutItem and UpdateItem, which makes an item that is not there.
 `;
 }

@@ -1,9 +1,10 @@
 /** The recorder: turns events into lines, knows which requests are under way, and picks up what a crash left. */
 
-import { chmod, mkdir, stat } from "node:fs/promises";
+import { chmod, stat } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
+import { makePrivateDirectory } from "../base/private-directory.ts";
 import type { ChainPosition } from "./chain.ts";
 import { Committer, type CommitterStats } from "./committer.ts";
 import type { AuditEvent, RecorderEvent, RequestFacts, RequestOutcome } from "./event.ts";
@@ -316,6 +317,6 @@ export class Recorder {
 
 /** Makes a directory that only this user can enter; narrows one that others could. */
 async function makePrivate(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(directory);
   if (((await stat(directory)).mode & 0o077) !== 0) await chmod(directory, 0o700);
 }

@@ -29,6 +29,8 @@ export interface AuditFilter {
   readonly operation?: string;
   /** Only what policy denied. */
   readonly denied?: boolean;
+  /** Identifier of the decision that a record is about. */
+  readonly decision?: string;
   /** Leave out intents, whose events say the same and more. */
   readonly withoutIntents?: boolean;
 }
@@ -58,13 +60,14 @@ export function parseAuditLine(line: Buffer): AuditRecord | undefined {
 
 /** Whether a record fits a filter. */
 export function fits(record: AuditRecord, filter: AuditFilter): boolean {
-  const { since, until, user, event, database, operation, denied } = filter;
+  const { since, until, user, event, database, operation, denied, decision } = filter;
   if (event !== undefined && record.event !== event) return false;
   if (filter.withoutIntents === true && record.event === "db.session.dynamodb.intent") return false;
   if (user !== undefined && record["user"] !== user) return false;
   if (database !== undefined && record["db_service"] !== database) return false;
   if (operation !== undefined && operationOf(record)?.toLowerCase() !== operation.toLowerCase()) return false;
   if (denied === true && !isDenied(record)) return false;
+  if (decision !== undefined && decisionOf(record) !== decision) return false;
   if (since === undefined && until === undefined) return true;
   const at = Date.parse(record.time);
   return (since === undefined || at >= since) && (until === undefined || at < until);
@@ -74,6 +77,11 @@ export function fits(record: AuditRecord, filter: AuditFilter): boolean {
 export function operationOf(record: AuditRecord): string | undefined {
   const target = record["target"];
   return typeof target === "string" ? target.slice(target.lastIndexOf(".") + 1) : undefined;
+}
+
+/** The decision that a record is of, or was written for. */
+function decisionOf({ decision }: AuditRecord): unknown {
+  return typeof decision === "object" && decision !== null && "id" in decision ? decision.id : decision;
 }
 
 /** Whether policy said no: to a request, or to a session. */

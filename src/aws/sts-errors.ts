@@ -49,7 +49,7 @@ const KINDS: readonly Kind[] = [
     names: /^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/,
     reason: "AWS does not let us",
     retryable: false,
-    hint: "let the role's trust policy name the agent (with its external id; sts:TagSession and sts:SetSourceIdentity if tags are configured), and the agent's policy the role",
+    hint: "let the role's trust policy name the gateway's own identity (with its external id; sts:TagSession and sts:SetSourceIdentity if tags are configured), and let the gateway's policy allow sts:AssumeRole on the role",
   },
   {
     code: "credentials_rejected",
@@ -57,7 +57,7 @@ const KINDS: readonly Kind[] = [
       /^(ExpiredToken|ExpiredTokenException|InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|SignatureDoesNotMatch|IncompleteSignature|RequestExpired|InvalidSignatureException|AuthFailure)$/,
     reason: "AWS does not take the credentials that signed the call",
     retryable: true,
-    hint: "check that the agent's own credentials are current and this machine's clock is right",
+    hint: "check that the gateway's own credentials are current and this machine's clock is right",
   },
   {
     code: "sts_throttled",

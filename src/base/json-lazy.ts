@@ -7,8 +7,8 @@ export interface JsonSource {
   /** Members of the object at a position, in order. */
   entries(start: number): MapIterator<[string, JsonValue]>;
   keys(start: number): MapIterator<string>;
-  /** Where a member's value begins; −1 when there is none. */
-  find(start: number, name: string): number;
+  /** Names of the members of the object at a position, and where their values begin. */
+  places(start: number): Generator<[string, number], void, undefined>;
   valueAt(start: number): JsonValue;
   /** Elements of the array at a position; none when something else stands there. */
   elements(start: number): Generator<JsonValue, void, undefined>;
@@ -28,6 +28,12 @@ export interface LargeText {
 const KEPT_CHARACTERS = 4_096;
 
 /**
+ * The places of the members are kept when there are no more than this: who looks them up one by one would else read the
+ * text from its beginning as often, and 1,300 placeholders among 16 MB took half a minute.
+ */
+const KEPT_PLACES = 10_000;
+
+/**
  * Behaves as the map that it stands for. Held as a map, sixteen megabytes of tiny values take twenty-seven times as much.
  * bench: micro, memory of a batch.
  */
@@ -37,6 +43,7 @@ export class LazyObject extends Map<string, JsonValue> {
   readonly #size: number;
   readonly #own: number;
   #members: JsonObject | undefined;
+  #places: ReadonlyMap<string, number> | undefined;
   /** Characters of its text. */
   readonly span: number;
 
@@ -56,12 +63,12 @@ export class LazyObject extends Map<string, JsonValue> {
   override get(name: string): JsonValue | undefined {
     const kept = this.#kept();
     if (kept !== undefined) return kept.get(name);
-    const at = this.#source.find(this.#start, name);
-    return at === -1 ? undefined : this.#source.valueAt(at);
+    const at = this.#find(name);
+    return at === undefined ? undefined : this.#source.valueAt(at);
   }
 
   override has(name: string): boolean {
-    return this.#kept()?.has(name) ?? this.#source.find(this.#start, name) !== -1;
+    return this.#kept()?.has(name) ?? this.#find(name) !== undefined;
   }
 
   override keys(): MapIterator<string> {
@@ -86,8 +93,8 @@ export class LazyObject extends Map<string, JsonValue> {
 
   /** Elements of the array that is a member, one after another, without building the array. */
   *elements(name: string): Generator<JsonValue, void, undefined> {
-    const at = this.#source.find(this.#start, name);
-    if (at !== -1) yield* this.#source.elements(at);
+    const at = this.#find(name);
+    if (at !== undefined) yield* this.#source.elements(at);
   }
 
   override set(): never {
@@ -100,6 +107,16 @@ export class LazyObject extends Map<string, JsonValue> {
 
   override clear(): never {
     throw new TypeError("Cannot change what was read");
+  }
+
+  /** Where a member's value begins. */
+  #find(name: string): number | undefined {
+    if (this.#size <= KEPT_PLACES) {
+      this.#places ??= new Map(this.#source.places(this.#start));
+      return this.#places.get(name);
+    }
+    for (const [key, at] of this.#source.places(this.#start)) if (key === name) return at;
+    return undefined;
   }
 
   /** The members as a map, when what stands here itself is small. */

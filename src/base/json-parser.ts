@@ -57,19 +57,32 @@ class Parser implements JsonSource {
   }
 
   *entries(start: number): MapIterator<[string, JsonValue]> {
-    for (const [key, at] of this.#members(start)) {
+    for (const [key, at] of this.places(start)) {
       const value = this.valueAt(at);
       yield [key, value];
     }
   }
 
   *keys(start: number): MapIterator<string> {
-    for (const [key] of this.#members(start)) yield key;
+    for (const [key] of this.places(start)) yield key;
   }
 
-  find(start: number, name: string): number {
-    for (const [key, at] of this.#members(start)) if (key === name) return at;
-    return -1;
+  *places(start: number): Generator<[string, number], void, undefined> {
+    this.#at = start + 1;
+    if (this.#peek() === CLOSE_BRACE) return;
+    for (;;) {
+      this.#peek();
+      const key = this.#string();
+      this.#peek();
+      this.#at += 1;
+      this.#peek();
+      const at = this.#at;
+      yield [key, at];
+      this.#at = this.#skip(at);
+      const closed = this.#peek() === CLOSE_BRACE;
+      if (closed) return;
+      this.#at += 1;
+    }
   }
 
   valueAt(start: number): JsonValue {
@@ -90,25 +103,6 @@ class Parser implements JsonSource {
       if (closed) return;
       // Others may have read elsewhere in the meantime.
       this.#at = next;
-    }
-  }
-
-  /** Names of an object's members, and where their values begin. */
-  *#members(start: number): Generator<[string, number], void, undefined> {
-    this.#at = start + 1;
-    if (this.#peek() === CLOSE_BRACE) return;
-    for (;;) {
-      this.#peek();
-      const key = this.#string();
-      this.#peek();
-      this.#at += 1;
-      this.#peek();
-      const at = this.#at;
-      yield [key, at];
-      this.#at = this.#skip(at);
-      const closed = this.#peek() === CLOSE_BRACE;
-      if (closed) return;
-      this.#at += 1;
     }
   }
 
@@ -183,6 +177,7 @@ class Parser implements JsonSource {
     }
     const inLarge = this.#inLarge;
     const members = new Map<string, JsonValue>();
+    let names: Set<string> | undefined;
     this.#at += 1;
     let code = this.#peek();
     if (code === CLOSE_BRACE) {
@@ -196,14 +191,18 @@ class Parser implements JsonSource {
       code = this.#peek();
       if (code !== COLON) throw this.#unexpected(code);
       this.#at += 1;
-      if (members.has(key)) throw this.#error("duplicate_key", start);
+      if (names?.has(unlikeNumber(key)) ?? members.has(key)) throw this.#error("duplicate_key", start);
       const value = this.#value(depth);
-      // What becomes a large object is read again: until then only the names are needed, to find one that stands twice.
-      members.set(key, this.#at - from > this.#lazyFrom ? null : value);
+      if (names !== undefined) names.add(unlikeNumber(key));
+      else {
+        members.set(key, value);
+        // What becomes a large object is read again: until then only the names are needed, to find one that stands twice.
+        if (this.#at - from > this.#lazyFrom) names = new Set([...members.keys()].map(unlikeNumber));
+      }
       code = this.#peek();
       this.#at += 1;
       if (code === CLOSE_BRACE) {
-        return this.#at - from > this.#lazyFrom ? this.#lazy(from, members.size, inLarge) : members;
+        return this.#at - from > this.#lazyFrom ? this.#lazy(from, names?.size ?? members.size, inLarge) : members;
       }
       if (code !== COMMA) throw this.#unexpectedBefore(code);
       code = this.#peek();
@@ -365,6 +364,15 @@ const END = -1;
 /** The first character that is no white space. */
 function firstCharacter(text: string): string {
   return /[^ \n\r\t]/.exec(text)?.[0] ?? "";
+}
+
+/**
+ * Another text for each name, none of which is a number: until Node 20.20.2 V8 hashed those by their value, so that
+ * whoever chose 64,000 names well kept a process busy for twenty seconds.
+ */
+function unlikeNumber(name: string): string {
+  const first = name.charCodeAt(0);
+  return isDigit(first) || first === 0 ? `\0${name}` : name;
 }
 
 function isDelimiter(code: number): boolean {

@@ -2,9 +2,10 @@
 
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, PosternError } from "./errors.ts";
+import { makePrivateDirectory } from "./private-directory.ts";
 
 /** Bytes of a key. */
 const KEY_BYTES = 32;
@@ -44,7 +45,7 @@ function readOrNothing(path: string): string | undefined {
 
 /** Makes the key file whole or not at all; of several processes that start together, one wins. */
 function makeKey(directory: string, path: string): string {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(directory);
   const key = randomBytes(KEY_BYTES).toString("hex");
   const draft = `${path}.${createHash("sha256").update(key).digest("hex").slice(0, 8)}`;
   const descriptor = openSync(draft, "wx", 0o600);

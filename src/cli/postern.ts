@@ -9,6 +9,7 @@ import { packageVersion, versionCommand } from "./version.ts";
 
 const EXAMPLES = `
 Examples:
+  postern doctor -c postern.yaml           look at all that it needs
   postern start -c postern.yaml            run the gateway
   postern audit tail -c postern.yaml       see what it decides
   postern policy test my-policies          test policies of your own

@@ -70,4 +70,6 @@ export interface ListenerSpec {
   readonly user: string;
   readonly database: string;
   readonly db_user: string;
+  /** In lower case, without port. */
+  readonly host_names: readonly string[];
 }

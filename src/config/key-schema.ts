@@ -4,17 +4,18 @@ import { z } from "zod";
 import type { IndexKeysSpec, KeySpec, KeysSpec, TableKeysSpec } from "../aws/key-schemas.ts";
 import { refuse } from "../identity/shape.ts";
 
+const NAME = /^[a-zA-Z0-9_.-]{3,255}$/;
+const NAME_FORM = "3 to 255 letters, digits, _ - and ., without the rest of an ARN";
+
 /** Table name → its keys and those of its indexes. */
 export function keySchemas(): z.ZodType<Readonly<Record<string, TableKeysSpec>>> {
   return z.record(
-    z.string().regex(/^[a-zA-Z0-9_.-]{3,255}$/, "expected the name of a table"),
+    z.string().regex(NAME, `expected the name of a table: ${NAME_FORM}`),
     z
       .strictObject({
         partition_key: key("a partition key"),
         sort_key: key("a sort key").optional(),
-        indexes: z
-          .record(z.string().regex(/^[a-zA-Z0-9_.-]{3,255}$/, "expected the name of an index"), index())
-          .optional(),
+        indexes: z.record(z.string().regex(NAME, `expected the name of an index: ${NAME_FORM}`), index()).optional(),
       })
       .superRefine(refuseTwice),
   );

@@ -12,6 +12,7 @@ import { parseShape } from "../identity/shape.ts";
 import { isMapping } from "../identity/teleport-keys.ts";
 import { formatAddress, parseAddress, type ListenAddress } from "./address.ts";
 import type { Config, JoinToken } from "./config.ts";
+import { defaultDataDirectory } from "./data-directory.ts";
 import { isExampleHost, placeholdersIn } from "./placeholders.ts";
 import { ConfigError, MAX_PLACED, reasonOf, type PositionedProblem } from "./problem.ts";
 import { configSchema, type ConfigDocument, type PosternDocument } from "./schema.ts";
@@ -253,7 +254,7 @@ function configOf(
     file,
     postern: {
       nodename: nodename ?? hostname(),
-      data_dir: from(data_dir ?? defaultDataDir(env)),
+      data_dir: from(data_dir ?? defaultDataDirectory(env)),
       ...(proxy_server === undefined ? {} : { proxy_server }),
       ...(auth_token === undefined ? {} : { auth_token: joinToken(auth_token) }),
       ca_pin,
@@ -271,11 +272,6 @@ function configOf(
     },
     ...rest,
   };
-}
-
-function defaultDataDir(env: LoadOptions["env"]): string {
-  const told = env["POSTERN_DATA_DIR"];
-  return told === undefined || told === "" ? "/var/lib/postern" : told;
 }
 
 /** Teleport's rule: an absolute path names a file, anything else is the token itself. */

@@ -41,6 +41,7 @@ export interface ListenerDocument {
   readonly user: string;
   readonly database: string;
   readonly db_user: string;
+  readonly host_names: readonly string[];
 }
 
 /** The whole file, with `postern` under that name. */
@@ -50,7 +51,7 @@ export function configSchema(): z.ZodType<ConfigDocument> {
     postern: postern().prefault({}).describe("This machine. `teleport` is accepted as another name for this section."),
     policy: z
       .strictObject({
-        bundle: filled()
+        bundle: path()
           .optional()
           .describe("Directory of .rego, .json and .yaml, or a built .tar.gz; absent: the built-in policy."),
         opa_config: unavailable("OPA's own configuration is not available in this version", "write policy.bundle"),
@@ -71,7 +72,7 @@ export function configSchema(): z.ZodType<ConfigDocument> {
 function postern(): z.ZodType<PosternDocument> {
   return z.strictObject({
     nodename: name().optional().describe("Name of this machine in events; absent: its host name."),
-    data_dir: filled()
+    data_dir: path()
       .optional()
       .describe("Where state and audit log are kept; absent: `$POSTERN_DATA_DIR`, else `/var/lib/postern`."),
     proxy_server: filled().optional().describe("Agent: where to dial, `host:port`. Not used in this version."),
@@ -81,7 +82,7 @@ function postern(): z.ZodType<PosternDocument> {
     ca_pin: caPin()
       .prefault([])
       .describe("Agent: pin of the cluster's CA, or a list of them. Not used in this version."),
-    resources: filled()
+    resources: path()
       .optional()
       .describe("Standalone: directory of role, user, lock and db documents, reloaded when it changes."),
     workers: z
@@ -155,7 +156,7 @@ function dbService(): z.ZodType<ConfigDocument["db_service"]> {
 }
 
 function listener(): z.ZodType<ListenerDocument> {
-  return z.strictObject({
+  const shape = z.strictObject({
     address: address()
       .superRefine((text, context) => {
         const parsed = parseAddress(text);
@@ -172,8 +173,34 @@ function listener(): z.ZodType<ListenerDocument> {
     user: name().describe("Who speaks on this address."),
     database: name().describe("Name of the database."),
     db_user: filled().describe("AWS role to assume: name, path or ARN."),
+    host_names: z
+      .array(hostName())
+      .default([])
+      .describe("Names in `Host` headers that it answers to, beside `localhost`, `127.0.0.0/8` and `[::1]`."),
+  });
+  return shape.superRefine(({ address: text, host_names }, context) => {
+    const parsed = parseAddress(text);
+    if (host_names.length > 0 && "address" in parsed && parsed.address.kind === "unix")
+      refuse(context, "a Unix socket has no host name", "remove host_names: it is reached by its path", ["host_names"]);
   });
 }
+
+/** One name, exactly: whoever could choose the name could lead a web page here. */
+function hostName(): z.ZodType<string> {
+  return z
+    .string()
+    .superRefine((text, context) => {
+      if (text.length <= MAX_HOST_NAME && HOST_NAME.test(text)) return;
+      const hint = /^[^:]+:[0-9]+$/.test(text)
+        ? "leave the port out"
+        : "write each name whole, such as gateway.internal";
+      refuse(context, `expected a host name, not ${quoted(text)}`, hint);
+    })
+    .transform((text) => text.toLowerCase());
+}
+
+const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/;
+const MAX_HOST_NAME = 253;
 
 /** A service that this version does not have: its section may say that it is off, whatever else it says. */
 function service(key: string): z.ZodType<unknown> {
@@ -201,6 +228,14 @@ function address(): z.ZodType<string> {
   return z.string().superRefine((text, context) => {
     const parsed = parseAddress(text);
     if ("fault" in parsed) refuse(context, `cannot listen on ${quoted(text)}: ${parsed.fault}`, parsed.hint);
+  });
+}
+
+/** A path in the file system. Only a shell knows a home directory by `~`; here it would become a directory of that name. */
+function path(): z.ZodType<string> {
+  return filled().superRefine((text, context) => {
+    if (/^~(?:\/|$)/.test(text))
+      refuse(context, `the path ${quoted(text)} begins with ~, which is not replaced here`, "write the whole path");
   });
 }
 

@@ -220,7 +220,10 @@ function explain(code: string, message: string): Omit<Fault, "offset"> {
 
 const SLIPS: Readonly<Record<string, Omit<Fault, "offset">>> = {
   TAB_AS_INDENT: { message: "A tab indents this line; YAML takes spaces only", hint: "replace the tab with spaces" },
-  NON_STRING_KEY: { message: "A key is not a plain text", hint: "write the key as one word, or in quotes" },
+  NON_STRING_KEY: {
+    message: "A key is not a plain text",
+    hint: 'write the key as one word, or in quotes; a template stands in quotes: "{{external.team}}"',
+  },
   RESOURCE_EXHAUSTION: { message: "It is nested too deep" },
   TAG_RESOLVE_FAILED: { message: "A tag (a word with !) is not one that is known here", hint: "remove the tag" },
 };

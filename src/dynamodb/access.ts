@@ -18,6 +18,11 @@ export interface Access {
   readonly keys_known: boolean;
   /** Partition key values in canonical form, each once: see `keyText`. Of several partition key attributes, the first's. */
   readonly leading_keys: readonly string[];
+  /**
+   * `leading_keys` are values of the table's own partition key, so that they tell which of the table's partitions are
+   * touched: always, unless an index has another partition key. Null when it is not known what the index has.
+   */
+  readonly own_keys: boolean | null;
   /** Every attribute that the access reads, shows or changes is among `attributes`. */
   readonly attributes_known: boolean;
   /** Paths as `spellPath` writes them, sorted, each once: `reads` and `writes` together. */
@@ -40,6 +45,8 @@ export interface Access {
 export interface AccessFacts {
   /** Partition key values, canonical; null when they are not proven. */
   readonly keys?: readonly string[] | null;
+  /** Of an access to an index: whether they are the table's own. */
+  readonly own_keys?: boolean | null;
   readonly reads?: readonly string[];
   readonly writes?: readonly string[];
   /** True when `reads` and `writes` are all that it reads, shows and changes. */
@@ -85,7 +92,7 @@ interface Draft {
 }
 
 /** Paths of one access that policy is told; an item with more is as good as unknown, and the question stays small. */
-const MOST_ATTRIBUTES = 2_000;
+export const MOST_ATTRIBUTES = 2_000;
 const LONGEST_ATTRIBUTES = 65_536;
 
 function accessOf({ action, resource, returned, facts }: Draft, via: string): Access {
@@ -105,6 +112,7 @@ function accessOf({ action, resource, returned, facts }: Draft, via: string): Ac
     arn: resource.arn,
     keys_known: keys,
     leading_keys: one === undefined ? [...new Set(facts.flatMap((each) => each.keys ?? NONE))] : (one.keys ?? NONE),
+    own_keys: resource.index === null || ownKeysOf(facts),
     attributes_known: told && facts.every((each) => each.complete === true),
     attributes: told ? attributes : NONE,
     reads: told ? reads : NONE,
@@ -133,6 +141,12 @@ function isTellable(attributes: readonly string[]): boolean {
   let length = 0;
   for (const attribute of attributes) length += attribute.length;
   return length <= LONGEST_ATTRIBUTES;
+}
+
+/** All are about one index: what is known to one of them of its partition key is true for all. */
+function ownKeysOf(facts: readonly AccessFacts[]): boolean | null {
+  if (facts.some((each) => each.own_keys === false)) return false;
+  return facts.every((each) => each.own_keys === true) ? true : null;
 }
 
 function effectsOf(action: string, facts: readonly AccessFacts[]): readonly string[] {

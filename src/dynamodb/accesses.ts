@@ -19,7 +19,7 @@ export type { Place } from "./resource-arn.ts";
 export interface Understanding {
   /** Never none: one for every resource × action × return values, in whatever spelling the request names it. */
   readonly accesses: readonly Access[];
-  /** Tables whose schema is not known and would tell partition keys. */
+  /** Tables whose schema is not known and would tell partition keys, or whether an index's are the table's. */
   readonly wantingKeys: readonly string[];
   /** Tables whose schema is not known and would tell attributes, or that an item is new. */
   readonly wantingAttributes: readonly string[];
@@ -113,10 +113,14 @@ function addNamed({ operation, params, place, schemas, accesses, gaps }: Reading
 function factsOfRule({ name, dataClass }: Operation, rule: AccessRule, beside: JsonValue): AccessFacts {
   const effects = rule.effects ?? [];
   // Facts about tables are no items: no key and no attribute is touched.
-  if (dataClass === "metadata") return { keys: [], complete: true, effects };
+  if (dataClass === "metadata") return { keys: [], own_keys: true, complete: true, effects };
   return {
+    // Settings of an index are not its items. What a vector index is partitioned by, no schema tells.
+    own_keys: dataClass === "data_read" ? null : true,
     // A search by likeness can return any number of items, as can a stream; a copy contains them all.
     full_scan: name === "SearchVectors" || name === "GetRecords" || effects.includes("dynamodb:Scan"),
+    // A bulk load puts over what is there. What fills a new table replaces nothing.
+    whole_item: rule.action === "dynamodb:DeleteTable" || (name === "StartBulkPutItems" && effects.length > 0),
     effects: [...effects, ...effectsOf(returnedBy(beside))],
   };
 }

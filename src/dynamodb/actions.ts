@@ -42,9 +42,11 @@ export const ACTIONS: ReadonlyMap<string, Level> = new Map(
  * are unwanted.
  *
  * What depends on the request is not here but in `effects`: a BatchWriteItem has the effect PutItem, DeleteItem or
- * both; a write that returns the item has the effect GetItem; an export and the source of a restore have the effects
- * GetItem, Query and Scan; a vector search has Query and Scan; a restore creates its target like CreateTable. Kept apart on purpose, as in IAM: GetItem, Query and Scan among
- * themselves; PutItem and UpdateItem (which creates an absent item); DeleteItem and UpdateTimeToLive.
+ * both; a write or a check that returns the item has the effect GetItem, as have GetRecords, which shows images of items,
+ * and a Kinesis destination, which is sent them; an export and the source of a restore have the effects GetItem, Query and
+ * Scan; a vector search has Query and Scan; a restore creates its target like CreateTable. Kept apart on purpose, as in
+ * IAM: GetItem, Query and Scan among themselves; PutItem and UpdateItem (which creates an absent item); DeleteItem and
+ * UpdateTimeToLive.
  */
 export const EQUIVALENT_ACTIONS: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
@@ -75,10 +77,3 @@ export const NAMED_ONLY: ReadonlySet<string> = new Set(
     .split(/\s+/)
     .map((name) => `dynamodb:${name}`),
 );
-
-/** What policy is told of the actions when roles are compiled. */
-export const ACTION_TABLE: {
-  readonly levels: ReadonlyMap<string, Level>;
-  readonly equivalents: ReadonlyMap<string, readonly string[]>;
-  readonly namedOnly: ReadonlySet<string>;
-} = { levels: ACTIONS, equivalents: EQUIVALENT_ACTIONS, namedOnly: NAMED_ONLY };

@@ -22,6 +22,15 @@ export function attributeValueFault(value: JsonValue, nesting: number = 0): Faul
   return object.size > 1 ? severalTypes() : undefined;
 }
 
+/**
+ * A sound value of a large request as far as accesses turn on it: of a list, a map or a set, which no key is, the type alone.
+ * Thousands of them, held while a request is understood, would take twenty times the memory of their text.
+ */
+export function withoutParts(value: JsonObject): JsonObject {
+  for (const [tag, content] of value) if (typeof content !== "string") return new Map([[tag, true]]);
+  return value;
+}
+
 function severalTypes(): Fault {
   return invalid(
     "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes",
@@ -79,11 +88,11 @@ function contentFault(tag: string, content: JsonValue, nesting: number): Fault |
         "One or more parameter values were invalid: Null attribute value types must have the value of true",
       );
     case "SS":
-      return setFault(content, stringFault);
+      return setFault(content, stringFault, "An string set  may not be empty");
     case "NS":
-      return setFault(content, numberFault);
+      return setFault(content, numberFault, "An number set  may not be empty");
     case "BS":
-      return setFault(content, binaryFault);
+      return setFault(content, binaryFault, "Binary sets should not be empty");
     case "M":
       return mapFault(content, nesting + 1);
     case "L":
@@ -113,9 +122,13 @@ function tooDeep(): Fault {
   return invalid("Nesting Levels have exceeded supported limits: Attributes have nested levels over 32");
 }
 
-function setFault(content: JsonValue, fault: (element: JsonValue) => Fault | undefined): Fault | undefined {
+function setFault(
+  content: JsonValue,
+  fault: (element: JsonValue) => Fault | undefined,
+  empty: string,
+): Fault | undefined {
   if (!Array.isArray(content)) return unreadable(typeWords(content, "List"));
-  if (content.length === 0) return invalid("One or more parameter values were invalid: A set may not be empty");
+  if (content.length === 0) return invalid(`One or more parameter values were invalid: ${empty}`);
   return elementsFault(content, fault);
 }
 

@@ -1,18 +1,37 @@
 /** THE operation table: what every operation is, which actions it carries and where it names its resources. */
 
+import { ACTIONS, EQUIVALENT_ACTIONS, type Level, NAMED_ONLY } from "./actions.ts";
 import { COPY_OPERATIONS } from "./catalogue/copies.ts";
 import { operationFrom } from "./catalogue/entry.ts";
 import { ITEM_OPERATIONS } from "./catalogue/items.ts";
 import { TABLE_OPERATIONS } from "./catalogue/tables.ts";
 import type { Operation } from "./operation.ts";
 
-export { ACTION_TABLE, ACTIONS, EQUIVALENT_ACTIONS, type Level } from "./actions.ts";
+export { ACTIONS, EQUIVALENT_ACTIONS, type Level } from "./actions.ts";
 export type { AccessRule, DataClass, Operation, ResourceKind, ServiceHost } from "./operation.ts";
 
 /** Every operation that the gateway knows; all others are denied. */
 export const OPERATIONS: readonly Operation[] = [...ITEM_OPERATIONS, ...TABLE_OPERATIONS, ...COPY_OPERATIONS].map(
   operationFrom,
 );
+
+/** What policy is told of the actions when roles are compiled. */
+export const ACTION_TABLE: {
+  readonly levels: ReadonlyMap<string, Level>;
+  readonly equivalents: ReadonlyMap<string, readonly string[]>;
+  readonly namedOnly: ReadonlySet<string>;
+  readonly carriers: ReadonlyMap<string, readonly string[]>;
+} = {
+  levels: ACTIONS,
+  equivalents: EQUIVALENT_ACTIONS,
+  namedOnly: NAMED_ONLY,
+  carriers: new Map(
+    OPERATIONS.filter(({ name }) => !ACTIONS.has(`dynamodb:${name}`)).map(({ name, rules }) => [
+      `dynamodb:${name}`,
+      [...new Set(rules.map(({ action }) => action))],
+    ]),
+  ),
+};
 
 const BY_TARGET: ReadonlyMap<string, Operation> = new Map(OPERATIONS.map((operation) => [operation.target, operation]));
 

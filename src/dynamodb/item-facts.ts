@@ -1,7 +1,7 @@
 /** What one part of a request does to items: which partitions, which attributes it reads and writes, what it shows. */
 
 import type { JsonObject, JsonValue } from "../base/json.ts";
-import { type AccessFacts, strongest } from "./access.ts";
+import { type AccessFacts, MOST_ATTRIBUTES, strongest } from "./access.ts";
 import { type DocumentPath, spellName, spellPath } from "./document-path.ts";
 import type { Condition, Projection, Update } from "./expressions/ast.ts";
 import { type Expressions, expressionsOf } from "./expressions/expressions.ts";
@@ -13,8 +13,16 @@ import {
   pathsWrittenByUpdate,
   provenAbsent,
 } from "./expressions/facts.ts";
-import { keyNames, type KeyProof, partitionOfItem, partitionOfKey, partitionOfLookup } from "./keys.ts";
-import type { TableSchema } from "./key-schema.ts";
+import {
+  type Equalities,
+  isPartitionedAlike,
+  keyNames,
+  type KeyProof,
+  partitionOfItem,
+  partitionOfKey,
+  partitionOfLookup,
+} from "./keys.ts";
+import type { KeySchema, TableSchema } from "./key-schema.ts";
 
 /** Where a part stands and what is known of its table. */
 export interface PartContext {
@@ -56,6 +64,34 @@ export function settle(proof: KeyProof, { table, gaps }: PartContext): readonly 
   if (proof === "wanting") gaps.wantingKeys.add(table);
   else if (proof === "mismatched") gaps.mismatched.add(table);
   return null;
+}
+
+/** How equalities prove the partition keys of a search. */
+type ProveSearch = (equal: Equalities, keys: KeySchema | undefined, schema?: TableSchema) => KeyProof;
+
+/**
+ * The partition keys of a search of the table or of an index, and whether they are the table's own. A schema that is not
+ * known would tell that, which matters only where they are proven: keys that are not may be anybody's.
+ */
+export function keysOfSearch(
+  prove: ProveSearch,
+  equal: Equalities,
+  context: PartContext,
+): Pick<AccessFacts, "keys" | "own_keys"> {
+  const { schema, index, table, gaps } = context;
+  if (index === null) return { keys: settle(prove(equal, schema, schema), context) };
+  const indexKeys = schema?.indexes.get(index);
+  const unknownIndex = schema !== undefined && schema.id !== null && indexKeys === undefined;
+  const proof = unknownIndex ? "mismatched" : prove(equal, indexKeys, schema);
+  const keys = settle(proof, context);
+  if (indexKeys === undefined && keys !== null) gaps.wantingKeys.add(table);
+  // A schema that does not fit the request is believed in nothing.
+  return { keys, own_keys: proof === "mismatched" ? null : ownKeys(context) };
+}
+
+function ownKeys({ schema, index }: PartContext): boolean | null {
+  const keys = index === null ? undefined : schema?.indexes.get(index);
+  return schema === undefined || keys === undefined ? null : isPartitionedAlike(keys, schema);
 }
 
 /**
@@ -110,7 +146,7 @@ function readManyByKey(part: JsonObject, { projection }: Expressions, context: P
     const found = settle(partitionOfKey(key, context.schema), context);
     if (found === null) known = false;
     else texts.push(...found);
-    for (const name of key.keys()) names.add(spellName(name));
+    addNames(key, names);
   }
   return {
     keys: known ? [...new Set(texts)] : null,
@@ -133,16 +169,12 @@ function checkFacts(part: JsonObject, { condition }: Expressions, context: PartC
 }
 
 function queryFacts(part: JsonObject, says: Expressions, context: PartContext): AccessFacts {
-  const { schema, index } = context;
-  const keys = index === null ? schema : schema?.indexes.get(index);
   const equal = says.keyCondition === null ? new Map<string, never>() : equalities(says.keyCondition);
-  const unknownIndex = schema !== undefined && schema.id !== null && keys === undefined;
-  const proof = unknownIndex ? "mismatched" : partitionOfLookup(equal, keys, schema);
-  return { ...searchFacts(part, says, context), keys: settle(proof, context) };
+  return { ...searchFacts(part, says, context), ...keysOfSearch(partitionOfLookup, equal, context) };
 }
 
 function scanFacts(part: JsonObject, says: Expressions, context: PartContext): AccessFacts {
-  return { ...searchFacts(part, says, context), full_scan: true };
+  return { ...searchFacts(part, says, context), own_keys: ownKeys(context), full_scan: true };
 }
 
 /** What Query and Scan read: conditions, what they return, and the keys that stand in LastEvaluatedKey. */
@@ -258,7 +290,7 @@ function batchWriteFacts(writes: JsonValue, context: PartContext): AccessFacts {
     const found = settle(proof, context);
     if (found === null) known = false;
     else texts.push(...found);
-    for (const name of item.keys()) names.add(spellName(name));
+    addNames(item, names);
     effects.add(put === undefined ? "dynamodb:DeleteItem" : "dynamodb:PutItem");
   }
   return {
@@ -298,10 +330,15 @@ function pathsAndNames(projection: Projection | null, key: JsonObject): string[]
   return paths;
 }
 
+/** One more than can be told is as good as all of them. */
 function namesOf(item: JsonObject): string[] {
   const names: string[] = [];
-  for (const name of item.keys()) names.push(spellName(name));
+  for (const name of item.keys()) if (names.push(spellName(name)) > MOST_ATTRIBUTES) break;
   return names;
+}
+
+function addNames(item: JsonObject, names: Set<string>): void {
+  for (const name of namesOf(item)) if (names.size <= MOST_ATTRIBUTES) names.add(name);
 }
 
 function objectAt(part: JsonObject, member: string): JsonObject {

@@ -18,11 +18,14 @@ export function keyText(value: JsonValue | undefined): string | undefined {
   if (!(value instanceof Map)) return undefined;
   for (const [tag, content] of value as JsonObject) {
     if (typeof content !== "string") return undefined;
-    if (tag === "S" || tag === "B") return content;
+    if (tag === "S" || tag === "B") return content.length > LONGEST_KEY ? undefined : content;
     return tag === "N" ? canonicalNumber(content) : undefined;
   }
   return undefined;
 }
+
+/** Characters of the longest partition key: 2,048 bytes in base64. DynamoDB refuses more, and policy need not look at it. */
+const LONGEST_KEY = 2_732;
 
 /** The partition of a `Key`. With one attribute it can only be the partition key: DynamoDB wants all key attributes. */
 export function partitionOfKey(key: JsonObject, schema: TableSchema | undefined): KeyProof {
@@ -72,6 +75,12 @@ export function partitionOfSearch(equalities: Equalities, keys: KeySchema | unde
     }
   }
   return allProven(equalities.get(keys.partition[0].name) ?? []);
+}
+
+/** Whether an index is partitioned by the very attribute by which its table is: its partition keys are the table's then. */
+export function isPartitionedAlike(index: KeySchema, table: KeySchema): boolean {
+  const [{ name }, ...others] = index.partition;
+  return others.length === 0 && table.partition.length === 1 && name === table.partition[0].name;
 }
 
 /** Names of the key attributes, in no particular order. */

@@ -76,7 +76,7 @@ class Redactor {
   #object(object: JsonObject, shapeOf: (member: string) => string | undefined): JsonLike {
     const copies: [string, JsonLike][] = [];
     this.#bytes -= 2;
-    for (const [member, value] of object) {
+    for (const member of object.keys()) {
       const short = cut(member, LONGEST_NAME);
       const size = bytesOf(short) + 2;
       if (size >= this.#bytes) {
@@ -86,13 +86,22 @@ class Redactor {
       }
       this.#bytes -= size;
       const shape = shapeOf(member);
-      copies.push([short, shape === undefined ? REDACTED : this.copy(value, shape, member)]);
+      copies.push([short, shape === undefined ? REDACTED : this.#member(object, member, shape)]);
     }
     // fromEntries defines members; assigning would let an attribute named __proto__ do something else.
     return Object.fromEntries(copies);
   }
 
-  #list(list: readonly JsonValue[], shape: string | undefined, name: string): JsonLike {
+  #member(object: JsonObject, member: string, shapeName: string): JsonLike {
+    const shape = MODEL.shapes[shapeName];
+    // Of a large list only as many elements are read as have room here.
+    if (shape?.t === "list" && object instanceof LazyObject) {
+      return this.#list(object.elements(member), shape.of, member);
+    }
+    return this.copy(object.get(member) as JsonValue, shapeName, member);
+  }
+
+  #list(list: Iterable<JsonValue>, shape: string | undefined, name: string): JsonLike {
     const copies: JsonLike[] = [];
     this.#bytes -= 2;
     for (const element of list) {

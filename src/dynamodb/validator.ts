@@ -1,6 +1,6 @@
 /** Compiles the model's shapes into validators: strict ones, for which what the model does not name does not exist. */
 
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { type JsonObject, type JsonValue, LazyObject } from "../base/json.ts";
 import { attributeValueFault, binaryFault, typeWords } from "./attribute-value.ts";
 import { MEANINGS, VALUES } from "./catalogue/members.ts";
 import { constraint, type Fault, invalid, unreadable } from "./fault.ts";
@@ -9,7 +9,17 @@ import { printable } from "./request-error.ts";
 import type { Shape, StringShape, StructureShape } from "./model-types.ts";
 
 /** Finds what is wrong with a value; undefined when it is sound. */
-export type Validator = (value: JsonValue) => Fault | undefined;
+export interface Validator {
+  (value: JsonValue): Fault | undefined;
+  /** Of lists: the same of a member of a large object, reading one element after another without building the list. */
+  readonly inLarge?: (object: LazyObject, member: string) => Fault | undefined;
+}
+
+/**
+ * Elements of a list, or entries of a map, that have no bound of their own in the model and are no item. DynamoDB takes
+ * far fewer; 16 MB of them, built, would take half a gigabyte.
+ */
+const MOST_PARTS = 10_000;
 
 /** Compiles shapes when they are first asked for, and keeps them. */
 export class Validators {
@@ -38,8 +48,7 @@ export class Validators {
       case "structure":
         return this.#structure(name, shape);
       case "list": {
-        const element = this.of(shape.of);
-        return (value) => listFault(value, element, shape.min, shape.max);
+        return listValidator(this.of(shape.of), shape.min, shape.max ?? MOST_PARTS);
       }
       case "map":
         return this.#map(name, shape);
@@ -72,11 +81,11 @@ export class Validators {
     return (value) => {
       if (!(value instanceof Map)) return unreadable(typeWords(value, name));
       const object = value as JsonObject;
-      for (const [member, content] of object) {
+      for (const member of object.keys()) {
         const validator = members.get(member);
         if (validator === undefined)
           return unreadable(`${name} has no such member; names are case-sensitive`).under({ member });
-        const fault = validator(content);
+        const fault = faultAt(object, member, validator);
         if (fault !== undefined) return fault.under({ member });
       }
       for (const member of required) {
@@ -92,19 +101,28 @@ export class Validators {
     const names = shape.key === "AttributeName";
     const prefix = PLACEHOLDERS.get(shape.key);
     const parameter = name.replace(/Map$/, "s");
+    const max = shape.max ?? (names && shape.of === "AttributeValue" ? undefined : MOST_PARTS);
+    const nameFault = (member: string): Fault | undefined => {
+      if (member === "__type" && !names) return unreadable(`"__type" can only be the name of an attribute`);
+      if (prefix !== undefined && !(member.startsWith(prefix) && member.length > 1)) {
+        return invalid(`${parameter} contains invalid key: Syntax error; key: "${printable(member)}"`);
+      }
+      return key(member);
+    };
     return (value) => {
       if (!(value instanceof Map)) return unreadable(typeWords(value, "Map"));
       const object = value as JsonObject;
-      const size = sizeFault(object.size, shape.min, shape.max);
+      const size = sizeFault(object.size, shape.min, max);
       if (size !== undefined) return size;
+      if (object instanceof LazyObject && content.inLarge !== undefined) {
+        for (const member of object.keys()) {
+          const fault = nameFault(member) ?? content.inLarge(object, member);
+          if (fault !== undefined) return fault.under({ key: member });
+        }
+        return undefined;
+      }
       for (const [member, element] of object) {
-        if (member === "__type" && !names) {
-          return unreadable(`"__type" can only be the name of an attribute`).under({ key: member });
-        }
-        if (prefix !== undefined && !(member.startsWith(prefix) && member.length > 1)) {
-          return invalid(`${parameter} contains invalid key: Syntax error; key: "${printable(member)}"`);
-        }
-        const fault = key(member) ?? content(element);
+        const fault = nameFault(member) ?? content(element);
         if (fault !== undefined) return fault.under({ key: member });
       }
       return undefined;
@@ -184,15 +202,34 @@ function integerFault(value: JsonValue, shape: Extract<Shape, { t: "integer" | "
   return undefined;
 }
 
-function listFault(value: JsonValue, element: Validator, min?: number, max?: number): Fault | undefined {
-  if (!Array.isArray(value)) return unreadable(typeWords(value, "List"));
-  const size = sizeFault(value.length, min, max);
-  if (size !== undefined) return size;
-  for (let index = 0; index < value.length; index++) {
-    const fault = element(value[index] as JsonValue);
-    if (fault !== undefined) return fault.under({ index });
-  }
-  return undefined;
+/** What is wrong with the value of a member. */
+function faultAt(object: JsonObject, member: string, validator: Validator): Fault | undefined {
+  if (object instanceof LazyObject && validator.inLarge !== undefined) return validator.inLarge(object, member);
+  return validator(object.get(member) as JsonValue);
+}
+
+function listValidator(element: Validator, min: number | undefined, max: number): Validator {
+  const whole = (value: JsonValue): Fault | undefined => {
+    if (!Array.isArray(value)) return unreadable(typeWords(value, "List"));
+    const size = sizeFault(value.length, min, max);
+    if (size !== undefined) return size;
+    for (let index = 0; index < value.length; index++) {
+      const fault = element(value[index] as JsonValue);
+      if (fault !== undefined) return fault.under({ index });
+    }
+    return undefined;
+  };
+  const inLarge = (object: LazyObject, member: string): Fault | undefined => {
+    let index = 0;
+    for (const value of object.elements(member)) {
+      const fault = index === max ? sizeFault(index + 1, min, max) : element(value)?.under({ index });
+      if (fault !== undefined) return fault;
+      index += 1;
+    }
+    // No element at all: it is empty, or no list.
+    return index === 0 ? whole(object.get(member) as JsonValue) : sizeFault(index, min, max);
+  };
+  return Object.assign(whole, { inLarge });
 }
 
 function sizeFault(size: number, min?: number, max?: number): Fault | undefined {

@@ -1,6 +1,7 @@
 /** The answers that the gateway gives by itself: typed AWS errors that SDKs understand, and nothing else. */
 
 import { errorAnswer } from "../dynamodb/errors.ts";
+import { RequestError } from "../dynamodb/request-error.ts";
 import type { Answer } from "./ports.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -11,7 +12,10 @@ const encoder = new TextEncoder();
 
 /** The answer to a refused request. */
 export function refusalAnswer(refusal: Refusal, decisionId: string): Answer {
-  const { status, body } = errorAnswer(refusal.type, `${refusal.message} (decision ${decisionId})`);
+  // What the request model does not take is refused in DynamoDB's words: clients may depend on them to the letter.
+  const message =
+    refusal.cause instanceof RequestError ? refusal.message : `${refusal.message} (decision ${decisionId})`;
+  const { status, body } = errorAnswer(refusal.type, message);
   return {
     status,
     headers: {

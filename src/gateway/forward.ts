@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import type { AwsCredentials, CredentialRequest } from "../aws/credentials.ts";
 import { upstreamFor } from "../aws/database.ts";
+import { PosternError } from "../base/errors.ts";
 import type { Operation } from "../dynamodb/catalogue.ts";
 import type { Caller } from "./authenticate.ts";
 import type { RequestHead } from "./head.ts";
@@ -27,6 +28,7 @@ export async function assume(services: GatewayServices, caller: Caller): Promise
         role: caller.awsRoleArn,
         user: caller.principal.name,
         error: cause instanceof Error ? cause.message : "unknown",
+        ...(cause instanceof PosternError && cause.hint !== undefined ? { hint: cause.hint } : {}),
       },
       "Cannot get credentials for the AWS role",
     );

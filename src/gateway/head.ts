@@ -95,7 +95,7 @@ function refuseStrangers(seen: ReadonlyMap<string, string>, listener: FixedListe
   if (name === null || !answersTo(listener, name)) {
     throw new Refusal(
       "request_rejected",
-      `This listener does not answer to the host name ${printable(host)}`,
+      `This listener does not answer to the host name ${printable(host)}; use localhost, or list it in the listener's host_names`,
       "AccessDeniedException",
     );
   }

@@ -136,6 +136,8 @@ function tablesToLearn({ decision, understanding }: Judged, policy: DecisionPoin
       all = true;
       continue;
     }
+    // Any other reason stands whatever the keys are.
+    if (reason.code !== "keys_unproven" && reason.code !== "attributes_unproven") return NONE;
     const table = tableToLearn(reason);
     // Each denial must be lifted; of the rules that might allow an access one suffices, so that what another lacks is no matter.
     const isOther = (other: Reason): boolean => other.role === null && other.access === reason.access;

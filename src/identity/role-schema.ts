@@ -102,7 +102,9 @@ function rule(): z.ZodType<RoleRule> {
       full_scan: z.boolean("expected true or false").optional().describe("Only accesses of which this is true."),
       return_values: z
         .array(z.enum(RETURN_VALUES, { error: `expected ${RETURN_VALUES.join(", ")}` }))
-        .min(1, "the list is empty: leave it out for all of them")
+        .superRefine((list, context) => {
+          if (list.length === 0) refuse(context, "the list is empty", "leave return_values out for all");
+        })
         .optional()
         .describe("Only accesses that return one of these; in `deny`, or more than one of these."),
       resources: filled("resources")

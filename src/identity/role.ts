@@ -4,6 +4,7 @@ import { quoted } from "./names.ts";
 import { DocumentError, type DocumentPath, type Problem } from "./problem.ts";
 import type { ReturnValues } from "./return-values.ts";
 import { roleSchema } from "./role-schema.ts";
+import { doubtsAbout } from "./role-warnings.ts";
 import { parseShape } from "./shape.ts";
 import {
   FOREIGN_CONDITIONS,
@@ -78,7 +79,7 @@ export function parseRole(document: unknown): Parsed<Role> {
     ...spec,
     builtIn: false,
   };
-  return { value: role, warnings };
+  return { value: role, warnings: [...warnings, ...doubtsAbout(spec)] };
 }
 
 const SCHEMA = roleSchema();

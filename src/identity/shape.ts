@@ -64,11 +64,13 @@ function problemsOf(issue: Issue, above: DocumentPath, context: Context): Proble
     case "unrecognized_keys":
       return issue.keys.map((key) => unknownKey(key, path, context));
     case "invalid_type":
-      return [problem(...wrongType(issue.expected, value, path))];
+      return [problem(...wrongType(issue.expected, value, path, keysAt(context.schema, path)))];
     case "invalid_union": {
       const branch = nearestBranch(issue.errors);
       if (branch !== undefined) return branch.flatMap((inner) => problemsOf(inner, path, context));
-      return [problem(value === undefined ? "is missing" : `${issue.message}, not ${quote(value, path)}`)];
+      return [
+        value === undefined ? problem("is missing", "add it") : problem(`${issue.message}, not ${quote(value, path)}`),
+      ];
     }
     case "invalid_value": {
       const known = issue.values.map(String);
@@ -95,7 +97,8 @@ function problemsOf(issue: Issue, above: DocumentPath, context: Context): Proble
     case "invalid_format":
     case "not_multiple_of":
     case "invalid_element":
-      return [problem(`${issue.message}, not ${quote(value, path)}`)];
+      // What is wrong with a list's length is no matter of what it holds.
+      return [problem(Array.isArray(value) ? issue.message : `${issue.message}, not ${quote(value, path)}`)];
   }
 }
 
@@ -106,7 +109,7 @@ function unknownKey(key: string, path: DocumentPath, context: Context): Problem 
     key === "<<"
       ? "merge keys are not part of YAML 1.2; write the keys out"
       : meant === undefined
-        ? undefined
+        ? keysHint(keysAt(context.schema, path))
         : `did you mean "${meant}"?`;
   return {
     path: [...context.base, ...path, key],
@@ -116,16 +119,47 @@ function unknownKey(key: string, path: DocumentPath, context: Context): Problem 
   };
 }
 
-function wrongType(expected: string, value: unknown, path: DocumentPath): [string, string?] {
+function wrongType(
+  expected: string,
+  value: unknown,
+  path: DocumentPath,
+  keys: readonly string[],
+): [string, string | undefined] {
   const wanted = TYPES[expected] ?? expected;
-  if (value === undefined) return [`is missing; expected ${wanted}`];
-  if (expected === "string" && (typeof value === "number" || typeof value === "boolean")) {
-    return [`expected ${wanted}, not ${quote(value, path)}`, "put the value in quotes, exactly as you mean it"];
-  }
-  if (expected === "array" && typeof value === "string")
-    return [`expected ${wanted}, not ${quote(value, path)}`, "write it as a list: [value]"];
-  return [`expected ${wanted}, not ${quote(value, path)}`];
+  if (value === undefined) return [`is missing; expected ${wanted}`, keysHint(keys) ?? "add it"];
+  return [`expected ${wanted}, not ${quote(value, path)}`, remedyFor(expected, value, keys)];
 }
+
+/** What to write instead of a value of another type. */
+function remedyFor(expected: string, value: unknown, keys: readonly string[]): string | undefined {
+  if (value === null) return "write a value, or leave the key out";
+  switch (expected) {
+    case "string":
+      // A template without quotes is a mapping to YAML.
+      return typeof value === "object"
+        ? "write one text, in quotes"
+        : "put the value in quotes, exactly as you mean it";
+    case "boolean":
+      return "write true or false, without quotes";
+    case "array":
+      return "write it as a list: [value]";
+    case "object":
+      return keysHint(keys);
+    case "record":
+      return "write it as a mapping: {name: value}";
+    default:
+      return undefined;
+  }
+}
+
+/** The keys that a mapping may have; none where they are whatever people call their things. */
+function keysHint(keys: readonly string[]): string | undefined {
+  if (keys.length === 0) return undefined;
+  const more = keys.length > KEYS_SHOWN ? " …" : "";
+  return `its keys are ${keys.slice(0, KEYS_SHOWN).join(", ")}${more}`;
+}
+
+const KEYS_SHOWN = 12;
 
 const TYPES: Readonly<Record<string, string>> = {
   string: "a string",

@@ -11,6 +11,8 @@ export interface ActionTable {
   readonly equivalents: ReadonlyMap<string, readonly string[]>;
   /** Actions that an allow must name: globs and levels other than `tagging` and `permissions` do not reach them. */
   readonly namedOnly: ReadonlySet<string>;
+  /** Operation that is no action, such as `dynamodb:TransactWriteItems` → the actions of its parts. For hints. */
+  readonly carriers: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Resolves lists; what an entry names is found once, since thousands of roles name the same. */
@@ -75,9 +77,17 @@ function matches(glob: string, action: string): boolean {
 }
 
 function hintFor(entry: string, table: ActionTable): string {
-  const near = nearest(entry, [...table.levels.keys(), ...new Set(table.levels.values())]);
+  const levels = [...new Set(table.levels.values())];
+  if (entry.includes("{{")) return "actions hold no templates; write the actions that are meant";
+  const carried = [...table.carriers].filter(([name]) => matches(entry, name) || bare(name) === bare(entry));
+  const [first] = carried;
+  if (first !== undefined) {
+    const parts = [...new Set(carried.flatMap(([, actions]) => actions))].join(", ");
+    return `${carried.length === 1 ? first[0].slice(first[0].indexOf(":") + 1) : "such an operation"} is judged by its parts: write those of ${parts} that are meant`;
+  }
+  const near = nearest(entry, [...table.levels.keys(), ...levels]);
   if (near !== undefined) return `did you mean "${near}"?`;
-  return `write an IAM action such as "dynamodb:GetItem", a glob, or one of ${[...new Set(table.levels.values())].join(", ")}`;
+  return `write an IAM action such as "dynamodb:GetItem", a glob, or one of ${levels.join(", ")}`;
 }
 
 /** The candidate that differs least in its last part, if by no more than a slip of the pen. */

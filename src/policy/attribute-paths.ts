@@ -27,7 +27,12 @@ export function compileAttributes(paths: readonly string[], site: Site, block: "
     const template = templateOf(text, here);
     if (template !== null) {
       if (/[*`]/u.test(template.before + template.after)) {
-        throw patternError(here, text, "neither * nor backquotes go with a template in an attribute path");
+        throw patternError(
+          here,
+          text,
+          "neither * nor backquotes go with a template in an attribute path",
+          "let the trait hold a whole attribute name",
+        );
       }
       overTraits.push([template.trait, template.before, template.after]);
       draft.addTemplate(template);

@@ -208,7 +208,13 @@ function compileLabels(selectors: Readonly<Record<string, readonly string[]>>, s
       }
       any = true;
     } else if (key.includes("{{")) {
-      throw patternError(here, key, "a label's key cannot hold a template", undefined, "role_template_invalid");
+      throw patternError(
+        here,
+        key,
+        "a label's key cannot hold a template",
+        "write the key out",
+        "role_template_invalid",
+      );
     }
     all.push([key, matcher]);
   }
@@ -285,7 +291,16 @@ function returnsOf(values: readonly ReturnValues[], site: Site, block: Block): r
 
 /** What no table can be called would never match: in a deny, a hole. */
 function admitResourceName(pattern: string, site: Site): void {
-  if (pattern.includes("{{") || /^[\w.*-]+$/u.test(pattern)) return;
+  if (pattern.includes("{{")) return;
+  if (/^[\w.*-]+$/u.test(pattern)) {
+    if (pattern.includes("*") || (pattern.length >= 3 && pattern.length <= 255)) return;
+    throw patternError(
+      site,
+      pattern,
+      "names of tables and indexes have 3 to 255 characters",
+      "write the whole name, or a glob",
+    );
+  }
   const hint = pattern.startsWith("arn:")
     ? "write the table's name, without the rest of its ARN"
     : 'write a name or a glob such as "orders-*"';

@@ -62,7 +62,8 @@ function draftOf(globs: readonly string[]): Matcher {
 /** The part of a role's ARN after `role/`, or null when the selector is a whole ARN. Refuses what can match no role: in a deny it would be a hole. */
 function rolePathOf(selector: string, site: Site): string | null {
   assertNoRegex(selector, site);
-  if (!/^[!-~]+$/u.test(selector)) throw patternError(site, selector, "an AWS role's name holds visible ASCII only");
+  if (!/^[!-~]+$/u.test(selector))
+    throw patternError(site, selector, "an AWS role's name holds visible ASCII only", "write it as IAM shows it");
   if (/^arn:/iu.test(selector)) {
     assertRoleArn(selector, site);
     return null;

@@ -53,6 +53,8 @@ export interface PolicyAccess {
   readonly arn: string;
   readonly keys_known: boolean;
   readonly leading_keys: readonly string[];
+  /** They are values of the table's own partition key, not of an index's; null when that is not known. */
+  readonly own_keys: boolean | null;
   readonly attributes_known: boolean;
   readonly attributes: readonly string[];
   readonly reads: readonly string[];

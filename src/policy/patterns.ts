@@ -70,7 +70,7 @@ export function compileLabelValues(patterns: readonly string[], site: Site): Mat
         "let the trait hold the whole expression",
       );
     }
-    if (isRegex && pattern.includes("\0")) throw patternError(here, pattern, "write NUL as \\x00");
+    if (isRegex && pattern.includes("\0")) throw patternError(here, pattern, "it holds NUL", "write NUL as \\x00");
     if (isRegex) draft.addRegex(pattern);
     else if (template?.trait != null && template.before === "" && template.after === "")
       draft.addSelector(template.trait);
@@ -100,16 +100,16 @@ export function templateOf(pattern: string, site: Site): Template | null {
   throw patternError(site, pattern, template.fault, template.hint, "role_template_invalid");
 }
 
-/** An error that names role, place and value. */
+/** An error that names role, place, value, reason and remedy. */
 export function patternError(
   site: Site,
   value: string,
   why: string,
-  hint?: string,
+  hint: string,
   code = "role_pattern_invalid",
 ): PosternError {
   const message = `Cannot load role "${site.role}": ${site.path} ${JSON.stringify(value)}: ${why}`;
-  return new PosternError(code, message, hint === undefined ? {} : { hint });
+  return new PosternError(code, message, { hint });
 }
 
 /** The place of the entry at `at` of a list. */
@@ -213,5 +213,6 @@ function withoutEmpty<T extends Record<string, readonly unknown[]>>(lists: T): P
 function assertText(pattern: string, site: Site): void {
   if (pattern === "") throw patternError(site, pattern, "an empty text selects nothing", "leave the entry out");
   // WASM's JSON parser refuses lone surrogates: one of them would take down the whole of the data.
-  if (/\p{Surrogate}/u.test(pattern)) throw patternError(site, pattern, "it is not well-formed Unicode");
+  if (/\p{Surrogate}/u.test(pattern))
+    throw patternError(site, pattern, "it is not well-formed Unicode", "write the text anew");
 }

@@ -122,6 +122,7 @@ function question(roles: readonly string[], operation: string, level: "read" | "
           arn: `arn:aws:dynamodb:us-east-1:${account}:table/${table}`,
           keys_known: true,
           leading_keys: ["a#1"],
+          own_keys: true,
           attributes_known: true,
           attributes: ["id"],
           reads: level === "read" ? ["id"] : [],

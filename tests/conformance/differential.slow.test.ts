@@ -42,7 +42,7 @@ describe("what policy is told, against DynamoDB Local", async () => {
   it("is all that requests read, change and depend on", { skip: reason }, async () => {
     const outcomes = new Map<string, number>();
     const refused = new Map<string, string>();
-    const tally = { proven: 0, ran: 0, pages: 0 };
+    const tally = { proven: 0, ran: 0, pages: 0, own: 0, others: 0 };
     for (let number = 0; number < CASES; number++) {
       const seed = SEED + number;
       const random = new Random(seed);
@@ -65,6 +65,9 @@ describe("what policy is told, against DynamoDB Local", async () => {
           // Of numbers, the generator's odd spellings must come as the one that rules compare with.
           for (const key of leading_keys)
             assert.match(key, /^(?:k[a-d]|[u-w]|1[1-4]|[\w/+]+={0,2})$/, JSON.stringify(request));
+        }
+        for (const { index, own_keys, keys_known } of accesses) {
+          if (index !== null && keys_known) tally[own_keys === true ? "own" : "others"] += 1;
         }
         const { faults, answer } = await examine(dynamo, request, accesses, world, random, {
           scans: lookup !== NO_SCHEMAS,
@@ -91,6 +94,7 @@ describe("what policy is told, against DynamoDB Local", async () => {
         .join("\n")}\n`,
     );
     assert.ok(tally.ran >= CASES / 2, `only ${tally.ran} of ${CASES} requests were executed`);
+    assert.ok(Math.min(tally.own, tally.others) >= CASES / 100, `of indexes ${JSON.stringify(tally)}`);
     assert.ok(tally.proven >= tally.ran * 0.6, `only ${tally.proven} had anything proven`);
     const succeeded = new Set(
       [...outcomes.keys()].filter((each) => each.endsWith("success")).map((each) => each.split(" ")[0]),

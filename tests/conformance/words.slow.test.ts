@@ -31,6 +31,9 @@ const conditions = [
   "a = :v)",
   "a <> :v <> :v",
   "AND a = :v",
+  "a b",
+  "a = :v AND a b",
+  "NOT a.b c",
 ];
 const updates = [
   "SET a",
@@ -60,6 +63,15 @@ const REQUESTS: readonly (readonly [string, object])[] = [
   ["GetItem", { Key: KEY, ProjectionExpression: "a", AttributesToGet: ["b"] }],
   ...conditions.map((text) => ["PutItem", { Item: KEY, ConditionExpression: text, ...VALUE }] as const),
   ...updates.map((text) => ["UpdateItem", { Key: KEY, UpdateExpression: text, ...VALUE }] as const),
+  // Looked at before the expressions are.
+  ["UpdateItem", { Key: KEY, UpdateExpression: "SET a = :v", ExpressionAttributeValues: {} }],
+  [
+    "UpdateItem",
+    { Key: KEY, UpdateExpression: "SET SET", ExpressionAttributeNames: {}, ExpressionAttributeValues: {} },
+  ],
+  ["PutItem", { Item: { ...KEY, a: { SS: [] } } }],
+  ["PutItem", { Item: { ...KEY, a: { NS: [] } } }],
+  ["PutItem", { Item: { ...KEY, a: { L: [{ BS: [] }] } } }],
   ["UpdateItem", { Key: KEY, AttributeUpdates: { a: { Action: "PUT" } } }],
   [
     "UpdateItem",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { loadBuiltinBundle } from "../../src/cli/policy/builtin.ts";
 import { type Access, understand } from "../../src/dynamodb/accesses.ts";
-import { ACTION_TABLE } from "../../src/dynamodb/actions.ts";
+import { ACTION_TABLE } from "../../src/dynamodb/catalogue.ts";
 import { type KeyAttribute, NO_SCHEMAS, type TableSchema } from "../../src/dynamodb/key-schema.ts";
 import { parseRole } from "../../src/identity/role.ts";
 import { compilePolicyData } from "../../src/policy/data.ts";

@@ -410,6 +410,21 @@ describe("a rule about partition keys (pitfall 29)", () => {
     });
   });
 
+  it("asks nothing about a table whose keys do not fit where the request is denied for something else", async () => {
+    const resources = role(
+      `[{actions: [read, write], tables: [items], leading_keys: ["{{external.tenant}}"]}]`,
+      `deny: {db_rules: [{actions: ["dynamodb:DeleteItem"]}]}`,
+    );
+    await withGateway({ resources }, async (gateway, spy) => {
+      assert.equal((await gateway.call("GetItem", get("ada"))).status, 200);
+      const Key = { tenant: { S: "ada" }, other: { S: "1" } };
+      assert.equal(typeOf(await gateway.call("DeleteItem", { TableName: "items", Key })), "AccessDeniedException");
+      assert.equal(spy.count("DescribeTable"), 1);
+      assert.equal(typeOf(await gateway.call("UpdateItem", { TableName: "items", Key })), "AccessDeniedException");
+      assert.equal(spy.count("DescribeTable"), 2);
+    });
+  });
+
   it("takes key_schema instead of asking, and says when it does not tell enough", async () => {
     const database = "key_schema: {items: {partition_key: tenant, sort_key: {name: id, type: S}}}";
     await withGateway({ resources: OWN_ITEMS, database }, async (gateway, spy) => {

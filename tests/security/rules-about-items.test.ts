@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { before, describe, it } from "node:test";
 import { loadBuiltinBundle } from "../../src/cli/policy/builtin.ts";
 import { type Access, accessesOf } from "../../src/dynamodb/accesses.ts";
-import { ACTION_TABLE, ACTIONS, NAMED_ONLY } from "../../src/dynamodb/actions.ts";
-import { OPERATIONS } from "../../src/dynamodb/catalogue.ts";
+import { ACTIONS, NAMED_ONLY } from "../../src/dynamodb/actions.ts";
+import { ACTION_TABLE, OPERATIONS } from "../../src/dynamodb/catalogue.ts";
 import { parseRequest } from "../../src/dynamodb/request.ts";
 import { parseRole } from "../../src/identity/role.ts";
 import { compilePolicyData } from "../../src/policy/data.ts";
@@ -122,6 +122,13 @@ describe("rules about some items of a table", () => {
         [],
       );
     }
+  });
+
+  it("deny GetItem wherever items are shown one by one: in batches, transactions and streams", async () => {
+    const allowed = await allowedBy({ allow: ANYWHERE, deny: { db_rules: [{ actions: ["dynamodb:GetItem"] }] } });
+    for (const operation of ["GetItem", "BatchGetItem", "TransactGetItems", "GetRecords"])
+      assert.ok(!allowed.has(operation), operation);
+    for (const operation of ["Query", "Scan", "GetShardIterator"]) assert.ok(allowed.has(operation), operation);
   });
 
   it("that say every action or a level do not let anybody copy a table, or lead clients round (pitfalls 24, 25, 26, 27)", async () => {

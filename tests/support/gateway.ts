@@ -36,7 +36,9 @@ export interface TestGatewayOptions {
   readonly prepare?: (directory: string) => void;
   /** Bounds on clients, in milliseconds. */
   readonly timeouts?: Partial<ServeTimeouts>;
-  readonly listener?: Partial<Pick<FixedListener, "user" | "database" | "dbUser">>;
+  readonly listener?: Partial<Pick<FixedListener, "user" | "database" | "dbUser">> & {
+    readonly hostNames?: readonly string[];
+  };
 }
 
 export interface TestGateway {
@@ -227,7 +229,7 @@ export function auditOf(directory: string): Record<string, unknown>[] {
 
 function configuration(uri: string, options: TestGatewayOptions): string {
   const { postern = "", listener = {}, database: more = "" } = options;
-  const { user = "alice", database = "example", dbUser = "ExampleRole" } = listener;
+  const { user = "alice", database = "example", dbUser = "ExampleRole", hostNames = [] } = listener;
   return `
 version: v3
 postern:
@@ -236,7 +238,7 @@ postern:
   ${postern}
 db_service:
   enabled: "yes"
-  listeners: [{address: "127.0.0.1:0", user: ${user}, database: ${database}, db_user: "${dbUser}"}]
+  listeners: [{address: "127.0.0.1:0", user: ${user}, database: ${database}, db_user: "${dbUser}", host_names: ${JSON.stringify(hostNames)}}]
   databases:
     - {name: example, protocol: dynamodb, uri: "${uri}", static_labels: {env: dev}, aws: {region: us-east-1, account_id: "123456789012"}, ${more}}
 `;

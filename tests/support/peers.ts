@@ -28,6 +28,8 @@ export interface PeerPaths {
   readonly motoServer: string | null;
   readonly python: string | null;
   readonly awsCli: string | null;
+  /** A folder with moto's `tests`, made for its `python`. */
+  readonly motoTests: string | null;
 }
 
 /** A part that runs. */
@@ -109,7 +111,11 @@ export async function startMoto(options: { readonly verify: boolean }): Promise<
   const { motoServer } = await peerPaths();
   if (motoServer === null) throw new Error("Cannot start moto: it is not installed");
   const peer = await onFreePort(async (port) => {
-    const child = spawn(motoServer, ["-H", "127.0.0.1", "-p", String(port)], { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(motoServer, ["-H", "127.0.0.1", "-p", String(port)], {
+      // What Python keeps in sets comes in the same order from every server.
+      env: { ...process.env, PYTHONHASHSEED: "0" },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     return started(child, `http://127.0.0.1:${port}`, async (url) => {
       const answer = await fetch(`${url}/moto-api/data.json`, { signal: AbortSignal.timeout(2000) });
       await answer.arrayBuffer();

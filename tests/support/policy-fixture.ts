@@ -60,6 +60,7 @@ export function fixtureInput(roles: readonly string[], table: string, id = "plai
           arn: `arn:aws:dynamodb:us-east-1:123456789012:table/${table}`,
           keys_known: true,
           leading_keys: ["ada#1"],
+          own_keys: true,
           attributes_known: true,
           attributes: ["id", "total"],
           reads: ["id", "total"],

@@ -16,6 +16,8 @@ export interface PosternProcessOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly dbUser?: string;
   readonly accountId?: string;
+  /** One database and one listener for each; absent: us-east-1. */
+  readonly regions?: readonly string[];
   readonly workers?: number;
   /** An existing data directory; absent: one of its own. */
   readonly dataDir?: string;
@@ -24,7 +26,10 @@ export interface PosternProcessOptions {
 }
 
 export interface PosternProcess {
+  /** Of the first region. */
   readonly url: string;
+  /** By region. */
+  readonly urls: Readonly<Record<string, string>>;
   readonly diagnostics: string;
   readonly directory: string;
   readonly dataDir: string;
@@ -62,6 +67,10 @@ export async function startPostern(options: PosternProcessOptions): Promise<Post
     );
   const diagnostics = `http://${await found(/Diagnostics.*address=(\S+)/)}`;
   const url = `http://${await found(/Listening.*address=(\S+)/)}`;
+  const urls: Record<string, string> = {};
+  for (const [at, region] of (options.regions ?? ["us-east-1"]).entries()) {
+    urls[region] = `http://${await found(new RegExp(`Listening.*address=(\\S+).*database=${nameOf(at)}(?!\\S)`))}`;
+  }
   await waitFor(
     async () => ((await fetch(`${diagnostics}/readyz`).catch(() => undefined))?.status === 200 ? true : undefined),
     ended,
@@ -73,6 +82,7 @@ export async function startPostern(options: PosternProcessOptions): Promise<Post
   };
   return {
     url,
+    urls,
     diagnostics,
     directory,
     dataDir: options.dataDir ?? join(directory, "data"),
@@ -100,10 +110,18 @@ function configuration({
   uri,
   dbUser = "ExampleRole",
   accountId = "123456789012",
+  regions = ["us-east-1"],
   workers = 1,
   dataDir = "./data",
   postern = "",
 }: PosternProcessOptions): string {
+  const listeners = regions.map(
+    (_, at) => `    - {address: "127.0.0.1:0", user: alice, database: ${nameOf(at)}, db_user: "${dbUser}"}`,
+  );
+  const databases = regions.map(
+    (region, at) =>
+      `    - {name: ${nameOf(at)}, protocol: dynamodb, uri: "${uri}", static_labels: {env: dev}, aws: {region: ${region}, account_id: "${accountId}"}}`,
+  );
   return `
 version: v3
 postern:
@@ -114,10 +132,16 @@ postern:
   ${postern}
 db_service:
   enabled: "yes"
-  listeners: [{address: "127.0.0.1:0", user: alice, database: example, db_user: "${dbUser}"}]
+  listeners:
+${listeners.join("\n")}
   databases:
-    - {name: example, protocol: dynamodb, uri: "${uri}", static_labels: {env: dev}, aws: {region: us-east-1, account_id: "${accountId}"}}
+${databases.join("\n")}
 `;
+}
+
+/** Of the database of the region that stands there. */
+function nameOf(at: number): string {
+  return at === 0 ? "example" : `example-${at + 1}`;
 }
 
 /** Asks again and again, until it is there, the process has ended, or half a minute is over. */

@@ -100,7 +100,9 @@ in_indexes(narrow, access) if {
 
 # METADATA
 # title: Leading keys
-# description: Every partition key value is known, there is at least one, and each matches.
+# description: >-
+#   Every partition key value is known, there is at least one, and each matches. Of an index they are the index's own, as with
+#   IAM's dynamodb:LeadingKeys: own_keys does not matter here.
 in_keys(narrow, access) if {
 	not narrow.leading_keys
 } else if {

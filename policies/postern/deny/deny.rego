@@ -124,16 +124,30 @@ is_proven(rule, access) if {
 
 # METADATA
 # title: Proof of keys
-# description: True when the rule does not ask for keys, or asks for nothing that a proof of keys could change.
+# description: >-
+#   True when a rule that denies the access does not ask for keys, or denies for what no proof of keys, or of whose they are,
+#   could change: the index, or one of the keys that are known.
 has_proven_keys(narrow, access) if {
 	not narrow.leading_keys
 	_has_proven_scan(narrow, access)
 } else if {
-	access.keys_known == true
+	is_of_any_partition(narrow, access)
+	_has_proven_scan(narrow, access)
 } else if {
 	some key in access.leading_keys
 	match.denies(narrow.leading_keys, key)
 	_has_proven_scan(narrow, access)
+}
+
+# METADATA
+# title: Of any partition
+# description: >-
+#   True of an access to an index that has another partition key than the table, when the rule is about partitions of the
+#   table: whatever is proven of the index's keys, the items may be those that are denied.
+is_of_any_partition(narrow, access) if {
+	narrow.leading_keys
+	not narrow.indexes
+	access.own_keys == false
 }
 
 _has_proven_scan(narrow, access) if {
@@ -182,11 +196,16 @@ _in_indexes(narrow, access) if {
 
 # METADATA
 # title: Leading keys
-# description: True when any partition key value matches, or they are not all known.
+# description: >-
+#   True when any partition key value matches, or they are not all known. A rule without indexes is about partitions of the
+#   table, and keys that are not known to be the table's own say nothing of those.
 in_keys(narrow, access) if {
 	not narrow.leading_keys
 } else if {
 	not access.keys_known == true
+} else if {
+	not access.own_keys == true
+	not narrow.indexes
 } else if {
 	some key in access.leading_keys
 	match.denies(narrow.leading_keys, key)

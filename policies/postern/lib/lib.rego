@@ -50,9 +50,13 @@ keys_among(access, values) if {
 
 # METADATA
 # title: Keys touch
-# description: True when a partition key value is one of these, or may be one because not all are proven.
+# description: >-
+#   True when a partition key value is one of these, or may be one because not all are proven, or are those of an index that
+#   is not known to have the table's partition key.
 keys_touch(access, patterns) if {
 	not access.keys_known == true
+} else if {
+	not access.own_keys == true
 } else if {
 	some key in access.leading_keys
 	some pattern in patterns

@@ -31,6 +31,14 @@ test_keys if {
 	lib.keys_touch({}, ["bob"])
 }
 
+test_keys_of_indexes if {
+	every own in [false, null] {
+		lib.keys_touch(with_facts({"index": "by-status", "leading_keys": ["open"], "own_keys": own}), ["bob"])
+	}
+	not lib.keys_touch(with_facts({"index": "by-date", "leading_keys": ["ada"], "own_keys": true}), ["bob"])
+	lib.keys_within(with_facts({"index": "by-status", "leading_keys": ["open"], "own_keys": false}), ["open"])
+}
+
 test_keys_among if {
 	known := with_facts({"leading_keys": ["ada#1", "bob*"]})
 	lib.keys_among(known, ["ada#1", "bob*", "eve"])

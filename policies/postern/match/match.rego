@@ -118,11 +118,11 @@ overlaps(attributes, attribute) if {
 	denies(attributes.within, attribute)
 } else if {
 	some path in attributes.over
-	_is_parent(attribute, path)
+	is_parent(attribute, path)
 } else if {
 	some [trait, before, after] in attributes.over_traits
 	some text in _values(trait)
-	_is_parent(attribute, concat("", [before, text, after]))
+	is_parent(attribute, concat("", [before, text, after]))
 }
 
 # METADATA
@@ -402,6 +402,10 @@ _selects_name(selector, name) if {
 	matches_glob(glob, name)
 }
 
-_is_parent(attribute, path) if startswith(path, concat("", [attribute, "."]))
+# METADATA
+# title: Parent
+# description: True when the path lies within the attribute and is not the attribute itself.
+# scope: document
+is_parent(attribute, path) if startswith(path, concat("", [attribute, "."]))
 
-_is_parent(attribute, path) if startswith(path, concat("", [attribute, "["]))
+is_parent(attribute, path) if startswith(path, concat("", [attribute, "["]))

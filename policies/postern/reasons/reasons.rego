@@ -57,7 +57,9 @@ denials contains _reason("rule_denied", message, number, name) if {
 	some name in input.user.roles
 	block := data.postern.compiled.roles[name].deny
 	rule := min(_proven_rules(block, access))
-	message := concat("", [_denial(name, access, rule), _reading_note(block, access, rule), _rule_note(block.rules.list[rule], access)])
+	message := concat("", [
+		_denial(name, access, rule), _index_note(block.rules.list[rule], access), _deny_note(block, access, rule),
+	])
 }
 
 # METADATA
@@ -124,7 +126,7 @@ unproven contains _reason("keys_unproven", message, number, null) if {
 	allow.eligible != []
 	some number in _first([at | some at in _unmatched; _waits_for_keys(input.request.accesses[at])])
 	access := input.request.accesses[number]
-	message := _absence(access, _keys_lacking(access))
+	message := _absence(access, _keys_wanted(access))
 }
 
 unproven contains _reason("attributes_unproven", message, number, null) if {
@@ -133,15 +135,6 @@ unproven contains _reason("attributes_unproven", message, number, null) if {
 	access := input.request.accesses[number]
 	message := _absence(access, _attributes_lacking(access))
 }
-
-_absence(access, cause) := concat("", [
-	"no rule of ", _list([_quote(name) | some name in allow.eligible], ", "), " allows ", _subject(access), ": ",
-	cause,
-])
-
-_denial(name, access, rule) := concat("", [
-	"role ", _quote(name), " denies ", _subject(access), " (spec.deny.db_rules[", json.marshal(rule), "])",
-])
 
 _unmatched := [at | some at, names in allow.by_access; names == []]
 
@@ -254,23 +247,6 @@ _rules_for_attributes(block, access) := {rule |
 	deny.has_proven_keys(block.rules.list[rule].narrow, access)
 }
 
-_keys_lacking(access) := "a scan meets every partition key; use Query or GetItem" if {
-	access.action == "dynamodb:Scan"
-} else := "its partition keys are not proven; give the whole key, or demand that the partition key equals a value"
-
-_attributes_lacking(access) := "it returns whole items; ask for ReturnValues NONE or UPDATED_NEW" if {
-	access.return_values in {"ALL_OLD", "ALL_NEW"}
-} else := _whole_item_note if {
-	access.whole_item
-} else := "not all attributes that it touches are known; name those that you need instead of *" if {
-	access.action == "dynamodb:PartiQLSelect"
-} else := "not all attributes that it touches are known; name those that you need in a ProjectionExpression"
-
-_whole_item_note := concat("", [
-	"it replaces or removes whole items, and with them attributes outside the allowed ones; use UpdateItem, ",
-	"or PutItem with the condition attribute_not_exists(<partition key>)",
-])
-
 _sorted := _beside(denials) if {
 	count(denials) > 0
 } else := _beside(absences) if {
@@ -302,14 +278,6 @@ _proven_rules(block, access) := {rule |
 	deny.is_proven(block.rules.list[rule], access)
 }
 
-_mismatch(name) := "has no db_labels" if {
-	not data.postern.compiled.roles[name].allow.labels
-} else := "has no db_users" if {
-	not data.postern.compiled.roles[name].allow.users
-} else := concat("", ["has other db_labels", _label_note(data.postern.compiled.roles[name].allow.labels)]) if {
-	not match.allows_labels(data.postern.compiled.roles[name].allow.labels)
-} else := concat("", ["has other db_users", _user_note(data.postern.compiled.roles[name].allow.users)])
-
 # Every rule of the eligible roles that names the action.
 _candidates(access) := [rules.list[number] |
 	some name in allow.eligible
@@ -322,10 +290,6 @@ _cause(access) := concat("", ["none names ", access.action, _named_note(access)]
 	_candidates(access) == []
 } else := _fault(sort([[_steps(rule, access), at, rule] | some at, rule in _candidates(access)]), access)
 
-_named_note(access) := ", which is allowed only by a rule that names it" if {
-	data.postern.compiled.named_only[access.action]
-} else := ""
-
 _fault(ranked, access) := _fault_at(ranked[count(ranked) - 1][0], ranked[count(ranked) - 1][2], access)
 
 _steps(rule, access) := 0 if {
@@ -337,104 +301,3 @@ _steps(rule, access) := 0 if {
 } else := 3 if {
 	not _may_be_keys(rule.narrow, access)
 } else := 4
-
-_fault_at(0, rule, access) := concat("", ["those for this action do not name this table", _note(rule.tables)]) if {
-	is_string(access.table)
-} else := concat("", ["those for this action do not name ", _quote(access.arn), " in resources", _note(rule.resources)]) if {
-	match.is_outside(access)
-	rule.resources
-} else := concat("", ["those for this action do not name ", _quote(access.arn), " in resources"]) if {
-	match.is_outside(access)
-} else := concat("", ["those for this action name tables, and it has none", _note(rule.tables)]) if {
-	rule.tables
-} else := "those for this action name resources, and it is none of them"
-
-_fault_at(1, rule, _) := concat("", ["those for this table do not name this index", _note(rule.narrow.indexes)])
-
-_fault_at(2, rule, access) := "those for this table are not about full scans" if {
-	not true in rule.narrow.scans
-	access.full_scan
-} else := "those for this table are about full scans only" if {
-	not false in rule.narrow.scans
-	not access.full_scan
-} else := concat("", ["those for this table do not allow ReturnValues ", access.return_values])
-
-_fault_at(3, rule, access) := "it names no partition key, and leading_keys demands one" if {
-	access.keys_known == true
-	access.leading_keys == []
-} else := concat("", ["a partition key is outside leading_keys", _note(rule.narrow.leading_keys)])
-
-_fault_at(4, _, access) := _whole_item_note if match.is_replacing(access)
-
-_fault_at(4, rule, access) := concat("", [
-	"attributes outside the allowed ones", _outside(rule, access), _note(rule.narrow.attributes.within),
-]) if {
-	not match.is_replacing(access)
-}
-
-# None is named where all that is allowed hangs on traits that the user lacks.
-_outside(rule, access) := concat("", [": ", _list(names, ", ")]) if {
-	names := [_quote(attribute) |
-		some attribute in access.attributes
-		not match.value(rule.narrow.attributes.within, attribute)
-	]
-	names != []
-} else := ""
-
-_label_note(labels) := _missing({trait |
-	not match.allows_labels(labels)
-	some pair in labels.all
-	some trait in pair[1].needs
-})
-
-_user_note(users) := _missing({trait |
-	not match.names_user(users)
-	some trait in users.needs
-})
-
-_reading_note(block, access, rule) := "" if {
-	rule in deny.acting_rules(block, access)
-} else := ": it reads attributes that must not be read"
-
-_rule_note(rule, access) := ": it replaces or removes whole items, with attributes that it does not name" if {
-	rule.narrow.attributes
-	access.whole_item
-	every attribute in access.attributes {
-		not _overlaps(rule, attribute)
-	}
-} else := _missing({trait |
-	some matcher in [
-		rule.tables, rule.resources, rule.narrow.indexes, rule.narrow.leading_keys, rule.narrow.attributes.within,
-	]
-	some trait in matcher.needs
-})
-
-_overlaps(rule, attribute) if match.overlaps(rule.narrow.attributes, attribute)
-
-_note(matcher) := _missing({trait | some trait in matcher.needs})
-
-# A note about those of the traits that the user lacks, or nothing.
-_missing(traits) := concat("", [": trait ", _list(lacking, ", "), " of the user is missing or empty"]) if {
-	lacking := [_quote(trait) | some trait in sort(traits); match.is_missing(trait)]
-	lacking != []
-} else := ""
-
-_subject(access) := concat("", [access.action, _part(access), _resource(access)])
-
-_part(access) := "" if {
-	endswith(access.action, concat("", [":", access.via]))
-} else := concat("", [" in ", access.via])
-
-_resource(access) := "" if {
-	is_null(access.table)
-} else := concat("", [" on table ", _quote(access.table)]) if {
-	is_null(access.index)
-} else := concat("", [" on index ", _quote(access.index), " of table ", _quote(access.table)])
-
-_list(texts, separator) := concat(separator, texts) if {
-	count(texts) <= 8
-} else := concat("", [
-	concat(separator, array.slice(texts, 0, 8)), separator, "and ", json.marshal(count(texts) - 8), " more",
-])
-
-_quote(text) := concat("", [`"`, text, `"`])

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { auditDirectoryOf } from "../../audit/files.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { auditLsCommand } from "./ls.ts";
+import { defaultDataDirectory } from "../../config/data-directory.ts";
 import type { AuditSurroundings } from "./surroundings.ts";
 import { auditTailCommand } from "./tail.ts";
 import { auditVerifyCommand } from "./verify.ts";
@@ -15,6 +16,8 @@ export interface AuditCommandPorts {
   readonly dataDirOf: (configFile: string) => string | Promise<string>;
   /** Writes the answer. */
   readonly write?: (text: string) => void;
+  /** Tells a person something that is no part of the answer. */
+  readonly say?: (text: string) => void;
   /** Whether the answer may have colours. */
   readonly color?: boolean;
   readonly clock?: Clock;
@@ -22,14 +25,15 @@ export interface AuditCommandPorts {
   readonly wait?: (milliseconds: number) => Promise<boolean>;
 }
 
-const DEFAULT_DATA_DIRECTORY = "/var/lib/postern";
-
 /** The `audit` command with its subcommands `ls`, `tail` and `verify`. */
 export function auditCommand(ports: AuditCommandPorts): Command {
   const surroundings: AuditSurroundings = {
     directoryOf: async ({ dataDir, config }) =>
-      auditDirectoryOf(dataDir ?? (config === undefined ? DEFAULT_DATA_DIRECTORY : await ports.dataDirOf(config))),
+      auditDirectoryOf(
+        dataDir ?? (config === undefined ? defaultDataDirectory(process.env) : await ports.dataDirOf(config)),
+      ),
     write: ports.write ?? ((text) => void process.stdout.write(text)),
+    say: ports.say ?? ((text) => void process.stderr.write(text)),
     color: ports.color ?? (process.stdout.isTTY === true && (process.env["NO_COLOR"] ?? "") === ""),
     clock: ports.clock ?? systemClock,
     wait: ports.wait ?? ((milliseconds) => new Promise((resolve) => setTimeout(() => resolve(true), milliseconds))),
@@ -44,6 +48,6 @@ export function auditCommand(ports: AuditCommandPorts): Command {
 
 const EXAMPLES = `
 Examples:
-  postern audit ls --since 1h --denied
-  postern audit tail --follow
+  postern audit ls -c postern.yaml --since 1h --denied
+  postern audit tail -c postern.yaml --follow
   postern audit verify -c postern.yaml`;

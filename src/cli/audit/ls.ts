@@ -5,6 +5,7 @@ import { stringify } from "yaml";
 import { type AuditFilter, type AuditRecord, searchAudit } from "../../audit/search.ts";
 import { EVENTS, isEventName } from "../../audit/events.ts";
 import { CommandError } from "../command-error.ts";
+import { requireLog } from "./log-at.ts";
 import { type ListFormat, parseCount, parseMoment, withFormat, withWhere } from "./options.ts";
 import { renderTable, rowOf } from "./table.ts";
 import type { AuditSurroundings, WhereOptions } from "./surroundings.ts";
@@ -18,6 +19,7 @@ export interface FilterOptions {
   readonly database?: string;
   readonly operation?: string;
   readonly denied?: boolean;
+  readonly decision?: string;
 }
 
 interface LsOptions extends WhereOptions, FilterOptions {
@@ -32,7 +34,10 @@ export function auditLsCommand(surroundings: AuditSurroundings): Command {
     .option("--limit <n>", "how many at most", parseCount, 100)
     .addHelpText("after", EXAMPLES)
     .action(async (options: LsOptions) => {
-      const records = await searchAudit(await surroundings.directoryOf(options), filterOf(options), options.limit);
+      const filter = filterOf(options);
+      const directory = await surroundings.directoryOf(options);
+      await requireLog(directory, "list");
+      const records = await searchAudit(directory, filter, options.limit);
       surroundings.write(render(records, options.format, surroundings.color));
     });
   return command;
@@ -49,12 +54,13 @@ export function withFilter(command: Command, { clock }: AuditSurroundings): Comm
     .option("--event <name>", "only this event, such as db.session.start")
     .option("--database <name>", "only this database")
     .option("--operation <name>", "only this operation, such as GetItem")
-    .option("--denied", "only what policy denied");
+    .option("--denied", "only what policy denied")
+    .option("--decision <id>", "only the request of this decision, which a denial's message names");
 }
 
 /** The filter that options make. Intents are shown only when asked for by name: their events say the same and more. */
 export function filterOf(options: FilterOptions): AuditFilter {
-  const { since, until, user, event, database, operation, denied } = options;
+  const { since, until, user, event, database, operation, denied, decision } = options;
   if (event !== undefined && !isEventName(event)) {
     throw new CommandError(2, `Cannot list events named "${event}": there are none`, {
       hint: `the events are ${Object.keys(EVENTS).join(", ")}`,
@@ -69,6 +75,7 @@ export function filterOf(options: FilterOptions): AuditFilter {
     ...(database === undefined ? {} : { database }),
     ...(operation === undefined ? {} : { operation }),
     ...(denied === undefined ? {} : { denied }),
+    ...(decision === undefined ? {} : { decision }),
   };
 }
 
@@ -81,5 +88,6 @@ function render(records: readonly AuditRecord[], format: ListFormat, color: bool
 const EXAMPLES = `
 Examples:
   postern audit ls --since 1h --denied
+  postern audit ls --decision b4fb8258-f527-47e0-918a-d259a33ef4ff -f yaml
   postern audit ls --user alice --operation DeleteTable -f json
   postern audit ls --event postern.policy.activated --limit 10`;

@@ -9,7 +9,10 @@ export type ListFormat = "text" | "json" | "yaml";
 export function withWhere(command: Command): Command {
   return command
     .option("-c, --config <file>", "configuration file whose data_dir holds the log")
-    .option("--data-dir <dir>", "data directory that holds the log (default: /var/lib/postern)");
+    .option(
+      "--data-dir <dir>",
+      "data directory that holds the log (default: $POSTERN_DATA_DIR, else /var/lib/postern)",
+    );
 }
 
 /** Adds `-f, --format`. */

@@ -7,6 +7,8 @@ export interface AuditSurroundings {
   /** The audit directory that a command's options name. */
   readonly directoryOf: (options: WhereOptions) => Promise<string>;
   readonly write: (text: string) => void;
+  /** Tells a person something that is no part of the answer. */
+  readonly say: (text: string) => void;
   readonly color: boolean;
   readonly clock: Clock;
   readonly wait: (milliseconds: number) => Promise<boolean>;

@@ -5,7 +5,7 @@ import { type AuditRecord, isDenied, operationOf } from "../../audit/search.ts";
 /** Column headings, in their order. */
 export const HEADINGS = ["TIME", "USER", "ACTION", "ON", "RESULT", "STATUS", "LATENCY", "REASON"] as const;
 
-/** The cells of one record. Control characters, which a client may have sent, are shown as `?`. */
+/** The cells of one record. Of several lines one is made; other control characters, which a client may have sent, are shown as `?`. */
 export function rowOf(record: AuditRecord): string[] {
   const status = record["status_code"];
   const latency = record["latency_us"];
@@ -48,12 +48,12 @@ function resultOf(record: AuditRecord): string {
   return record.event === "db.session.dynamodb.intent" ? "intent" : "";
 }
 
-/** What the record is about: tables where the body names them, else the database, else a file or a source. */
+/** What the record is about: tables where they are named, else the database, else a file or a source. */
 function objectOf(record: AuditRecord): string {
   const tables = [...new Set(tablesOf(record["body"]))];
   if (tables.length > 0)
     return tables.length > 3 ? `${tables.slice(0, 3).join(",")},+${tables.length - 3}` : tables.join(",");
-  for (const field of ["db_service", "source", "service", "file", "stream"]) {
+  for (const field of ["table", "db_service", "source", "service", "file", "stream"]) {
     if (typeof record[field] === "string") return textOf(record[field]);
   }
   return "";
@@ -89,6 +89,7 @@ function textOf(value: unknown): string {
 }
 
 function printable(cell: string): string {
+  const line = cell.replaceAll(/\s*\n\s*/g, " ");
   // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-  return cell.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "?");
+  return line.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "?");
 }

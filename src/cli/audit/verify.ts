@@ -11,6 +11,7 @@ import {
   type VerifyOptions,
 } from "../../audit/verify.ts";
 import { CommandError } from "../command-error.ts";
+import { requireLog } from "./log-at.ts";
 import { type ListFormat, withFormat, withWhere } from "./options.ts";
 import type { AuditSurroundings, WhereOptions } from "./surroundings.ts";
 
@@ -33,16 +34,13 @@ export function auditVerifyCommand(surroundings: AuditSurroundings): Command {
     .addHelpText("after", EXAMPLES)
     .action(async (options: VerifyCommandOptions) => {
       const directory = await surroundings.directoryOf(options);
+      await requireLog(directory, "verify");
       const report = await verifyAudit(directory, {
         allowPruned: options.allowPruned === true,
         anchors: options.anchor,
       });
       surroundings.write(render(report, options.format));
-      if (report.ok && report.streams.length > 0) return;
-      if (report.ok)
-        throw new CommandError(1, `Cannot verify "${directory}": there is no audit log`, {
-          hint: "name it with --data-dir or -c",
-        });
+      if (report.ok) return;
       throw new CommandError(
         1,
         `The audit log in "${directory}" was tampered with or damaged: ${countOf(report.findingsTotal, "finding")}`,

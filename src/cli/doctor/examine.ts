@@ -1,6 +1,5 @@
 /** The examinations of `postern doctor`, in the order in which a request would meet what they look at. */
 
-import { access, constants, mkdir } from "node:fs/promises";
 import { CredentialSource } from "../../aws/credentials.ts";
 import { roleArn } from "../../aws/arn.ts";
 import { type Database, upstreamFor } from "../../aws/database.ts";
@@ -11,9 +10,11 @@ import { systemClock } from "../../base/clock.ts";
 import { messageOf, PosternError } from "../../base/errors.ts";
 import { loadSources } from "../../compose.ts";
 import type { Config } from "../../config/config.ts";
-import { formatAddress } from "../../config/address.ts";
+import { requireDataDirectory } from "../../config/data-directory.ts";
+import type { PositionedProblem } from "../../config/problem.ts";
 import { policySource } from "../start/policy-source.ts";
-import { type Finding, fail, ok, warn } from "./findings.ts";
+import { type Finding, fail, failed, ok, warn } from "./findings.ts";
+import { examineListeners } from "./listeners.ts";
 
 /** Most seconds between this machine's clock and AWS's: SigV4 refuses more than five minutes, DynamoDB is told the time of signing. */
 const SKEW = { warn: 30, fail: 240 };
@@ -21,7 +22,7 @@ const SKEW = { warn: 30, fail: 240 };
 /** Examines everything that a configuration needs. Yields findings as they are made. */
 export async function* examine(config: Config, env: NodeJS.ProcessEnv): AsyncGenerator<Finding, void, undefined> {
   yield ok("configuration", config.file);
-  yield await examineDataDirectory(config.postern.data_dir);
+  yield examineDataDirectory(config);
   let databases: ReadonlyMap<string, Database>;
   try {
     const sources = await loadSources(config, policySource(config));
@@ -34,37 +35,25 @@ export async function* examine(config: Config, env: NodeJS.ProcessEnv): AsyncGen
       "resources",
       `${sources.state.directory.users().length} users, ${sources.state.directory.roles().length} roles, ${databases.size} databases`,
     );
-    for (const { address, user, database } of config.db_service.listeners) {
-      const subject = `listener ${formatAddress(address)}`;
-      if (sources.state.directory.principalOf(user) === undefined) {
-        yield fail(subject, `there is no user "${user}"`, "add a user document, or correct the listener");
-      } else if (!databases.has(database))
-        yield fail(subject, `there is no database "${database}"`, "add it, or correct the listener");
-      else if (sources.state.directory.lockOf(user) !== undefined)
-        yield warn(subject, `the user "${user}" is locked`, "remove the lock when its time is over");
-    }
+    for (const warning of [...config.warnings, ...sources.warnings]) yield warned(warning);
+    yield* examineListeners(config, sources.state.directory, databases);
   } catch (error) {
-    yield fail(
-      "policy and resources",
-      messageOf(error),
-      error instanceof PosternError && error.hint !== undefined ? error.hint : "correct what it names",
-    );
+    yield failed("policy and resources", error);
     return;
   }
   yield* examineAws(config, databases, env);
 }
 
-async function examineDataDirectory(directory: string): Promise<Finding> {
+function warned({ file, line, column, message, hint }: PositionedProblem): Finding {
+  return warn(`${file}:${line}:${column}`, message, hint ?? "correct it, or leave it out");
+}
+
+function examineDataDirectory(config: Config): Finding {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
-    return ok("data directory", directory);
+    requireDataDirectory(config);
+    return ok("data directory", config.postern.data_dir);
   } catch (error) {
-    return fail(
-      "data directory",
-      messageOf(error),
-      `make "${directory}" a directory that this user can write, or set postern.data_dir`,
-    );
+    return failed("data directory", error, "make it a directory that this user can write");
   }
 }
 
@@ -80,11 +69,7 @@ async function* examineAws(
     const needed = [...databases.values()].some((database) => !database.emulator) || sts.isOverridden;
     let own: string | undefined;
     if (!probe.ready) {
-      yield fail(
-        "own AWS credentials",
-        probe.error.message,
-        "give the gateway an instance role, a profile or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-      );
+      yield failed("own AWS credentials", probe.error);
     } else if (needed) {
       const region = env["AWS_REGION"] ?? [...databases.values()][0]?.region ?? "us-east-1";
       const identity = await examineOwnIdentity(region, env);
@@ -97,7 +82,11 @@ async function* examineAws(
       try {
         arn = roleArn(dbUser, database);
       } catch (error) {
-        yield fail(`AWS role ${dbUser}`, messageOf(error), "name a role of the database's account");
+        yield failed(`AWS role ${dbUser}`, error, "name a role of the database's account");
+        continue;
+      }
+      if (!probe.ready && (!database.emulator || sts.isOverridden)) {
+        yield warn(`AWS role ${arn}`, "not tried: the gateway has no AWS credentials", "mend those, and ask again");
         continue;
       }
       try {
@@ -107,10 +96,10 @@ async function* examineAws(
           database.emulator && !sts.isOverridden ? "an emulator's roles need no STS" : `assumed for "${user}"`,
         );
       } catch (error) {
-        yield fail(
+        yield failed(
           `AWS role ${arn}`,
-          messageOf(error),
-          "let its trust policy name the gateway's own identity, and allow the gateway sts:AssumeRole on it",
+          error,
+          REMEDIES.get(codeOf(error)) ?? "look into the gateway's network and STS",
         );
       }
       if (own !== undefined && (!database.emulator || sts.isOverridden))
@@ -119,6 +108,17 @@ async function* examineAws(
   } finally {
     credentials.close();
   }
+}
+
+/** Where the failure itself names no remedy. */
+const REMEDIES: ReadonlyMap<string, string> = new Map([
+  ["sts_unreachable", "let the gateway reach STS of the region"],
+  ["sts_throttled", "ask again in a minute"],
+  ["sts_busy", "ask again in a minute"],
+]);
+
+function codeOf(error: unknown): string {
+  return error instanceof PosternError ? error.code : "";
 }
 
 /** Every (AWS role, database) that listeners choose, once. */

@@ -1,5 +1,7 @@
 /** What `postern doctor` says: one finding a line, with a remedy where there is something to do. */
 
+import { messageOf, PosternError } from "../../base/errors.ts";
+
 export interface Finding {
   /** `ok`: works; `warn`: works, but look; `fail`: requests will be refused or fail. */
   readonly state: "ok" | "warn" | "fail";
@@ -25,8 +27,22 @@ export const fail = (subject: string, message: string, remedy: string): Finding 
   remedy,
 });
 
+/** A failure as a finding: its own place and remedy where it has them, else `remedy`. Lists of problems hold their remedies. */
+export function failed(subject: string, error: unknown, remedy?: string): Finding {
+  const { position, hint } = error instanceof PosternError ? error : { position: undefined, hint: undefined };
+  const message = messageOf(error);
+  // A list of problems says of each where it is.
+  const where =
+    position === undefined || message.includes("\n") ? "" : `${position.file}:${position.line}:${position.column}: `;
+  const told = hint ?? remedy;
+  return { state: "fail", subject, message: `${where}${message}`, ...(told === undefined ? {} : { remedy: told }) };
+}
+
 /** The finding as text for people. */
 export function formatFinding({ state, subject, message, remedy }: Finding, color: boolean): string {
   const mark = color ? `\x1b[${{ ok: 32, warn: 33, fail: 31 }[state]}m${state.padEnd(4)}\x1b[0m` : state.padEnd(4);
-  return `${mark}  ${subject}: ${message}\n${remedy === undefined ? "" : `      ${remedy}\n`}`;
+  const lines = [`${subject}: ${message}`, ...(remedy === undefined ? [] : [remedy])].join("\n").split("\n");
+  return lines.map((line, at) => `${at === 0 ? `${mark}  ` : MARGIN}${line}\n`).join("");
 }
+
+const MARGIN = " ".repeat(6);

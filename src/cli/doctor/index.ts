@@ -1,6 +1,7 @@
 /** `postern doctor`: looks at everything that a request will need, before a request needs it. */
 
 import { Command, Option } from "commander";
+import { stringify } from "yaml";
 import { readConfig } from "../start/index.ts";
 import { CommandError } from "../command-error.ts";
 import { examine } from "./examine.ts";
@@ -16,8 +17,8 @@ export function doctorCommand(): Command {
   return new Command("doctor")
     .description("look at configuration, policy, clock, STS, DynamoDB and AWS roles, and say what to mend")
     .requiredOption("-c, --config <file>", "configuration file")
-    .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json"]).default("text"))
-    .action(async (options: { config: string; format: "text" | "json" }) => {
+    .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))
+    .action(async (options: { config: string; format: "text" | "json" | "yaml" }) => {
       const findings: Finding[] = [];
       const color = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
       for await (const finding of examine(readConfig(options.config), process.env)) {
@@ -25,6 +26,7 @@ export function doctorCommand(): Command {
         if (options.format === "text") process.stdout.write(formatFinding(finding, color));
       }
       if (options.format === "json") process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
+      if (options.format === "yaml") process.stdout.write(stringify(findings));
       const failed = findings.filter(({ state }) => state === "fail").length;
       if (failed > 0) throw new CommandError(1, `${failed} of ${findings.length} examinations failed`);
     })

@@ -4,8 +4,10 @@ import { Command } from "commander";
 
 import { writeWhole } from "../../../scripts/lib/compile-policy.mjs";
 import { parseBundle } from "../../policy/bundle.ts";
+import { CommandError } from "../command-error.ts";
 import { compileDirectory } from "./compile.ts";
-import { readUserPolicy, requireDirectory } from "./user-policy.ts";
+import { resourcesAsData, stageResources } from "./resources-as-data.ts";
+import { idlePackages, readUserPolicy, requireDirectory, type UserPolicy } from "./user-policy.ts";
 import { runOpa, withBuiltin } from "./wrap-opa.ts";
 
 export { loadBuiltinBundle } from "./builtin.ts";
@@ -25,9 +27,9 @@ export function policyCommand(): Command {
 Your packages are called postern.custom.NAME. Their "deny" adds denials, their "obligations" add obligations.
 
 Examples:
-  $ postern policy check ./my-policies
-  $ postern policy test ./my-policies
-  $ postern policy build ./my-policies -o my-policies.tar.gz`,
+  postern policy check ./my-policies
+  postern policy test ./my-policies
+  postern policy build ./my-policies -o my-policies.tar.gz`,
     );
 }
 
@@ -38,6 +40,7 @@ function buildCommand(): Command {
     .requiredOption("-o, --output <FILE>", "the bundle to write (.tar.gz)")
     .option("--revision <R>", "what decisions call it (default: a digest of the sources)")
     .action(async (directory: string, options: { output: string; revision?: string }) => {
+      warnOfIdle(await readUserPolicy(directory));
       const bytes = await compileDirectory(directory, {
         say: (line) => void process.stderr.write(`${line}\n`),
         ...(options.revision === undefined ? {} : { revision: options.revision }),
@@ -50,9 +53,20 @@ function buildCommand(): Command {
       "after",
       `
 Examples:
-  $ postern policy build ./my-policies -o my-policies.tar.gz
-  $ postern policy build ./my-policies -o my-policies.tar.gz --revision "$(git rev-parse --short HEAD)"`,
+  postern policy build ./my-policies -o my-policies.tar.gz
+  postern policy build ./my-policies -o my-policies.tar.gz --revision "$(git rev-parse --short HEAD)"`,
     );
+}
+
+function warnOfIdle(policy: UserPolicy): void {
+  for (const warning of idlePackages(policy)) process.stderr.write(`postern: warning: ${warning}\n`);
+}
+
+interface TestOptions {
+  readonly verbose?: true;
+  readonly run?: string;
+  readonly coverage?: true;
+  readonly resources?: string;
 }
 
 function testCommand(): Command {
@@ -62,23 +76,31 @@ function testCommand(): Command {
     .option("-v, --verbose", "show each test")
     .option("-r, --run <REGEX>", "only tests whose names match")
     .option("-c, --coverage", "report which lines were covered")
-    .action(async (directory: string, options: { verbose?: true; run?: string; coverage?: true }) => {
+    .option("--resources <DIR>", "with the roles and users of this resources directory")
+    .action(async (directory: string, options: TestOptions) => {
       await requireDirectory(directory);
+      const resources = options.resources === undefined ? undefined : await resourcesAsData(options.resources);
       const own = [
         ...(options.verbose === true ? ["--verbose"] : []),
         ...(options.coverage === true ? ["--coverage"] : []),
         ...(options.run === undefined ? [] : ["--run", options.run]),
       ];
-      await withBuiltin((flags, builtin) =>
-        runOpa(["test", ...flags, ...own, builtin, directory], "Policy tests failed"),
-      );
+      await withBuiltin(async (flags, builtin) => {
+        if (resources !== undefined) await stageResources(resources, builtin);
+        const said = await runOpa(["test", ...flags, ...own, builtin, directory], "Policy tests failed");
+        if (said) return;
+        throw new CommandError(1, `No test was found in "${directory}"`, {
+          hint: "tests are rules whose names begin with test_, in files named *_test.rego",
+        });
+      });
     })
     .addHelpText(
       "after",
       `
 Examples:
-  $ postern policy test ./my-policies
-  $ postern policy test ./my-policies --verbose --run office_hours`,
+  postern policy test ./my-policies
+  postern policy test ./my-policies --verbose --run office_hours
+  postern policy test ./my-policies --resources ./resources`,
     );
 }
 
@@ -87,16 +109,16 @@ function checkCommand(): Command {
     .description("find mistakes in the packages of DIR: types of input, unknown builtins, names of packages")
     .argument("<DIR>", "folder with your packages")
     .action(async (directory: string) => {
-      await readUserPolicy(directory);
-      await withBuiltin((flags, builtin) =>
-        runOpa(["check", "--strict", ...flags, builtin, directory], "Policy check failed"),
-      );
+      warnOfIdle(await readUserPolicy(directory));
+      await withBuiltin(async (flags, builtin) => {
+        await runOpa(["check", "--strict", ...flags, builtin, directory], "Policy check failed");
+      });
     })
     .addHelpText(
       "after",
       `
 Examples:
-  $ postern policy check ./my-policies`,
+  postern policy check ./my-policies`,
     );
 }
 
@@ -114,7 +136,7 @@ function fmtCommand(): Command {
       "after",
       `
 Examples:
-  $ postern policy fmt ./my-policies
-  $ postern policy fmt ./my-policies --check`,
+  postern policy fmt ./my-policies
+  postern policy fmt ./my-policies --check`,
     );
 }

@@ -37,12 +37,26 @@ export async function readUserPolicy(directory: string): Promise<UserPolicy> {
     }
   }
   if (sources.length === 0) {
-    throw new PosternError("policy_empty", `Cannot build "${directory}": it holds no .rego file`, {
+    throw new PosternError("policy_empty", `Cannot use "${directory}" as policy: it holds no .rego file`, {
       hint: "write one whose first line is: package postern.custom.NAME",
     });
   }
   return { sources, data };
 }
+
+/** Warnings about packages of which nothing is asked: a mistyped `deny` is a rule like any other, and denies nothing. */
+export function idlePackages({ sources }: UserPolicy): string[] {
+  const asked = new Map<string, boolean>();
+  for (const { text } of sources) {
+    const name = PACKAGE_LINE.exec(text)?.[1] ?? "";
+    asked.set(name, asked.get(name) === true || /^(?:default\s+)?(?:deny|obligations)\b/m.test(text));
+  }
+  return [...asked].flatMap(([name, isAsked]) =>
+    isAsked ? [] : [`package ${name} has neither deny nor obligations: by itself it does nothing`],
+  );
+}
+
+const PACKAGE_LINE = /^package[ \t]+([\w.]+)/m;
 
 /** @throws CommandError (misused) unless `directory` is one */
 export async function requireDirectory(directory: string): Promise<void> {

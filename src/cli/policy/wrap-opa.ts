@@ -13,14 +13,22 @@ import { builtinSources } from "./builtin.ts";
 /**
  * Runs `opa ...args`; its output goes where ours goes.
  *
+ * @returns whether it said anything on stdout
  * @throws CommandError with `failure` and exit code 1 when opa is not content.
  */
-export async function runOpa(args: readonly string[], failure: string): Promise<void> {
+export async function runOpa(args: readonly string[], failure: string): Promise<boolean> {
   const opa = await findOpa({ say: (line) => process.stderr.write(`${line}\n`) });
+  let said = false;
   const code = await new Promise<number | null>((resolve, reject) => {
-    spawn(opa.path, args, { stdio: "inherit" }).on("error", reject).on("close", resolve);
+    const child = spawn(opa.path, args, { stdio: ["ignore", "pipe", "inherit"] });
+    child.stdout.on("data", (chunk: Buffer) => {
+      said = true;
+      process.stdout.write(chunk);
+    });
+    child.on("error", reject).on("close", resolve);
   });
   if (code !== 0) throw new CommandError(1, failure);
+  return said;
 }
 
 /** Runs `work` with a copy of the built-in policy, its fixtures for tests included but not its tests. */

@@ -13,7 +13,9 @@ import { onStopSignal } from "../../platform/node-signals.ts";
 import type { DiagnosticsSources } from "../../telemetry/diagnostics.ts";
 import { createLog, type Log } from "../../telemetry/log.ts";
 import { settleAudit } from "../../compose.ts";
+import { messageOf } from "../../base/errors.ts";
 import { CommandError } from "../command-error.ts";
+import { firstLook } from "./first-look.ts";
 import { DRAIN_MS, runGateway } from "./run-gateway.ts";
 
 const EXAMPLES = `
@@ -86,6 +88,10 @@ async function serveAlone(
     const ready = running.readiness.bind(running);
     const letGo = worker === undefined ? undefined : answerParent(gateway.services.metrics.registry, ready);
     if (worker === undefined) log.info({ addresses: running.addresses }, "Ready");
+    // Finding credentials may take seconds. Of workers, who all would say the same, one speaks.
+    if (worker === undefined || worker === 1) {
+      firstLook(gateway, log).catch((error: unknown) => log.error({ error: messageOf(error) }, "Cannot look at AWS"));
+    }
     await running.stop(await stopped);
     letGo?.();
   } finally {

@@ -97,7 +97,7 @@ export const COPY_OPERATIONS: readonly OperationEntry[] = [
     name: "EnableKinesisStreamingDestination",
     dataClass: "bulk",
     rules: [
-      rule("EnableKinesisStreamingDestination", { ...AT_TABLE, effects: ["GetRecords"] }),
+      rule("EnableKinesisStreamingDestination", { ...AT_TABLE, effects: ["GetItem", "GetRecords"] }),
       rule("EnableKinesisStreamingDestination", { kind: "kinesis-arn", at: "StreamArn" }),
     ],
   },
@@ -128,6 +128,7 @@ export const COPY_OPERATIONS: readonly OperationEntry[] = [
     name: "GetRecords",
     service: "streams",
     dataClass: "data_read",
-    rules: [rule("GetRecords", { kind: "shard-iterator", at: "ShardIterator" })],
+    // Whoever gets images of items has read them.
+    rules: [rule("GetRecords", { kind: "shard-iterator", at: "ShardIterator", effects: ["GetItem"] })],
   },
 ];

@@ -42,7 +42,7 @@ export function expressionsOf(part: JsonObject, parameter: string): Expressions 
   }
   if (!legacy && !modern && !placeholders) return SILENT;
   if (legacy && (modern || placeholders)) throw mixed(part, parameter);
-  return legacy ? legacyExpressions(part, parameter) : modernExpressions(part, parameter);
+  return legacy ? legacyExpressions(part, parameter) : modernExpressions(part, parameter, modern);
 }
 
 const LEGACY: ReadonlySet<string> = new Set([
@@ -55,13 +55,12 @@ const LEGACY: ReadonlySet<string> = new Set([
   "ConditionalOperator",
 ]);
 
-function modernExpressions(part: JsonObject, parameter: string): Expressions {
+function modernExpressions(part: JsonObject, parameter: string, hasExpressions: boolean): Expressions {
   const scope = new ExpressionScope(part, parameter);
-  let said = false;
+  scope.begin(hasExpressions);
   const read = <T>(member: string, parse: (text: string, scope: ExpressionScope, at: string) => T): T | null => {
     const text = part.get(member);
     if (typeof text !== "string") return null;
-    said = true;
     return parse(text, scope, under(parameter, member));
   };
   const expressions: Expressions = {
@@ -71,7 +70,7 @@ function modernExpressions(part: JsonObject, parameter: string): Expressions {
     keyCondition: read("KeyConditionExpression", parseCondition),
     update: read("UpdateExpression", parseUpdate),
   };
-  scope.finish(said);
+  scope.finish();
   return expressions;
 }
 

@@ -1,6 +1,7 @@
 /** The parameters that were there before expressions, turned into the same trees. */
 
-import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { type JsonObject, type JsonValue, LazyObject } from "../../base/json.ts";
+import { withoutParts } from "../attribute-value.ts";
 import { printable, RequestError } from "../request-error.ts";
 import type { AttributeValue, Comparator, Condition, Operand, Projection, Update, UpdateAction } from "./ast.ts";
 
@@ -56,7 +57,7 @@ export function legacyUpdate(updates: JsonObject, parameter: string): Update {
   for (const [name, entry] of updates) {
     const update = entry as JsonObject;
     const action = update.get("Action") ?? "PUT";
-    const value = update.get("Value") as AttributeValue | undefined;
+    const value = valueOf(update);
     if (value === undefined) {
       if (action !== "DELETE") {
         const why = `Only DELETE action is allowed when no attribute value is specified`;
@@ -83,9 +84,7 @@ const COMPARATORS: ReadonlyMap<JsonValue, Comparator> = new Map<JsonValue, Compa
 
 function legacyComparison(name: string, entry: JsonObject, parameter: string): Condition {
   const operator = entry.get("ComparisonOperator") ?? "";
-  const single = entry.get("Value") as AttributeValue | undefined;
-  const list = (entry.get("AttributeValueList") ?? (single === undefined ? [] : [single])) as readonly AttributeValue[];
-  const values = list.map((value): Operand => ({ kind: "value", value }));
+  const values = valuesOf(entry).map((value): Operand => ({ kind: "value", value }));
   const path: Operand = { kind: "path", path: [name] };
   const [first, second] = values;
   const comparator = COMPARATORS.get(operator);
@@ -128,7 +127,7 @@ function legacyComparison(name: string, entry: JsonObject, parameter: string): C
 /** The old form: a value to be equal to, or that the attribute is absent. */
 function existence(name: string, entry: JsonObject, parameter: string): Condition {
   const path: Operand = { kind: "path", path: [name] };
-  const value = entry.get("Value") as AttributeValue | undefined;
+  const value = valueOf(entry);
   const exists = entry.get("Exists") ?? true;
   if (entry.has("AttributeValueList")) {
     throw refused(
@@ -153,6 +152,22 @@ function existence(name: string, entry: JsonObject, parameter: string): Conditio
     );
   }
   return { kind: "comparison", comparator: "=", left: path, right: { kind: "value", value } };
+}
+
+function valueOf(entry: JsonObject): AttributeValue | undefined {
+  const value = entry.get("Value") as AttributeValue | undefined;
+  return value === undefined ? undefined : withoutParts(value);
+}
+
+/** AttributeValueList, or Value alone. */
+function valuesOf(entry: JsonObject): readonly AttributeValue[] {
+  if (entry instanceof LazyObject && entry.has("AttributeValueList")) {
+    return Array.from(entry.elements("AttributeValueList"), (value) => withoutParts(value as AttributeValue));
+  }
+  const list = entry.get("AttributeValueList") as readonly AttributeValue[] | undefined;
+  if (list !== undefined) return list.map(withoutParts);
+  const value = valueOf(entry);
+  return value === undefined ? [] : [value];
 }
 
 function joined(conditions: readonly Condition[], operator: JsonValue | undefined): Condition | null {

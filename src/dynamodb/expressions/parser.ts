@@ -173,13 +173,12 @@ class Parser {
   }
 
   #condition(): Condition {
-    const token = this.#peek();
     const term = this.#disjunction();
     if ("condition" in term) return term.condition;
     if (term.operand.kind === "size") {
       throw new ExpressionFault("The function is not allowed to be used this way in an expression; function: size");
     }
-    throw this.#unexpected(this.#peek().kind === "end" ? this.#peek() : token);
+    throw this.#unexpected(this.#peek());
   }
 
   #disjunction(): Term {

@@ -1,10 +1,11 @@
 /** The placeholders of one part of a request: what they stand for, and which of them were used. */
 
-import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { type JsonObject, type JsonValue, LazyObject } from "../../base/json.ts";
+import { withoutParts } from "../attribute-value.ts";
 import { printable, RequestError } from "../request-error.ts";
 import type { AttributeValue } from "./ast.ts";
 
-/** ExpressionAttributeNames and ExpressionAttributeValues. Every expression of the part must be parsed with it before `finish`. */
+/** ExpressionAttributeNames and ExpressionAttributeValues. Every expression of the part must be parsed with it between `begin` and `finish`. */
 export class ExpressionScope {
   readonly #names: JsonObject | undefined;
   readonly #values: JsonObject | undefined;
@@ -28,43 +29,60 @@ export class ExpressionScope {
   valueOf(placeholder: string): AttributeValue | undefined {
     this.#used.add(placeholder);
     const value = this.#values?.get(placeholder);
-    return value instanceof Map ? (value as AttributeValue) : undefined;
+    if (!(value instanceof Map)) return undefined;
+    return this.#values instanceof LazyObject ? withoutParts(value as AttributeValue) : (value as AttributeValue);
   }
 
   /**
-   * Checks that every placeholder was used and that there are none without expressions.
+   * Checks that there are no placeholders without expressions, and no empty map of them. DynamoDB looks at this before
+   * it reads an expression.
    *
    * @throws RequestError in DynamoDB's words
    */
-  finish(hasExpressions: boolean): void {
-    this.#check("ExpressionAttributeNames", this.#names, hasExpressions);
-    this.#check("ExpressionAttributeValues", this.#values, hasExpressions);
+  begin(hasExpressions: boolean): void {
+    this.#checkSize("ExpressionAttributeNames", this.#names, hasExpressions);
+    this.#checkSize("ExpressionAttributeValues", this.#values, hasExpressions);
   }
 
-  #check(member: string, placeholders: JsonObject | undefined, hasExpressions: boolean): void {
+  /**
+   * Checks that every placeholder was used.
+   *
+   * @throws RequestError in DynamoDB's words
+   */
+  finish(): void {
+    this.#checkUse("ExpressionAttributeNames", this.#names);
+    this.#checkUse("ExpressionAttributeValues", this.#values);
+  }
+
+  #checkSize(member: string, placeholders: JsonObject | undefined, hasExpressions: boolean): void {
+    if (placeholders === undefined || (hasExpressions && placeholders.size > 0)) return;
+    const why = hasExpressions ? "must not be empty" : "can only be specified when using expressions";
+    throw new RequestError("ValidationException", `${member} ${why}`, this.#at(member));
+  }
+
+  #checkUse(member: string, placeholders: JsonObject | undefined): void {
     if (placeholders === undefined) return;
-    const parameter = this.#parameter === "" ? member : `${this.#parameter}.${member}`;
-    if (!hasExpressions) {
-      throw new RequestError(
-        "ValidationException",
-        `${member} can only be specified when using expressions`,
-        parameter,
-      );
-    }
-    if (placeholders.size === 0)
-      throw new RequestError("ValidationException", `${member} must not be empty`, parameter);
     let unused = "";
     for (const placeholder of placeholders.keys()) {
-      if (!this.#used.has(placeholder)) unused += `${unused === "" ? "" : ", "}${printable(placeholder)}`;
+      if (this.#used.has(placeholder)) continue;
+      unused += `${unused === "" ? "" : ", "}${printable(placeholder)}`;
+      if (unused.length > LONGEST_LIST) break;
     }
     if (unused === "") return;
     throw new RequestError(
       "ValidationException",
       `Value provided in ${member} unused in expressions: keys: {${unused}}`,
-      parameter,
+      this.#at(member),
     );
   }
+
+  #at(member: string): string {
+    return this.#parameter === "" ? member : `${this.#parameter}.${member}`;
+  }
 }
+
+/** Characters of a message that lists placeholders. */
+const LONGEST_LIST = 400;
 
 function objectAt(part: JsonObject, member: string): JsonObject | undefined {
   const value: JsonValue | undefined = part.get(member);

@@ -1,13 +1,23 @@
 /** Turns a PartiQL statement of a request into its access, as the plain operation that does the same would have it. */
 
-import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { type JsonObject, type JsonValue, LazyObject } from "../../base/json.ts";
 import { type AccessFacts, strongest } from "../access.ts";
 import type { Reading } from "../accesses.ts";
+import { withoutParts } from "../attribute-value.ts";
 import { spellName, spellPath } from "../document-path.ts";
 import type { AttributeValue } from "../expressions/ast.ts";
 import { isInside } from "../expressions/facts.ts";
-import { changedPath, effectsOf, namesOfCursor, type PartContext, projectedByIndex, settle } from "../item-facts.ts";
-import { partitionOfItem, partitionOfLookup, partitionOfSearch } from "../keys.ts";
+import {
+  changedPath,
+  effectsOf,
+  keysOfSearch,
+  namesOfCursor,
+  type PartContext,
+  projectedByIndex,
+  settle,
+} from "../item-facts.ts";
+import type { KeySchema, TableSchema } from "../key-schema.ts";
+import { type Equalities, type KeyProof, partitionOfItem, partitionOfLookup, partitionOfSearch } from "../keys.ts";
 import type { Found } from "../path.ts";
 import { RequestError } from "../request-error.ts";
 import { tableByName } from "../resource-arn.ts";
@@ -19,7 +29,7 @@ import type {
   SelectStatement,
   UpdateStatement,
 } from "./ast.ts";
-import { equalities, readPaths, writtenPaths } from "./facts.ts";
+import { equalities, pathsOfCondition, readPaths, searchesByKey, writtenPaths } from "./facts.ts";
 import { parseStatement } from "./statement.ts";
 import { ParameterCountError, PartiqlError } from "./tokens.ts";
 
@@ -73,28 +83,37 @@ function factsOf(statement: PartiqlStatement, context: PartContext): AccessFacts
   }
 }
 
-/** A select without its partition key is a scan, and only the schema tells which attribute that is. */
+/** A select without its partition key, or with an odd condition on keys, is a scan; only the schema tells what keys are. */
 function selectFacts(statement: SelectStatement, context: PartContext): AccessFacts {
-  const { schema, index } = context;
-  const keys = index === null ? schema : schema?.indexes.get(index);
-  const values = equalitiesOf(statement.where);
-  const unknownIndex = schema !== undefined && schema.id !== null && keys === undefined;
-  const proven = settle(unknownIndex ? "mismatched" : partitionOfSearch(values, keys, schema), context);
+  const { where } = statement;
+  const found = keysOfSearch((...known) => partitionOfSelect(where, ...known), equalitiesOf(where), context);
+  const isScan = found.keys === null;
   const shown = shownBy(statement, context);
   // Only ExecuteStatement goes on where it stopped, and tells the key at which it did.
   const cursor = shown === null || context.operation !== "ExecuteStatement" ? [] : namesOfCursor(context);
   return {
-    keys: proven,
+    ...found,
     reads: [...readPaths(statement).map(spellPath), ...(shown ?? []), ...(cursor ?? [])],
     complete: shown !== null && cursor !== null,
-    full_scan: proven === null,
+    full_scan: isScan,
     effects: [
       "dynamodb:GetItem",
       "dynamodb:Query",
-      ...(proven === null ? ["dynamodb:Scan"] : []),
+      ...(isScan ? ["dynamodb:Scan"] : []),
       ...(statement.exists ? ["dynamodb:ConditionCheckItem"] : []),
     ],
   };
+}
+
+function partitionOfSelect(
+  where: SelectStatement["where"],
+  equal: Equalities,
+  keys: KeySchema | undefined,
+  schema?: TableSchema,
+): KeyProof {
+  const proof = partitionOfSearch(equal, keys, schema);
+  const scans = where !== null && keys !== undefined && !searchesByKey(where, keys);
+  return scans && typeof proof !== "string" ? "unprovable" : proof;
 }
 
 /** What `*` shows; nothing more than is named when the projection names it; null when that is all, or not known. */
@@ -118,7 +137,7 @@ function updateFacts(statement: UpdateStatement, context: PartContext): AccessFa
   const written = writtenPaths(statement);
   const { returning } = statement;
   return {
-    keys: settle(partitionOfLookup(equalitiesOf(statement.where), schema, schema), context),
+    keys: settle(partitionOfChange(statement.where, schema), context),
     reads: [
       ...readPaths(statement).map(spellPath),
       // An error tells whether what holds a member or an element is there.
@@ -135,13 +154,23 @@ function updateFacts(statement: UpdateStatement, context: PartContext): AccessFa
 function deleteFacts(statement: DeleteStatement, context: PartContext): AccessFacts {
   const { schema } = context;
   return {
-    keys: settle(partitionOfLookup(equalitiesOf(statement.where), schema, schema), context),
+    keys: settle(partitionOfChange(statement.where, schema), context),
     reads: readPaths(statement).map(spellPath),
     complete: statement.returning === "NONE",
     whole_item: true,
     return_values: statement.returning,
     effects: ["dynamodb:DeleteItem"],
   };
+}
+
+/**
+ * The partition of the one item that a statement changes. Without the schema, an attribute that stands beside the only
+ * equality could be the key, confined in a way that is not seen here: `a = 'x' AND NOT pk <> 'y'`.
+ */
+function partitionOfChange(where: PartiqlCondition | null, schema: TableSchema | undefined): KeyProof {
+  const proof = partitionOfLookup(equalitiesOf(where), schema, schema);
+  const isAlone = where === null || new Set(pathsOfCondition(where).map(([name]) => name)).size === 1;
+  return schema === undefined && !isAlone && typeof proof !== "string" ? "wanting" : proof;
 }
 
 /** Adds what the request says beside the statement. */
@@ -171,9 +200,8 @@ function equalitiesOf(where: PartiqlCondition | null): ReadonlyMap<string, reado
 }
 
 function parsed(found: Found): PartiqlStatement {
-  const given = memberOf(found.beside, "Parameters");
   try {
-    return parseStatement(found.value, Array.isArray(given) ? (given as readonly AttributeValue[]) : []);
+    return parseStatement(found.value, parametersOf(found.beside));
   } catch (cause) {
     if (cause instanceof ParameterCountError) {
       throw new RequestError("ValidationException", cause.message, found.parameter, { cause });
@@ -181,6 +209,14 @@ function parsed(found: Found): PartiqlStatement {
     if (cause instanceof PartiqlError) throw refused(found.parameter, cause.message, cause);
     throw cause;
   }
+}
+
+function parametersOf(beside: JsonValue): readonly AttributeValue[] {
+  if (beside instanceof LazyObject) {
+    return Array.from(beside.elements("Parameters"), (value) => withoutParts(value as AttributeValue));
+  }
+  const given = memberOf(beside, "Parameters");
+  return Array.isArray(given) ? (given as readonly AttributeValue[]) : [];
 }
 
 function memberOf(beside: JsonValue, member: string): JsonValue | undefined {

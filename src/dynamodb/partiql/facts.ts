@@ -2,6 +2,7 @@
 
 import type { DocumentPath } from "../document-path.ts";
 import type { AttributeValue } from "../expressions/ast.ts";
+import type { KeyAttribute, KeySchema } from "../key-schema.ts";
 import type { PartiqlCondition, PartiqlOperand, PartiqlStatement } from "./ast.ts";
 
 /** Every path that a statement names to read: projection, condition, order, right-hand sides. */
@@ -14,6 +15,13 @@ export function readPaths(statement: PartiqlStatement): DocumentPath[] {
   }
   if (statement.kind === "update") for (const { value } of statement.set) addOperand(value, paths);
   if (statement.where !== null) addCondition(statement.where, paths);
+  return paths;
+}
+
+/** Every path that a condition looks at. */
+export function pathsOfCondition(condition: PartiqlCondition): DocumentPath[] {
+  const paths: DocumentPath[] = [];
+  addCondition(condition, paths);
   return paths;
 }
 
@@ -32,6 +40,62 @@ export function equalities(where: PartiqlCondition): ReadonlyMap<string, readonl
   const found = new Map<string, AttributeValue[]>();
   addEqualities(where, found);
   return found;
+}
+
+/**
+ * Whether DynamoDB searches by these keys instead of scanning, the partition being given: it does when the condition is a
+ * conjunction in which each key attribute stands once at most, in a condition that a Query could have on it. DynamoDB
+ * Local scans for `pk = 'x' AND sk <> 1`, and the key at which such a scan pauses is anybody's.
+ */
+export function searchesByKey(where: PartiqlCondition, { partition, sort }: KeySchema): boolean {
+  const names = new Set([...partition, ...sort].map(({ name }) => name));
+  const given = new Map<string, PartiqlCondition>();
+  for (const part of conjuncts(where)) {
+    const keys = pathsOfCondition(part).filter(([name]) => names.has(name));
+    const [key] = keys;
+    if (key === undefined) continue;
+    if (keys.length > 1 || key.length > 1 || given.has(key[0])) return false;
+    given.set(key[0], part);
+  }
+  const isConfined = (name: string): boolean => {
+    const part = given.get(name);
+    return part !== undefined && equalities(part).has(name);
+  };
+  return partition.every(({ name }) => isConfined(name)) && isRange(sort, given);
+}
+
+/** Of sort key attributes those in front are equal to something, and the last that is given may lie in a range. */
+function isRange(sort: readonly KeyAttribute[], given: ReadonlyMap<string, PartiqlCondition>): boolean {
+  let closed = false;
+  for (const { name } of sort) {
+    const part = given.get(name);
+    if (part === undefined) closed = true;
+    else if (closed || !isKeyCondition(part)) return false;
+    else closed = part.kind !== "comparison" || part.comparator !== "=";
+  }
+  return true;
+}
+
+/** Compared with constants; which attribute stands in it is known. */
+function isKeyCondition(part: PartiqlCondition): boolean {
+  switch (part.kind) {
+    case "comparison":
+      return part.comparator !== "<>" && areValues([part.left.kind === "path" ? part.right : part.left]);
+    case "between":
+      return part.operand.kind === "path" && areValues([part.low, part.high]);
+    case "function":
+      return part.name === "begins_with" && areValues(part.arguments.slice(1));
+    default:
+      return false;
+  }
+}
+
+function areValues(operands: readonly PartiqlOperand[]): boolean {
+  return operands.every(({ kind }) => kind === "value");
+}
+
+function conjuncts(condition: PartiqlCondition): readonly PartiqlCondition[] {
+  return condition.kind === "and" ? condition.of.flatMap(conjuncts) : [condition];
 }
 
 function addEqualities(condition: PartiqlCondition, found: Map<string, AttributeValue[]>): void {

@@ -130,9 +130,9 @@ function tableName(reader: TokenReader): string {
   return reader.next("a table's name").text;
 }
 
+/** An index's name. The dot before it is a separator even where a table's name without quotes could be thought to hold it. */
 function indexName(reader: TokenReader): string {
-  const token = reader.next("an index's name");
-  // Without quotes, a dot may be part of the table's name for one reader and a separator for another.
-  if (token.kind === "quoted") return token.text;
-  throw new PartiqlError(`an index's name in double quotes is expected at position ${token.start}`);
+  const token = reader.peek();
+  if (!isName(token)) throw reader.unexpected("an index's name");
+  return reader.next("an index's name").text;
 }

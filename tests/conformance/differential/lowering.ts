@@ -13,7 +13,7 @@ import type { Random } from "./random.ts";
 import type { SentRequest } from "./requests.ts";
 import type { Kind } from "./roles.ts";
 import { areCurrent, itemsIn, namesIn } from "./shown.ts";
-import { TABLES } from "./tables.ts";
+import { INDEXES, partitionOf, TABLES } from "./tables.ts";
 import { type Taking, Told } from "./told.ts";
 import type { World } from "./world.ts";
 
@@ -70,7 +70,7 @@ export async function examine(
 
 /** What was told of the answer and of what became of items, and is not so. */
 function misstated(accesses: readonly Access[], { answer, before, after }: Run): string[] {
-  const faults: string[] = [];
+  const faults = misattributed(accesses);
   const shown = itemsIn(answer);
   const names = namesIn(shown);
   const amountsTo = (action: string): boolean =>
@@ -104,6 +104,15 @@ function misstated(accesses: readonly Access[], { answer, before, after }: Run):
       faults.push(`an item of ${table} is new without the effect of PutItem or UpdateItem`);
   }
   return faults;
+}
+
+/** Where an access says of an index's keys whose they are, though the index is made otherwise. */
+function misattributed(accesses: readonly Access[]): string[] {
+  return accesses.flatMap(({ table, index, own_keys }) => {
+    const partition = index === null ? undefined : INDEXES[index]?.partition;
+    const own = partition === undefined || (partition.length === 1 && partition[0] === partitionOf(table ?? "", null));
+    return own_keys === null || own_keys === own ? [] : [`keys of ${table} ${index} are said to be own: ${own_keys}`];
+  });
 }
 
 function amountsToCheck({ action, effects }: Access): boolean {
@@ -155,6 +164,10 @@ export const LIES: Readonly<Record<string, { readonly harms?: Kind; readonly of:
   "keys are said to be known": {
     harms: "leading_keys",
     of: (access) => (access.keys_known ? undefined : { ...access, keys_known: true, leading_keys: ["ka"] }),
+  },
+  "an index's keys are said to be the table's own": {
+    harms: "leading_keys",
+    of: (access) => (access.keys_known && access.own_keys === false ? { ...access, own_keys: true } : undefined),
   },
   "a scan is said to be none": {
     harms: "full_scan",

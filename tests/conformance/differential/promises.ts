@@ -232,7 +232,10 @@ export class Promises implements Bounds {
     const isNamed = this.#named.has(text);
     if (rule.full_scan !== undefined && (denies ? rule.full_scan && isNamed : !rule.full_scan && !isNamed))
       return false;
-    return rule.leading_keys === undefined || matches(rule.leading_keys, text, this.#person, denies);
+    // A deny that names no indexes is about partitions of the table, by whatever index they are reached.
+    const isOfTable = denies && rule.indexes === undefined;
+    const key = isOfTable ? (plainText(item[partitionOf(table, null)]) ?? "") : text;
+    return rule.leading_keys === undefined || matches(rule.leading_keys, key, this.#person, denies);
   }
 
   #some(rule: Rule, denies: boolean, test: (entry: string) => boolean): boolean {

@@ -63,6 +63,17 @@ class Statement {
     ])();
   }
 
+  /** A condition on a key attribute that no Query has: with it DynamoDB scans, though the partition is given. */
+  oddKeyCondition(name: string): string {
+    const value = (): string => this.value(/^(?:sk|l|n|id)$/.test(name) ? { N: "1" } : { S: "zz" });
+    return this.#random.pick([
+      () => `${name} <> ${value()}`,
+      () => `NOT ${name} = ${value()}`,
+      () => `${name} NOT BETWEEN ${value()} AND ${value()}`,
+      () => `${name} >= ${value()} AND ${name} <> ${value()}`,
+    ])();
+  }
+
   toBody(text: string): { Statement: string; Parameters?: unknown[] } {
     return { Statement: text, ...(this.parameters.length > 0 ? { Parameters: this.parameters } : {}) };
   }
@@ -74,7 +85,7 @@ export function statement(random: Random): Body {
   return {
     ...made.toBody(text),
     ...(random.chance(0.15) ? { ReturnValuesOnConditionCheckFailure: "ALL_OLD" } : {}),
-    ...(text.startsWith("SELECT") && random.chance(0.3) ? { Limit: 1 } : {}),
+    ...(text.startsWith("SELECT") && random.chance(0.5) ? { Limit: 1 } : {}),
   };
 }
 
@@ -146,6 +157,10 @@ function select(random: Random, made: Statement): string {
     else where.push(made.equality(partition, random.pick(values)));
   }
   if (index === undefined && random.chance(0.4)) where.push(made.condition());
+  if (random.chance(0.25)) {
+    const sort = index === undefined ? KEYS[table]?.[1] : INDEXES[index]?.sort;
+    where.push(made.oddKeyCondition(random.pick([sort ?? partition, partitionOf(table, null)])));
+  }
   const text = `SELECT ${shown} FROM ${from}${where.length > 0 ? ` WHERE ${where.join(" AND ")}` : ""}`;
   return ordered === undefined ? text : `${text} ORDER BY ${ordered}${random.pick(["", " DESC"])}`;
 }

@@ -57,7 +57,9 @@ export class Told implements Bounds {
   #touches(access: Access, table: string, item: Item): boolean {
     if (access.table !== table) return false;
     if (!access.keys_known && (access.full_scan || !this.#taking.scans)) return true;
-    const [tag, text] = Object.entries(item[partitionOf(table, access.index)] ?? {})[0] ?? [];
+    // The keys that are said to be the table's own are taken for that, of an index too.
+    const place = access.own_keys === true ? null : access.index;
+    const [tag, text] = Object.entries(item[partitionOf(table, place)] ?? {})[0] ?? [];
     return access.leading_keys.some((key) => (tag === "N" ? Number(key) === Number(text) : key === text));
   }
 }

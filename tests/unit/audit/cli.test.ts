@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { CommanderError, type Command } from "commander";
+import { CommandError } from "../../../src/cli/command-error.ts";
 import { auditCommand, type AuditCommandPorts } from "../../../src/cli/audit/index.ts";
 import { COMPLETED, ManualClock, newFacts, newSession, openRecorder, temporaryDirectory } from "./support.ts";
 
@@ -80,6 +81,70 @@ describe("postern audit", () => {
 
   it("verify fails where there is no log, rather than calling nothing sound", async (t) => {
     await assert.rejects(run(["verify", "--data-dir", temporaryDirectory(t)]), { code: "failed" });
+  });
+
+  it("ls and tail fail where there is no log and say how to name it, rather than showing nothing", async (t) => {
+    const dataDir = temporaryDirectory(t);
+    for (const name of ["ls", "tail"]) {
+      let answer = "";
+      await assert.rejects(run([name, "--data-dir", dataDir], { write: (text) => void (answer += text) }), (error) => {
+        assert.ok(error instanceof CommandError && error.exitCode === 1);
+        assert.ok(error.message.includes(join(dataDir, "audit")), error.message);
+        assert.match(error.hint ?? "", /-c .*--data-dir/);
+        return true;
+      });
+      assert.equal(answer, "");
+    }
+    let said = "";
+    await run(["tail", "--follow", "--data-dir", dataDir], {
+      say: (text) => void (said += text),
+      wait: () => Promise.resolve(false),
+    });
+    assert.match(said, /there is no audit log in .* yet; waiting/);
+  });
+
+  it("looks where start would keep the log when neither option names a place", async (t) => {
+    const dataDir = await sampleLog(t);
+    const before = process.env["POSTERN_DATA_DIR"];
+    process.env["POSTERN_DATA_DIR"] = dataDir;
+    try {
+      assert.match(await run(["ls", "--denied"]), /DeleteTable/);
+    } finally {
+      if (before === undefined) delete process.env["POSTERN_DATA_DIR"];
+      else process.env["POSTERN_DATA_DIR"] = before;
+    }
+  });
+
+  it("ls finds the request of the decision that a client was told of", async (t) => {
+    const dataDir = await sampleLog(t);
+    const found = await run(["ls", "--data-dir", dataDir, "--decision", "d", "-f", "json"]);
+    assert.deepEqual(
+      (JSON.parse(found) as { outcome: string }[]).map(({ outcome }) => outcome),
+      ["denied"],
+    );
+    assert.equal(await run(["ls", "--data-dir", dataDir, "--decision", "e", "-f", "json"]), "[]\n");
+  });
+
+  it("tail prints YAML as one document for each record", async (t) => {
+    const dataDir = await sampleLog(t);
+    const documents = await run(["tail", "--data-dir", dataDir, "-f", "yaml", "-n", "2"]);
+    assert.deepEqual(documents.match(/^---$|^outcome: .*$/gm), ["---", "outcome: completed", "---", "outcome: denied"]);
+  });
+
+  it("ls shows the table whose keys were asked for", async (t) => {
+    const dataDir = temporaryDirectory(t);
+    const recorder = await openRecorder(join(dataDir, "audit"));
+    await recorder.record({
+      event: "postern.table.described",
+      code: "PTD01I",
+      decision: "d",
+      user: "alice",
+      db_service: "example-dynamodb",
+      db_user: "arn:aws:iam::123456789012:role/R",
+      table: "invoices",
+    });
+    await recorder.close();
+    assert.match(await run(["ls", "--data-dir", dataDir]), /postern\.table\.described {2}invoices/);
   });
 
   it("refuses values that it cannot read, and events that do not exist", async (t) => {

@@ -76,9 +76,20 @@ describe("LazyObject", () => {
       `{"a":"${long}","b":[${"[".repeat(200)}${"]".repeat(200)}]}`,
       `{"a":"${long}","b":tru}`,
       `{"a":"${long}"} 1`,
+      `{"7":"${long}","8":1,"7":2}`,
+      `{"a":"${long}","7":1,"8":2,"\\u0037":3}`,
+      `{"a":"${long}","\\u0000a":1,"\\u0000a":2}`,
     ]) {
       assert.throws(() => read(text, 20), { name: "JsonError" }, text);
     }
+  });
+
+  it("may have names that are numbers beside those that only look like the mark for them", () => {
+    const tree = { long: "x".repeat(100), "7": 1, "\u00007": 2, "\u0000\u00007": 3, "": 4, "\u0000": 5, "07": 6 };
+    assert.deepEqual(plain(read(JSON.stringify(tree), 20)), tree);
+    const names = Array.from({ length: 20_000 }, (_, at) => `${7 + at * 65_536}`);
+    const value = read(`{${names.map((name) => `"${name}":0`).join(",")}}`, 20);
+    assert.equal(value.size, 20_000);
   });
 
   it("gives the elements of an array one by one, also while others read", () => {
@@ -93,6 +104,31 @@ describe("LazyObject", () => {
     }
     assert.deepEqual(seen, [{ a: "x".repeat(30) }, [1], "s", 2]);
     assert.deepEqual([...value.elements("none"), ...value.elements("absent"), ...value.elements("text")], []);
+  });
+
+  it("reads its text once to find many members, however many", () => {
+    const text = JSON.stringify(Object.fromEntries(Array.from({ length: 9_000 }, (_, at) => [`name ${at}`, at])));
+    const source = parseJson(bytes(`{"inner":${text}}`), { lazyFrom: 10 }) as LazyObject;
+    const inner = source.get("inner") as LazyObject;
+    let steps = 0;
+    const counted = new LazyObject(
+      {
+        entries: () => inner.entries() as MapIterator<[string, JsonValue]>,
+        keys: () => inner.keys(),
+        elements: function* () {},
+        valueAt: (start) => start,
+        *places() {
+          for (const [name, value] of inner) {
+            steps += 1;
+            yield [name, value as number];
+          }
+        },
+      },
+      { start: 0, end: text.length, size: inner.size, own: text.length },
+    );
+    for (let at = 8_999; at >= 0; at--) assert.equal(counted.get(`name ${at}`), at);
+    assert.equal(counted.has("name 9000"), false);
+    assert.equal(steps, 9_000);
   });
 
   it("cannot be changed", () => {

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import { PosternError } from "../../../src/base/errors.ts";
+import { CommandError } from "../../../src/cli/command-error.ts";
 import { compileDirectory, policyCommand } from "../../../src/cli/policy/index.ts";
 import { loadBundle, parseBundle } from "../../../src/policy/bundle.ts";
 import { PolicyDecisionPoint } from "../../../src/policy/pdp.ts";
@@ -68,5 +72,67 @@ describe("postern policy build, by OPA", () => {
         return true;
       });
     }
+  });
+});
+
+describe("postern policy test", () => {
+  const example = fileURLToPath(new URL("../../../examples/tenants/", import.meta.url));
+  const launcher = fileURLToPath(new URL("../../../bin/postern", import.meta.url));
+  // In a process of its own: what OPA says of tests that are meant to fail is not for whoever reads of ours.
+  const test = (policies: string, resources: string): Promise<unknown> =>
+    promisify(execFile)(process.execPath, [launcher, "policy", "test", policies, "--resources", resources]);
+
+  it("holds the roles of a directory to the tests of another, as in the example of tenants", async () => {
+    await test(join(example, "policies"), join(example, "resources"));
+    await cp(join(example, "resources"), join(directory, "resources"), { recursive: true });
+    const file = join(directory, "resources", "roles.yaml");
+    const roles = await readFile(file, "utf8");
+    // Each slip in a role fails a test of the example.
+    for (const [right, wrong] of [
+      ['leading_keys: ["{{external.tenant}}"]', 'leading_keys: ["*"]'],
+      ['attributes: [tenant, id, status, "address.city"]', "attributes: [tenant, id, status, address, card]"],
+      ["attributes: [tenant, id, status]\n", "attributes: [tenant, id, status, total]\n"],
+      ["db_users: [OrdersApp]", "db_users: [Another]"],
+    ] as const) {
+      assert.ok(roles.includes(right), right);
+      await writeFile(file, roles.replace(right, wrong));
+      await assert.rejects(test(join(example, "policies"), join(directory, "resources")), /Policy tests failed/, wrong);
+    }
+  });
+
+  it("fails where there is no test, and where the resources cannot be used", async () => {
+    await write("x.rego", HOURS);
+    await assert.rejects(policyCommand().parseAsync(["test", directory], { from: "user" }), (error) => {
+      assert.ok(error instanceof CommandError && error.exitCode === 1);
+      assert.match(error.hint ?? "", /_test\.rego/);
+      return true;
+    });
+    await write(
+      "roles.yaml",
+      "kind: role\nversion: v7\nmetadata: {name: r}\nspec: {allow: {db_rules: [{actions: [reed]}]}}\n",
+    );
+    await assert.rejects(test(directory, directory), /roles\.yaml:4:.*"reed"[^]*did you mean "read"/);
+  });
+});
+
+describe("docs/policy/custom.md", () => {
+  const page = new URL("../../../docs/policy/custom.md", import.meta.url);
+
+  it("shows packages that compile", async () => {
+    const blocks = [...(await readFile(page, "utf8")).matchAll(/```rego\n([^]*?)```/g)].map(([, rego = ""]) => rego);
+    assert.ok(blocks.length >= 2);
+    for (const [at, rego] of blocks.entries()) await write(`${at}.rego`, rego);
+    await compileDirectory(directory);
+  });
+
+  it("has a row for every function of the library", async () => {
+    const library = await readFile(new URL("../../../policies/postern/lib/lib.rego", import.meta.url), "utf8");
+    const functions = [...library.matchAll(/^# title:.*\n(?:#.*\n)*([a-z]\w*)\(/gm)].map(([, name = ""]) => name);
+    assert.ok(functions.length >= 14, functions.join());
+    const text = await readFile(page, "utf8");
+    assert.deepEqual(
+      functions.filter((name) => !text.includes(`\`${name}(`)),
+      [],
+    );
   });
 });

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { PosternError } from "../../../src/base/errors.ts";
 import { CommandError } from "../../../src/cli/command-error.ts";
 import { compileDirectory, loadBuiltinBundle, policyCommand } from "../../../src/cli/policy/index.ts";
+import { idlePackages, readUserPolicy } from "../../../src/cli/policy/user-policy.ts";
 import { parseBundle } from "../../../src/policy/bundle.ts";
 import { PolicyDecisionPoint } from "../../../src/policy/pdp.ts";
 import { fixtureInput } from "../../support/policy-fixture.ts";
@@ -77,6 +78,16 @@ describe("postern policy build", () => {
     await assert.rejects(compileDirectory(directory), refused("policy_data_refused", 1, /"x" is defined/));
   });
 
+  it("warns of a package that neither denies nor obliges, as one whose deny is mistyped", async () => {
+    await write("a.rego", 'package postern.custom.a\n\nDeny contains "x"\n');
+    await write("b1.rego", "package postern.custom.b\n\nhelp := 1\n");
+    await write("b2.rego", 'package postern.custom.b\n\ndeny contains "x" if help == 2\n');
+    await write("c.rego", "package postern.custom.c\n\ndefault obligations := []\n");
+    assert.deepEqual(idlePackages(await readUserPolicy(directory)), [
+      "package postern.custom.a has neither deny nor obligations: by itself it does nothing",
+    ]);
+  });
+
   it("stops a package that never ends, and says that the policy ran out of steps", async () => {
     await write(
       "slow.rego",
@@ -115,7 +126,7 @@ describe("postern policy", () => {
       let help = "";
       command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
       const last = help.trim().split("\n").at(-1) ?? "";
-      assert.match(last, new RegExp(`^  \\$ postern policy ${command.name()} `));
+      assert.match(last, new RegExp(`^  postern policy ${command.name()} `));
     }
   });
 

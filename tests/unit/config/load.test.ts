@@ -197,6 +197,29 @@ policy: {opa_config: x}
     });
   }
 
+  it("takes further host names of a listener in lower case, and none that leaves a choice", () => {
+    const named = (names: string, address = "127.0.0.1:0"): string =>
+      listening(address).replace("db_user: R", `db_user: R, host_names: ${names}`);
+    assert.deepEqual(parse(listening("127.0.0.1:0")).db_service.listeners[0]?.host_names, []);
+    assert.deepEqual(parse(named("[Gateway.Internal, host_1, 10.0.0.7]")).db_service.listeners[0]?.host_names, [
+      "gateway.internal",
+      "host_1",
+      "10.0.0.7",
+    ]);
+    for (const name of ["*", "*.internal", "a b", "http://a", "a/", ".a", "a.", "-a", "", "x".repeat(254), "[::1]"]) {
+      assert.match(problemsIn(named(`["${name}"]`)).join(), /host_names\[0\]: expected a host name, not/, name);
+    }
+    assert.match(problemsIn(named('["a.internal:8000"]')).join(), /leave the port out/);
+    assert.match(problemsIn(named("[a]", "unix:/run/p.sock")).join(), /a Unix socket has no host name/);
+  });
+
+  it("refuses a path that begins with ~, which would become a directory of that name", () => {
+    for (const section of ["postern: {data_dir: ~/data}", "postern: {resources: ~/r}", "policy: {bundle: ~/p}"]) {
+      assert.match(problemsIn(`version: v3\n${section}\n`).join(), /begins with ~.*write the whole path/);
+    }
+    assert.equal(parse("version: v3\npostern: {data_dir: ./~/data}\n", "/etc/c.yaml").postern.data_dir, "/etc/~/data");
+  });
+
   it("refuses databases and addresses that are taken, and a listener without its database", () => {
     const database = (name: string): string =>
       `{name: ${name}, protocol: dynamodb, aws: {region: us-east-1, account_id: "123456789012"}}`;

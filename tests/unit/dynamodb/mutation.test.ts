@@ -31,6 +31,7 @@ function toldBy(operation: Operation, request: object): readonly string[] {
       const flags = [
         access.keys_known ? "keys" : "",
         access.attributes_known ? "attributes" : "",
+        access.own_keys === null ? "whose?" : access.own_keys ? "" : "others'",
         access.whole_item ? "whole" : "",
         access.full_scan ? "scan" : "",
       ].filter((flag) => flag !== "");

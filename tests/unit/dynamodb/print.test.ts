@@ -91,7 +91,7 @@ function scopeOf({ names, values }: Printed): ExpressionScope {
 function parsedAgain<T>(printed: Printed, parse: (text: string, scope: ExpressionScope, parameter: string) => T): T {
   const scope = scopeOf(printed);
   const tree = parse(printed.expression, scope, "Expression");
-  scope.finish(true);
+  scope.finish();
   return tree;
 }
 

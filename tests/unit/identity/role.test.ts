@@ -60,7 +60,7 @@ describe("parseRole()", () => {
       problems.map(({ path, hint }) => [path.join("."), hint]),
       [
         ["spec.allow.db_users", "write it as a list: [value]"],
-        ["spec.allow.db_rules.0.actions", undefined],
+        ["spec.allow.db_rules.0.actions", "add it"],
         ["spec.allow.db_rules.0.action", 'did you mean "actions"?'],
         ["spec.allow.db_rules.1.actions", "write '*' for every action"],
         ["spec.allow.db_rules.1.tables", "leave tables out for all"],
@@ -96,6 +96,50 @@ describe("parseRole()", () => {
       assert.match(problem?.hint ?? "", remedy);
     });
   }
+
+  // The value, the reason and the remedy of whatever a rule can hold that is not what it should be.
+  for (const [rule, value, remedy] of [
+    [{ leading_keys: "acme" }, '"acme"', /as a list/],
+    [{ leading_keys: [7] }, "7", /in quotes/],
+    [{ leading_keys: [{ "external.tenant": null }] }, "a mapping", /in quotes/],
+    [{ leading_keys: null }, "null", /leave the key out/],
+    [{ leading_keys: [""] }, "an entry of leading_keys is empty", /remove it/],
+    [{ attributes: { id: 1 } }, "a mapping", /as a list/],
+    [{ attributes: [] }, "the list is empty", /leave attributes out/],
+    [{ resources: "arn:aws:s3:::x" }, '"arn:aws:s3:::x"', /as a list/],
+    [{ full_scan: "yes" }, '"yes"', /true or false, without quotes/],
+    [{ full_scan: null }, "null", /leave the key out/],
+    [{ return_values: [] }, "the list is empty", /leave return_values out/],
+    [{ return_values: "NONE" }, '"NONE"', /as a list/],
+    [{ return_values: ["all_new"] }, '"all_new"', /ALL_NEW/],
+    [{ partition_keys: ["a"] }, '"partition_keys"', /its keys are actions, tables, .*leading_keys/],
+  ] as const) {
+    it(`names the value, the reason and the remedy of ${JSON.stringify(rule)}`, () => {
+      const [problem, ...rest] = problemsOf(role({ deny: { db_rules: [{ actions: ["read"], ...rule }] } }));
+      assert.deepEqual(rest, []);
+      assert.equal(problem?.path.slice(0, 4).join("."), "spec.deny.db_rules.0");
+      assert.ok(problem.message.startsWith("spec.deny.db_rules[0]"), problem.message);
+      assert.ok(problem.message.includes(value), problem.message);
+      assert.match(problem.hint ?? "", remedy);
+    });
+  }
+
+  it("warns of entries that are read as they stand and seldom meant so", () => {
+    const rule = { actions: ["read"], leading_keys: ["^a$", "^b"], attributes: ["#s", "a#"], full_scan: true };
+    const { value, warnings } = parseRole(role({ allow: { db_rules: [rule] }, deny: { db_rules: [rule] } }));
+    assert.deepEqual(value.allow.db_rules, [rule]);
+    assert.deepEqual(
+      warnings.map(({ path }) => path.slice(1).join(".")),
+      [
+        "allow.db_rules.0.leading_keys.0",
+        "allow.db_rules.0.attributes.0",
+        "allow.db_rules.0.full_scan",
+        "deny.db_rules.0.leading_keys.0",
+        "deny.db_rules.0.attributes.0",
+      ],
+    );
+    assert.ok(warnings.every(({ hint }) => hint !== undefined));
+  });
 
   it("reads past what concerns other kinds of resource, with a warning for each that says something", () => {
     const { warnings } = parseRole(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { PosternError } from "../../../src/base/errors.ts";
-import { ACTION_TABLE } from "../../../src/dynamodb/actions.ts";
+import { ACTION_TABLE } from "../../../src/dynamodb/catalogue.ts";
 import { compilePolicyData, patternsOf, rolesWithPatterns } from "../../../src/policy/data.ts";
 import type { RoleConditions, RoleRule, RoleSpec } from "../../../src/policy/roles.ts";
 
@@ -223,6 +223,13 @@ describe("compilePolicyData()", () => {
     ["GetItem", 'did you mean "dynamodb:GetItem"?'],
     ["dynamodb:getitem", 'did you mean "dynamodb:GetItem"?'],
     ["reads", 'did you mean "read"?'],
+    ["dynamodb:GetItm", 'did you mean "dynamodb:GetItem"?'],
+    ["{{external.actions}}", "actions hold no templates; write the actions that are meant"],
+    ["TransactGetItems", "TransactGetItems is judged by its parts: write those of dynamodb:GetItem that are meant"],
+    [
+      "dynamodb:Transact*",
+      "such an operation is judged by its parts: write those of dynamodb:GetItem, dynamodb:ConditionCheckItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:DeleteItem that are meant",
+    ],
     [
       "s3:GetObject",
       'write an IAM action such as "dynamodb:GetItem", a glob, or one of list, read, write, tagging, permissions',
@@ -253,14 +260,21 @@ describe("compilePolicyData()", () => {
       role("r", {}, { db_rules: [{ actions: ["read"], tables: ["arn:aws:dynamodb:*:*:table/x"] }] }),
     ],
     [
+      "a name that is too short for a table",
+      "role_pattern_invalid",
+      role("r", {}, { db_rules: [{ actions: ["read"], tables: ["ab"] }] }),
+    ],
+    [
       "a bad template in keys",
       "role_template_invalid",
       role("r", { db_rules: [{ actions: ["read"], leading_keys: ["{{tenant}}"] }] }),
     ],
   ];
   for (const [what, code, spec] of refused) {
-    it(`refuses ${what}`, () => {
-      assert.equal(refusal(spec).code, code);
+    it(`refuses ${what}, with a remedy`, () => {
+      const { code: told, hint } = refusal(spec);
+      assert.equal(told, code);
+      assert.ok(hint !== undefined && hint !== "");
     });
   }
 
