@@ -7,6 +7,7 @@ import type { Condition, Projection, Update } from "./expressions/ast.ts";
 import { type Expressions, expressionsOf } from "./expressions/expressions.ts";
 import {
   equalities,
+  pathsMetByUpdate,
   pathsOfCondition,
   pathsReadByUpdate,
   pathsWrittenByUpdate,
@@ -243,6 +244,7 @@ function updateFacts(part: JsonObject, { condition, update }: Expressions, conte
     reads: [
       ...pathsIn(condition),
       ...(update === null ? [] : pathsReadByUpdate(update).map(spellPath)),
+      ...(update === null ? [] : pathsMetByUpdate(update).map((path) => spellPath(changedPath(path)))),
       ...(returned.startsWith("UPDATED_") ? shownAfterUpdate(update) : []),
     ],
     writes: [...changed, ...namesOf(key)],

@@ -126,17 +126,24 @@ function tablesToLearn({ decision, understanding }: Judged, policy: DecisionPoin
   const tables = new Set<string>();
   // Packages of the installation's own may look at any table's keys. And of many reasons policy tells some.
   let all = (decision.allow && policy.custom) || reasons.length >= REASONS_TOLD;
-  for (const { code, access } of reasons) {
-    if (code === "custom_denied") {
+  const tableToLearn = ({ code, access }: Reason): string | undefined => {
+    const wanting = code === "keys_unproven" ? wantingKeys : code === "attributes_unproven" ? wantingAttributes : NONE;
+    const table = access === null ? null : accesses[access]?.table;
+    return table != null && (wanting.includes(table) || mismatched.includes(table)) ? table : undefined;
+  };
+  for (const reason of reasons) {
+    if (reason.code === "custom_denied") {
       all = true;
       continue;
     }
     // Any other reason stands whatever the keys are.
-    if (code !== "keys_unproven" && code !== "attributes_unproven") return NONE;
-    const wanting = code === "keys_unproven" ? wantingKeys : wantingAttributes;
-    const table = access === null ? null : accesses[access]?.table;
-    if (table == null || !(wanting.includes(table) || mismatched.includes(table))) return NONE;
-    tables.add(table);
+    if (reason.code !== "keys_unproven" && reason.code !== "attributes_unproven") return NONE;
+    const table = tableToLearn(reason);
+    // Each denial must be lifted; of the rules that might allow an access one suffices, so that what another lacks is no matter.
+    const isOther = (other: Reason): boolean => other.role === null && other.access === reason.access;
+    if (table !== undefined) tables.add(table);
+    else if (reason.role !== null || !reasons.some((other) => isOther(other) && tableToLearn(other) !== undefined))
+      return NONE;
   }
   if (all) for (const table of [...wantingKeys, ...wantingAttributes, ...mismatched]) tables.add(table);
   return [...tables];

@@ -21,7 +21,7 @@ export type NextPage = (body: Uint8Array) => Promise<Uint8Array>;
 
 /**
  * The body with hidden entries left out; undefined when nothing is hidden. A list that would go on behind a hidden entry,
- * also one that DynamoDB itself left out, goes on behind the last visible one; while a page shows nothing and there is more,
+ * also one that DynamoDB itself left out, goes on behind the last visible one of the page; while a page shows nothing and there is more,
  * the next is asked for.
  *
  * @throws Refusal when the answer cannot be read, or there are too many pages of hidden entries
@@ -44,9 +44,12 @@ export async function filtered(
     const entries = entriesOf(answer, listing) ?? [];
     const visible = entries.filter((entry) => isVisible(tableOfEntry(entry, listing)));
     const goesOn = hasCursor(answer, listing);
-    if (visible.length === entries.length && (!goesOn || isVisible(tableOfCursor(answer, listing))))
-      return pageOf(pages, page);
-    if (visible.length > 0 || !goesOn) return printed(answerWith(answer, visible, listing));
+    const isHidden = goesOn && !isVisible(tableOfCursor(answer, listing));
+    if (visible.length === entries.length && !isHidden) return pageOf(pages, page);
+    if (visible.length > 0 || !goesOn) {
+      const shown = new Map<string, JsonValue>(answer).set(listing.entries, visible);
+      return printed(isHidden ? withCursor(shown, answer, visible, listing) : shown);
+    }
     page = await nextPage(Buffer.from(printJson(continued(request.params, answer, listing))));
   }
   throw new Refusal(
@@ -93,13 +96,20 @@ function hasCursor(answer: JsonObject, { cursor }: Listing): boolean {
   return cursor !== null && answer.has(cursor.last);
 }
 
-function answerWith(answer: JsonObject, visible: readonly JsonValue[], listing: Listing): JsonObject {
-  const shown = new Map<string, JsonValue>(answer);
-  shown.set(listing.entries, visible);
-  const last = visible.at(-1);
-  const cursor = last === undefined ? undefined : cursorOfEntry(last, listing);
-  if (hasCursor(answer, listing) && listing.cursor !== null && cursor !== undefined)
-    shown.set(listing.cursor.last, cursor);
+/** The answer going on behind a visible entry, instead of behind what is hidden. */
+function withCursor(
+  shown: Map<string, JsonValue>,
+  answer: JsonObject,
+  visible: readonly JsonValue[],
+  listing: Listing,
+): JsonObject {
+  const cursors = visible.map((entry) => cursorOfEntry(entry, listing)).filter((cursor) => cursor !== undefined);
+  const last = entriesOf(answer, listing)?.at(-1);
+  const isInOrder = last !== undefined && cursorOfEntry(last, listing) === answer.get(listing.cursor?.last ?? "");
+  // DynamoDB Local's pages of streams stand in another order than the list goes on in, which is that of their ARNs. Behind
+  // an earlier entry much would come again.
+  const cursor = isInOrder ? cursors.at(-1) : cursors.toSorted().at(-1);
+  if (listing.cursor !== null && cursor !== undefined) shown.set(listing.cursor.last, cursor);
   return shown;
 }
 

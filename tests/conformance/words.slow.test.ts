@@ -7,7 +7,7 @@ import { NO_SCHEMAS } from "../../src/dynamodb/key-schema.ts";
 import { parseRequest } from "../../src/dynamodb/request.ts";
 import { RequestError } from "../../src/dynamodb/request-error.ts";
 import { missing, type Peer, startDynamoDbLocal } from "../support/peers.ts";
-import { Dynamo } from "./differential/world.ts";
+import { Dynamo } from "./differential/dynamo.ts";
 
 const PLACE = { partition: "aws", region: "us-east-1", accountId: "123456789012" };
 const KEY = { pk: { S: "a" }, sk: { N: "1" } };

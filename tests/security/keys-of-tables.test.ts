@@ -108,6 +108,18 @@ const typeOf = (answer: { body: Record<string, unknown> }): string =>
 const messageOf = (answer: { body: Record<string, unknown> }): string => String(answer.body["Message"]);
 
 describe("a rule about partition keys (pitfall 29)", () => {
+  it("is asked about also where another rule lacks what no key would tell", async () => {
+    const other = `{actions: [write], tables: [items], attributes: [tenant, id, x]}`;
+    const own = `{actions: [write], tables: [items], leading_keys: ["{{external.tenant}}"]}`;
+    await withGateway({ resources: role(`[${other}, ${own}]`) }, async (gateway, spy) => {
+      const update = { UpdateExpression: "REMOVE x", ReturnValues: "ALL_OLD" };
+      assert.equal((await gateway.call("UpdateItem", { ...get("ada"), ...update })).status, 200);
+      assert.equal(spy.count("DescribeTable"), 1);
+      const denied = await gateway.call("UpdateItem", { ...get("bob"), ...update });
+      assert.match(messageOf(denied), /attributes_unproven/);
+    });
+  });
+
   it("lets everybody at their own items of a table with two keys, and at no others, in every way", async () => {
     await withGateway({ resources: OWN_ITEMS }, async (gateway, spy) => {
       const keys = { ":t": { S: "ada" }, ":i": { S: "0" } };

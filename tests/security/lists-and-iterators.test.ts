@@ -159,6 +159,46 @@ describe("lists (pitfall 28)", () => {
     }
   });
 
+  it("whose pages stand in another order than they follow each other show each entry once", async () => {
+    // As DynamoDB Local lists streams: on from the greatest ARN of a page, the newest of the page first.
+    const streams = ["seen", "seen", "hidden", "seen", "seen", "hidden", "seen", "hidden", "seen"].map((kind, at) => {
+      const TableName = `t${at}-${kind}`;
+      return { TableName, at, StreamArn: `arn:aws:dynamodb:us-east-1:123456789012:table/${TableName}/stream/1` };
+    });
+    const gateway = await startTestGateway({
+      resources: SOME.replace("seen*", "*-seen"),
+      upstream: (real) => ({
+        send: ({ body }) => {
+          const { ExclusiveStartStreamArn: start, Limit = 3 } = JSON.parse(Buffer.from(body).toString()) as {
+            ExclusiveStartStreamArn?: string;
+            Limit?: number;
+          };
+          const page = streams.filter(({ StreamArn }) => start === undefined || StreamArn > start).slice(0, Limit);
+          const more = page.at(-1) === streams.at(-1) ? {} : { LastEvaluatedStreamArn: page.at(-1)?.StreamArn };
+          const Streams = page.toSorted((one, other) => other.at - one.at);
+          return Promise.resolve({ status: 200, headers: {}, body: Buffer.from(JSON.stringify({ Streams, ...more })) });
+        },
+        close: () => real.close(),
+      }),
+    });
+    try {
+      const found: string[] = [];
+      let ExclusiveStartStreamArn: string | undefined;
+      let rounds = 0;
+      do {
+        const input = { Limit: 3, ...(ExclusiveStartStreamArn === undefined ? {} : { ExclusiveStartStreamArn }) };
+        const { body } = await gateway.call("DynamoDBStreams_20120810.ListStreams", input);
+        assert.doesNotMatch(JSON.stringify(body), /hidden/);
+        found.push(...(body["Streams"] as { TableName: string }[]).map(({ TableName }) => TableName));
+        ExclusiveStartStreamArn = body["LastEvaluatedStreamArn"] as string | undefined;
+      } while (ExclusiveStartStreamArn !== undefined && ++rounds < 20);
+      const shown = streams.map(({ TableName }) => TableName).filter((name) => name.endsWith("seen"));
+      assert.deepEqual(found.toSorted(), shown.toSorted());
+    } finally {
+      await gateway.close();
+    }
+  });
+
   it("of nothing but hidden tables end, empty, and those of too many pages say so", async () => {
     const gateway = await startTestGateway({
       resources: SOME,

@@ -12,7 +12,8 @@ import type { FixedListener } from "../../src/gateway/listener.ts";
 import type { Upstream } from "../../src/gateway/ports.ts";
 import { endSession } from "../../src/gateway/trace.ts";
 import { refuseUnparsable } from "../../src/gateway/unparsable.ts";
-import type { ServeTimeouts } from "../../src/platform/ports.ts";
+import type { GatewayServices } from "../../src/gateway/services.ts";
+import type { Listening, ServeTimeouts } from "../../src/platform/ports.ts";
 import { thisPlatform } from "../../src/platform/this-platform.ts";
 import type { PolicyBundle } from "../../src/policy/bundle.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
@@ -48,8 +49,10 @@ export interface TestGateway {
   readonly gateway: OpenGateway;
   /** Where configuration, resources and data are. */
   readonly directory: string;
-  /** Calls an operation with a bare `fetch`. */
-  call(operation: string, input: unknown, headers?: Readonly<Record<string, string>>): Promise<CallResult>;
+  /** Calls an operation with a bare `fetch`. One of another service than `DynamoDB_20120810` is written with it. */
+  readonly call: Call;
+  /** Opens one more listener, on which this user speaks; with `services` of one's own for a gateway that is to be wrong. */
+  listenAs(user: string, services?: GatewayServices): Promise<Call>;
   /** Writes bytes on a fresh connection and reads until it closes or is silent for a while. */
   raw(bytes: string | Uint8Array): Promise<string>;
   /** The audit log so far. */
@@ -64,6 +67,12 @@ export interface TestGateway {
   writeResources(yaml: string): void;
   close(): Promise<void>;
 }
+
+export type Call = (
+  operation: string,
+  input: unknown,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<CallResult>;
 
 export interface CallResult {
   readonly status: number;
@@ -135,11 +144,14 @@ async function startBefore(sandbox: Sandbox, options: TestGatewayOptions): Promi
   const address = config.db_service.listeners[0]?.address;
   if (listener === undefined || address === undefined) throw new Error("The test configuration has no listener");
   const { services } = gateway;
-  const listening = await platform.listen(gatewayApp(services, listener), address, {
-    ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
-    onDisconnection: (connection) => endSession(services, connection),
-    onUnparsable: (connection, reason) => refuseUnparsable(services, listener, connection, reason),
-  });
+  const listen = (of: GatewayServices, as: FixedListener): Promise<Listening> =>
+    platform.listen(gatewayApp(of, as), address, {
+      ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+      onDisconnection: (connection) => endSession(of, connection),
+      onUnparsable: (connection, reason) => refuseUnparsable(of, as, connection, reason),
+    });
+  const listening = await listen(services, listener);
+  const more: Listening[] = [];
   const port = Number(listening.address.split(":").at(-1));
   const url = `http://127.0.0.1:${port}`;
   return {
@@ -148,22 +160,11 @@ async function startBefore(sandbox: Sandbox, options: TestGatewayOptions): Promi
     sandbox,
     gateway,
     directory,
-    async call(operation, input, headers = {}) {
-      const response = await fetch(url, {
-        method: "POST",
-        headers: {
-          "x-amz-target": `DynamoDB_20120810.${operation}`,
-          "content-type": "application/x-amz-json-1.0",
-          ...headers,
-        },
-        body: typeof input === "string" ? input : JSON.stringify(input),
-      });
-      const text = await response.text();
-      return {
-        status: response.status,
-        headers: response.headers,
-        body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>),
-      };
+    call: callAt(url),
+    async listenAs(user, own = services) {
+      const other = await listen(own, { ...listener, user });
+      more.push(other);
+      return callAt(`http://127.0.0.1:${other.address.split(":").at(-1)}`);
     },
     raw: (bytes) => raw(port, bytes),
     audit: () => auditOf(join(directory, "data", "audit")),
@@ -184,7 +185,7 @@ async function startBefore(sandbox: Sandbox, options: TestGatewayOptions): Promi
     drain: (timeoutMs) => listening.drain(timeoutMs),
     writeResources: (yaml) => writeFileSync(join(resources, "all.yaml"), yaml),
     async close() {
-      await listening.drain(2_000);
+      await Promise.all([listening, ...more].map((each) => each.drain(2_000)));
       await gateway.close("test ended");
       await sandbox.close();
       for (const name of Object.keys(sandbox.env)) {
@@ -193,6 +194,26 @@ async function startBefore(sandbox: Sandbox, options: TestGatewayOptions): Promi
       }
       rmSync(directory, { recursive: true, force: true });
     },
+  };
+}
+
+function callAt(url: string): Call {
+  return async (operation, input, headers = {}) => {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: {
+        "x-amz-target": operation.includes(".") ? operation : `DynamoDB_20120810.${operation}`,
+        "content-type": "application/x-amz-json-1.0",
+        ...headers,
+      },
+      body: typeof input === "string" ? input : JSON.stringify(input),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>),
+    };
   };
 }
 

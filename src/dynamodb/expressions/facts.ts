@@ -17,6 +17,21 @@ export function pathsReadByUpdate(update: Update): DocumentPath[] {
   return paths;
 }
 
+/**
+ * Every path that an update changes and of which it tells what was there: what is added to, or taken from, must be of its
+ * kind, and what holds a member or an element must be there, or DynamoDB answers with an error.
+ */
+export function pathsMetByUpdate(update: Update): DocumentPath[] {
+  const paths: DocumentPath[] = [];
+  for (const { kind, path } of update) if (kind === "add" || kind === "delete" || isInside(path)) paths.push(path);
+  return paths;
+}
+
+/** Whether the path leads into an attribute. */
+export function isInside(path: DocumentPath): boolean {
+  return path.length > 1;
+}
+
 /** Every path that an update changes. */
 export function pathsWrittenByUpdate(update: Update): DocumentPath[] {
   return update.map(({ path }) => path);

@@ -6,6 +6,7 @@ import type { Reading } from "../accesses.ts";
 import { withoutParts } from "../attribute-value.ts";
 import { spellName, spellPath } from "../document-path.ts";
 import type { AttributeValue } from "../expressions/ast.ts";
+import { isInside } from "../expressions/facts.ts";
 import {
   changedPath,
   effectsOf,
@@ -51,6 +52,10 @@ export function addStatement({ operation, place, schemas, accesses, gaps }: Read
   const index = statement.kind === "select" ? statement.index : null;
   if (statement.kind === "select" && statement.exists && operation.name !== "ExecuteTransaction") {
     throw refused(found.parameter, "EXISTS stands only in transactions");
+  }
+  // A batch of DynamoDB Local reads the table whatever index is named, and shows what the index does not hold.
+  if (index !== null && operation.name !== "ExecuteStatement") {
+    throw refused(found.parameter, "an index is read by ExecuteStatement alone");
   }
   if (index !== null && !INDEX_NAME.test(index)) throw refused(found.parameter, "malformed index name");
   const resource = tableByName(statement.table, index, place, found.parameter);
@@ -129,15 +134,17 @@ function insertFacts({ item }: InsertStatement, context: PartContext): AccessFac
 
 function updateFacts(statement: UpdateStatement, context: PartContext): AccessFacts {
   const { schema } = context;
-  const changed = writtenPaths(statement).map((path) => spellPath(changedPath(path)));
+  const written = writtenPaths(statement);
   const { returning } = statement;
   return {
     keys: settle(partitionOfChange(statement.where, schema), context),
     reads: [
       ...readPaths(statement).map(spellPath),
-      ...(returning.startsWith("UPDATED_") ? writtenPaths(statement).map(([name]) => spellName(name)) : []),
+      // An error tells whether what holds a member or an element is there.
+      ...written.filter(isInside).map((path) => spellPath(changedPath(path))),
+      ...(returning.startsWith("UPDATED_") ? written.map(([name]) => spellName(name)) : []),
     ],
-    writes: changed,
+    writes: written.map((path) => spellPath(changedPath(path))),
     complete: !returning.startsWith("ALL_"),
     return_values: returning,
     effects: ["dynamodb:UpdateItem"],

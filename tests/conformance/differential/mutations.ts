@@ -20,7 +20,7 @@ const PIECES = [
   `"__proto__":{},`,
   `"__type":"x",`,
   `"TableName":"plain",`,
-  `"Key":{"pk":{"S":"b"},"sk":{"N":"1"}},`,
+  `"Key":{"pk":{"S":"kb"},"sk":{"N":"1"}},`,
   `"Select":"ALL_ATTRIBUTES",`,
   `"ReturnValues":"ALL_OLD",`,
   ` OR pk = :v0`,

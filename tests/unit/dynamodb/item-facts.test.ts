@@ -268,13 +268,14 @@ describe("attributes", () => {
       "UpdateItem",
       { Key: KEY, ...update },
       {
-        reads: ["d", "f", "secret"],
+        // And what is met of what is changed: an error tells whether `b` is a map, and `h` and `i` of the kind added to.
+        reads: ["b.c", "d", "f", "h", "i", "secret"],
         writes: ["a", "b.c", "e", "g", "h", "i", "id", "tenant"],
         whole: false,
       },
     );
     const returned = (ReturnValues: string): object => ({ Key: KEY, UpdateExpression: "REMOVE g.h", ReturnValues });
-    claim("UpdateItem", returned("UPDATED_OLD"), { attributes: ["g", "g.h", "id", "tenant"], reads: ["g"] });
+    claim("UpdateItem", returned("UPDATED_OLD"), { attributes: ["g", "g.h", "id", "tenant"], reads: ["g", "g.h"] });
     claim("UpdateItem", returned("ALL_NEW"), { attributes: null, writes: ["g.h", "id", "tenant"] });
   });
 
@@ -283,6 +284,7 @@ describe("attributes", () => {
       "UpdateItem",
       { Key: KEY, UpdateExpression: "REMOVE l[0], m[1][2]" },
       {
+        reads: ["l", "m[1]"],
         writes: ["id", "l", "m[1]", "tenant"],
       },
     );
@@ -359,7 +361,7 @@ describe("attributes", () => {
         },
         Expected: { secret: { Value: { S: "x" } } },
       },
-      { reads: ["secret"], writes: ["a", "b", "c", "id", "tenant"] },
+      { reads: ["c", "secret"], writes: ["a", "b", "c", "id", "tenant"] },
     );
   });
 

@@ -297,6 +297,11 @@ describe("accesses of PartiQL", () => {
       "ValidationException",
       /only in transactions/,
     );
+    // DynamoDB Local would read the table, and show attributes that the index does not hold.
+    const search = [{ Statement: `SELECT * FROM "one"."by-date" WHERE pk='a'` }];
+    const alone = /^Statement wasn't well formed.* an index is read by ExecuteStatement alone$/;
+    refused("BatchExecuteStatement", { Statements: search }, "ValidationException", alone);
+    refused("ExecuteTransaction", { TransactStatements: search }, "ValidationException", alone);
   });
 
   it("refuse an ARN, a malformed name or a wrong number of parameters (pitfall 48)", () => {
