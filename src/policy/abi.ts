@@ -3,21 +3,27 @@
 import { PosternError } from "../base/errors.ts";
 import { FUEL_EXPORT } from "./meter.ts";
 
-/** What we call of an instance. Addresses and lengths are in bytes of its memory; none of them is aligned. */
+/**
+ * What we call of an instance. Addresses and lengths are in bytes of its memory; none of them is aligned.
+ * https://www.openpolicyagent.org/docs/latest/wasm/#exports
+ */
 export interface OpaExports {
-  /**
-   * Evaluates once: parses the JSON text at `input`, evaluates and serialises the result set as JSON.
-   * Everything from `heap` upwards is scratch space. Returns the address of the text, which ends in a NUL byte.
-   */
-  readonly opa_eval: (
-    reserved: 0,
-    entrypoint: number,
-    data: number,
-    input: number,
-    inputLength: number,
-    heap: number,
-    format: 0,
-  ) => number;
+  /** The address from which memory is given out next. Setting it lets go of all above. */
+  readonly opa_heap_ptr_get: () => number;
+  readonly opa_heap_ptr_set: (address: number) => void;
+  /** Parses the JSON text at `address`; returns the value's address, 0 when it is not JSON. */
+  readonly opa_value_parse: (address: number, length: number) => number;
+  /** Puts `value` into the object `base` at `path`, an array of strings. Returns 0 when it did. */
+  readonly opa_value_add_path: (base: number, path: number, value: number) => number;
+  readonly opa_eval_ctx_new: () => number;
+  readonly opa_eval_ctx_set_input: (context: number, value: number) => void;
+  readonly opa_eval_ctx_set_data: (context: number, value: number) => void;
+  readonly opa_eval_ctx_set_entrypoint: (context: number, entrypoint: number) => void;
+  readonly eval: (context: number) => number;
+  /** The result set. */
+  readonly opa_eval_ctx_get_result: (context: number) => number;
+  /** Writes a value as JSON; returns the address of the text, which ends in a NUL byte. */
+  readonly opa_json_dump: (value: number) => number;
   readonly fuel: WebAssembly.Global<"i64">;
 }
 
@@ -35,18 +41,18 @@ export function requireAbi(module: WebAssembly.Module): void {
   if (exported.get("memory") !== "memory") throw unsupported("it does not export its memory");
 }
 
-/** The exports of an instance, checked. Throws PosternError `policy_abi_unsupported`. */
+/** The exports of an instance of a module that `requireAbi` has checked. Throws PosternError `policy_abi_unsupported`. */
 export function opaExports(instance: WebAssembly.Instance): OpaExports {
   const {
-    opa_eval,
     opa_wasm_abi_version: major,
     opa_wasm_abi_minor_version: minor,
     [FUEL_EXPORT]: fuel,
+    ...functions
   } = instance.exports;
   if (!(major instanceof WebAssembly.Global) || major.value !== 1) throw unsupported("it is not of ABI 1");
   if (!(minor instanceof WebAssembly.Global) || Number(minor.value) < 2) throw unsupported("its ABI is older than 1.2");
-  if (typeof opa_eval !== "function" || !(fuel instanceof WebAssembly.Global)) throw unsupported("it is not metered");
-  return { opa_eval: opa_eval as OpaExports["opa_eval"], fuel: fuel as OpaExports["fuel"] };
+  if (!(fuel instanceof WebAssembly.Global)) throw unsupported("it is not metered");
+  return { ...functions, fuel } as unknown as OpaExports;
 }
 
 /**
@@ -75,12 +81,20 @@ const IMPORTS: ReadonlySet<string> = new Set([
 ]);
 
 const EXPORTS: readonly string[] = [
+  "eval",
   "opa_eval",
-  "opa_malloc",
-  "opa_json_parse",
-  "opa_json_dump",
+  "opa_eval_ctx_get_result",
+  "opa_eval_ctx_new",
+  "opa_eval_ctx_set_data",
+  "opa_eval_ctx_set_entrypoint",
+  "opa_eval_ctx_set_input",
   "opa_heap_ptr_get",
   "opa_heap_ptr_set",
+  "opa_json_dump",
+  "opa_json_parse",
+  "opa_malloc",
+  "opa_value_add_path",
+  "opa_value_parse",
   "builtins",
   "entrypoints",
 ];

@@ -3,7 +3,9 @@
 import { Buffer } from "node:buffer";
 
 import { PosternError } from "../base/errors.ts";
-import { compileModule, EvaluationFault, planMemory, PolicyInstance, type Snapshot } from "./wasm.ts";
+import { EvaluationFault } from "./evaluation-fault.ts";
+import { type Question, questionOf } from "./question.ts";
+import { compileModule, planMemory, PolicyInstance, type Snapshot } from "./wasm.ts";
 
 export interface EngineOptions {
   readonly wasm: Uint8Array;
@@ -18,14 +20,18 @@ export interface EngineOptions {
 /** Which of the two equivalent paths evaluates. */
 export type EnginePath = "direct" | "fallback";
 
+/** What differs from the engine's own settings. */
+export interface AskOptions {
+  readonly path?: EnginePath;
+  readonly fuel?: bigint;
+}
+
 export class Engine {
   readonly #module: WebAssembly.Module;
   readonly #snapshot: Snapshot;
   readonly #fuel: bigint;
   readonly #entrypoints: Readonly<Record<string, number>>;
   #instance: PolicyInstance | undefined;
-  /** JSON of frozen members of inputs: the user and the database are the same in every question of a session. */
-  readonly #texts = new WeakMap<object, string>();
   /** Set by the self-test, before the engine is in force. */
   path: EnginePath = "direct";
 
@@ -52,19 +58,30 @@ export class Engine {
     return Object.hasOwn(this.#entrypoints, name) ? this.#entrypoints[name] : undefined;
   }
 
+  /** Evaluates `entrypoint` for any object. @throws EvaluationFault as `ask` does. */
+  evaluate(input: object, entrypoint: number, options: AskOptions = {}): unknown {
+    return this.ask(questionOf(input), entrypoint, (answer) => JSON.parse(answer) as unknown, options);
+  }
+
   /**
-   * Evaluates `entrypoint` and returns the result set: `[{ result }]`, or `[]` when it is undefined. A member of the input
-   * that is frozen must be frozen all the way down: its text is kept.
+   * Evaluates `entrypoint` and returns what `read` makes of the result set, which is JSON: `[{ "result": … }]`, or `[]` when
+   * it is undefined.
    *
    * @throws EvaluationFault; a fresh instance is then in place for the next caller.
    */
-  evaluate(input: object, entrypoint: number, options: { path?: EnginePath; fuel?: bigint } = {}): unknown {
-    const fuel = options.fuel ?? this.#fuel;
-    const text = this.#inputText(input);
+  ask<T>(
+    question: Question,
+    entrypoint: number,
+    read: (resultSet: string) => T,
+    { path = this.path, fuel = this.#fuel }: AskOptions = {},
+  ): T {
     const instance = this.#ready();
     try {
-      if ((options.path ?? this.path) === "fallback") return instance.evaluateByPackage(input, entrypoint, fuel);
-      return JSON.parse(instance.evaluate(text, entrypoint, fuel)) as unknown;
+      const { text, shared } = question;
+      if (path === "direct") return read(instance.evaluate(text, entrypoint, fuel, shared));
+      const members = Object.fromEntries(shared.map(({ name, value }) => [name, value]));
+      const input = { ...(JSON.parse(text) as object), ...members };
+      return read(JSON.stringify(instance.evaluateByPackage(input, entrypoint, fuel)));
     } catch (thrown) {
       // Every throw leaks stack inside the instance until it dies for good: it is never used again.
       this.#instance = undefined;
@@ -73,26 +90,6 @@ export class Engine {
         ? thrown
         : new EvaluationFault("policy_failed", "policy answered with something that is not JSON", thrown);
     }
-  }
-
-  /** The input as JSON, when it is fit to enter the policy's memory. */
-  #inputText(input: object): string {
-    let text = "";
-    for (const [name, value] of Object.entries(input)) {
-      const member = this.#memberText(value);
-      if (member !== undefined) text += `${text === "" ? "" : ","}"${name}":${member}`;
-    }
-    if (text.length > MAX_INPUT_CHARS) throw new EvaluationFault("policy_failed", "the input is too long");
-    return `{${text}}`;
-  }
-
-  #memberText(value: unknown): string | undefined {
-    if (typeof value !== "object" || value === null) return fitText(value);
-    const known = this.#texts.get(value);
-    if (known !== undefined) return known;
-    const text = fitText(value);
-    if (Object.isFrozen(value) && text !== undefined) this.#texts.set(value, text);
-    return text;
   }
 
   #ready(): PolicyInstance {
@@ -110,39 +107,6 @@ export class Engine {
       return undefined;
     }
   }
-}
-
-/** Deeper than any input of ours; OPA's parser would recurse as deep as a client's nesting. */
-const MAX_DEPTH = 16;
-/** Longer than any input of ours: 100 accesses with keys of 2 KB that are all escapes. */
-const MAX_INPUT_CHARS = 4 * 1024 * 1024;
-
-/** A member of the input as JSON, when it is well formed and not too deep; undefined for what JSON leaves out. */
-function fitText(value: unknown): string | undefined {
-  if (deeperThan(MAX_DEPTH, value)) throw new EvaluationFault("policy_failed", "the input is nested too deep");
-  const text = JSON.stringify(value) as string | undefined;
-  // JSON.stringify writes a lone surrogate, and nothing else, as \ud800 to \udfff; OPA's parser would throw at it.
-  if (text?.includes("\\ud") === true && LONE_SURROGATE.test(text)) {
-    throw new EvaluationFault("policy_failed", "the input holds text that is not well-formed Unicode");
-  }
-  return text;
-}
-
-/** An escape that is not itself the second half of an escaped backslash. */
-const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
-
-function deeperThan(levels: number, value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (levels === 0) return true;
-  if (Array.isArray(value)) {
-    for (const item of value) if (typeof item === "object" && deeperThan(levels - 1, item)) return true;
-    return false;
-  }
-  for (const key in value) {
-    const item: unknown = (value as Record<string, unknown>)[key];
-    if (typeof item === "object" && deeperThan(levels - 1, item)) return true;
-  }
-  return false;
 }
 
 /** Two documents as one. @throws PosternError `policy_data_conflict` where both have a value at the same place. */

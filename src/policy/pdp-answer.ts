@@ -11,6 +11,39 @@ export interface AnswerContext {
   readonly fulfillable: ReadonlySet<string>;
 }
 
+/** Reads the texts of answers. An allow that was read before is not read again: the same text says the same. */
+export class AnswerReader {
+  readonly #fulfillable: ReadonlySet<string>;
+  readonly #allows = new Map<string, Allow>();
+
+  /** `fulfillable`: kinds of obligation that the gateway can fulfil. */
+  constructor(fulfillable: ReadonlySet<string>) {
+    this.#fulfillable = fulfillable;
+  }
+
+  /** The decision in a result set, written as JSON, that was just evaluated; see `readAnswer`. Throws SyntaxError. */
+  read(text: string, context: Omit<AnswerContext, "fulfillable">): Decision {
+    const known = this.#allows.get(text);
+    if (known !== undefined) {
+      const { obligations, roles } = known;
+      return { allow: true, obligations, roles, revision: context.revision, evalUs: context.evalUs };
+    }
+    const decision = readAnswer(JSON.parse(text), { ...context, fulfillable: this.#fulfillable });
+    if (decision.allow && text.length <= KEPT_CHARS) {
+      if (this.#allows.size >= KEPT_ALLOWS) this.#allows.clear();
+      const { obligations, roles } = decision;
+      this.#allows.set(text, { obligations: Object.freeze(obligations), roles: Object.freeze(roles) });
+    }
+    return decision;
+  }
+}
+
+type Allow = Pick<Extract<Decision, { allow: true }>, "obligations" | "roles">;
+
+/** Allows differ in the roles that they name, which are few. */
+const KEPT_ALLOWS = 256;
+const KEPT_CHARS = 1024;
+
 /**
  * Turns a result set into a decision. Only `{allow, reasons, roles, obligations}` of the exact types is one; an allow
  * carries no reasons, a denial at least one. Anything else is a denial `policy_undefined`, an obligation of a kind that

@@ -8,10 +8,11 @@ import type { PolicyBundle } from "./bundle.ts";
 import type { PolicyData } from "./data.ts";
 import { type Decision, deny, REASONS } from "./decision.ts";
 import { Engine, type EnginePath, mergeData } from "./engine.ts";
+import { EvaluationFault, type FaultCode } from "./evaluation-fault.ts";
 import type { PolicyInput } from "./input.ts";
-import { readAnswer } from "./pdp-answer.ts";
+import { AnswerReader } from "./pdp-answer.ts";
 import { choosePath, requireDenial, requirePatterns, smokeInputs } from "./self-test.ts";
-import { EvaluationFault, type FaultCode } from "./wasm.ts";
+import { questionOfInput } from "./question.ts";
 
 export const DECISION_ENTRYPOINT = "postern/decision";
 export const PATTERNS_ENTRYPOINT = "postern/patterns/invalid";
@@ -43,7 +44,7 @@ export interface PolicyOptions {
 
 export class PolicyDecisionPoint {
   readonly #options: PolicyOptions;
-  readonly #fulfillable: ReadonlySet<string>;
+  readonly #answers: AnswerReader;
   readonly #clock: Clock;
   #inForce: InForce;
   /** The last replacement that was asked for; the next one waits for it, so that none builds on what is being replaced. */
@@ -61,7 +62,7 @@ export class PolicyDecisionPoint {
   /** Use `load`. */
   constructor(options: PolicyOptions, force: InForce) {
     this.#options = options;
-    this.#fulfillable = options.fulfillable ?? new Set();
+    this.#answers = new AnswerReader(options.fulfillable ?? new Set());
     this.#clock = options.clock ?? systemClock;
     this.#inForce = force;
   }
@@ -104,14 +105,13 @@ export class PolicyDecisionPoint {
     const { engine, entrypoint, revision } = this.#inForce;
     const start = this.#clock.monotonic();
     try {
-      const resultSet = engine.evaluate(input, entrypoint);
-      const evalUs = this.#microsecondsSince(start);
-      return readAnswer(resultSet, {
-        revision,
-        evalUs,
-        accesses: input.request.accesses.length,
-        fulfillable: this.#fulfillable,
-      });
+      return engine.ask(questionOfInput(input), entrypoint, (answer) =>
+        this.#answers.read(answer, {
+          revision,
+          evalUs: this.#microsecondsSince(start),
+          accesses: input.request.accesses.length,
+        }),
+      );
     } catch (thrown) {
       const code = thrown instanceof EvaluationFault ? thrown.code : "policy_failed";
       this.#report({ code, message: messageOf(thrown), revision, cause: thrown });

@@ -3,9 +3,9 @@
 import { messageOf, PosternError } from "../base/errors.ts";
 import { type PolicyData, patternsOf, rolesWithPatterns } from "./data.ts";
 import type { Engine, EnginePath } from "./engine.ts";
+import { EvaluationFault } from "./evaluation-fault.ts";
 import type { PolicyInput } from "./input.ts";
 import { effectOf } from "./pdp-answer.ts";
-import { EvaluationFault } from "./wasm.ts";
 
 /** Evaluates one path; what it throws is compared as well. */
 export type Evaluate = (input: object) => unknown;
@@ -30,9 +30,16 @@ export function requireDenial(evaluate: Evaluate): void {
   });
 }
 
-/** Which path to take: ours when it answers every input as the npm package does, else the package's. */
+/**
+ * Which path to take: ours when it answers every input as the npm package does, else the package's. Ours is asked twice: the
+ * second time it finds the shared documents where an evaluation left them.
+ */
 export function choosePath(ours: Evaluate, theirs: Evaluate, inputs: readonly object[]): EnginePath {
-  return inputs.every((input) => outcome(ours, input) === outcome(theirs, input)) ? "direct" : "fallback";
+  const agree = inputs.every((input) => {
+    const expected = outcome(theirs, input);
+    return outcome(ours, input) === expected && outcome(ours, input) === expected;
+  });
+  return agree ? "direct" : "fallback";
 }
 
 /**
@@ -104,9 +111,16 @@ function question(roles: readonly string[], operation: string, level: "read" | "
   return {
     version: 1,
     time: "2026-01-01T00:00:00.000Z",
-    user: { name: "self-test", roles, traits: { db_users: ["SelfTest"] }, mfa_verified: false },
+    // Frozen, as those of real questions are, so that they are shared.
+    user: Object.freeze({ name: "self-test", roles, traits: { db_users: ["SelfTest"] }, mfa_verified: false }),
     client: { ip: "127.0.0.1", user_agent: "postern" },
-    database: { name: "self-test", labels: { env: "dev" }, region: "us-east-1", account_id: account, partition: "aws" },
+    database: Object.freeze({
+      name: "self-test",
+      labels: { env: "dev" },
+      region: "us-east-1",
+      account_id: account,
+      partition: "aws",
+    }),
     db_user: `arn:aws:iam::${account}:role/SelfTest`,
     request: {
       service: "dynamodb",

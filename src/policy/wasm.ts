@@ -6,22 +6,9 @@ import * as opaWasm from "@open-policy-agent/opa-wasm";
 
 import { messageOf, PosternError } from "../base/errors.ts";
 import { opaExports, type OpaExports, requireAbi, requireBuiltins } from "./abi.ts";
-import type { ReasonCode } from "./decision.ts";
+import { EvaluationFault } from "./evaluation-fault.ts";
 import { meterModule } from "./meter.ts";
-
-/** An evaluation that gave no answer. The instance it happened in must not be used again. */
-export class EvaluationFault extends PosternError {
-  declare readonly code: FaultCode;
-
-  constructor(code: FaultCode, message: string, cause?: unknown) {
-    super(code, message, cause === undefined ? {} : { cause });
-  }
-}
-
-export type FaultCode = Extract<
-  ReasonCode,
-  `policy_${"failed" | "timeout" | "out_of_memory" | "undefined" | "unavailable"}`
->;
+import { documentText, type SharedMember } from "./question.ts";
 
 /** How large an instance's memory is and may become, in pages of 64 KiB. */
 export interface MemoryPlan {
@@ -64,6 +51,12 @@ export class PolicyInstance {
   #text = Buffer.alloc(0);
   /** Where the input goes, to the end of the memory. */
   #window = new Uint8Array(0);
+  /** The address of that: above the data and the shared documents. */
+  #floor: number;
+  readonly #sharedBytes: number;
+  /** Addresses of shared documents, and of the paths at which inputs get them. */
+  #documents = new WeakMap<object, number>();
+  #paths = new Map<string, number>();
 
   /** Instantiates `module` and sets `data`, a JSON text. @throws PosternError `policy_data_too_large` and the ABI's. */
   static load(module: WebAssembly.Module, data: string, plan: MemoryPlan): PolicyInstance {
@@ -97,6 +90,9 @@ export class PolicyInstance {
     this.#memory = policy.mem;
     this.#plan = plan;
     this.#opa = opaExports(policy.wasmInstance as WebAssembly.Instance);
+    this.#floor = Number(policy.dataHeapPtr);
+    // Or an evaluation would lack what it has without them.
+    this.#sharedBytes = Math.min(SHARED_BYTES, (plan.maximum * PAGE_BYTES - this.#floor) / SHARED_PART);
     this.#refreshViews();
   }
 
@@ -118,17 +114,28 @@ export class PolicyInstance {
   }
 
   /**
-   * Evaluates `entrypoint` for the JSON text `input` and returns the result set as JSON text, `[]` when undefined.
+   * Evaluates `entrypoint` for the JSON text `input` with the shared members, and returns the result set as JSON text, `[]`
+   * when undefined.
    *
    * @throws EvaluationFault always, whatever went wrong; this instance is then spent.
    */
-  evaluate(input: string, entrypoint: number, fuel: bigint): string {
+  evaluate(input: string, entrypoint: number, fuel: bigint, shared: readonly SharedMember[]): string {
     try {
-      const at = Number(this.#policy.dataHeapPtr);
-      this.#makeRoom(at + input.length * 3 + SCRATCH_BYTES);
-      const { written } = encoder.encodeInto(input, this.#window);
-      this.#opa.fuel.value = fuel;
-      const result = this.#opa.opa_eval(0, entrypoint, this.#policy.dataAddr, at, written, align(at + written), 0);
+      const opa = this.#opa;
+      opa.fuel.value = fuel;
+      if (this.#floor - Number(this.#policy.dataHeapPtr) > this.#sharedBytes) this.#forget();
+      for (const { name, value } of shared) this.#keep(name, value);
+      const question = this.#parse(input);
+      for (const { name, value } of shared) {
+        const error = opa.opa_value_add_path(question, this.#paths.get(name) ?? 0, this.#documents.get(value) ?? 0);
+        if (error !== 0) throw new Error(`member ${name} cannot be added to the input: ${error}`);
+      }
+      const context = opa.opa_eval_ctx_new();
+      opa.opa_eval_ctx_set_input(context, question);
+      opa.opa_eval_ctx_set_data(context, this.#policy.dataAddr);
+      opa.opa_eval_ctx_set_entrypoint(context, entrypoint);
+      opa.eval(context);
+      const result = opa.opa_json_dump(opa.opa_eval_ctx_get_result(context));
       if (this.#memory.buffer !== this.#bytes.buffer) this.#refreshViews();
       const end = this.#bytes.indexOf(0, result);
       if (result <= 0 || end < 0) throw new Error(`no result at address ${result}`);
@@ -142,10 +149,48 @@ export class PolicyInstance {
   evaluateByPackage(input: unknown, entrypoint: number, fuel: bigint): unknown {
     try {
       this.#opa.fuel.value = fuel;
-      return this.#policy.evaluate(input, entrypoint);
+      // It puts its input where the shared documents are.
+      this.#forget();
+      const result: unknown = this.#policy.evaluate(input, entrypoint);
+      // It may have grown the memory, which leaves nothing of the views.
+      if (this.#memory.buffer !== this.#bytes.buffer) this.#refreshViews();
+      return result;
     } catch (thrown) {
       throw this.#fault(thrown);
     }
+  }
+
+  /** Parses a text above the floor; what it becomes lasts until the next is parsed. Returns its address. */
+  #parse(text: string): number {
+    this.#makeRoom(this.#floor + text.length * 3 + SCRATCH_BYTES);
+    const { written } = encoder.encodeInto(text, this.#window);
+    this.#opa.opa_heap_ptr_set(align(this.#floor + written));
+    const value = this.#opa.opa_value_parse(this.#floor, written);
+    if (value <= 0) throw new Error("the input is not JSON");
+    return value;
+  }
+
+  /** Parses a document to stay: the floor rises above it. */
+  #keep(name: string, value: object): void {
+    if (!this.#paths.has(name)) {
+      this.#paths.set(name, this.#parse(JSON.stringify([name])));
+      this.#rise();
+    }
+    if (this.#documents.has(value)) return;
+    this.#documents.set(value, this.#parse(documentText(value) ?? "null"));
+    this.#rise();
+  }
+
+  #rise(): void {
+    this.#floor = align(this.#opa.opa_heap_ptr_get());
+    this.#refreshViews();
+  }
+
+  #forget(): void {
+    this.#floor = Number(this.#policy.dataHeapPtr);
+    this.#documents = new WeakMap();
+    this.#paths = new Map();
+    this.#refreshViews();
   }
 
   #fault(thrown: unknown): EvaluationFault {
@@ -168,7 +213,7 @@ export class PolicyInstance {
     const { buffer } = this.#memory;
     this.#bytes = new Uint8Array(buffer);
     this.#text = Buffer.from(buffer);
-    this.#window = this.#bytes.subarray(Number(this.#policy.dataHeapPtr));
+    this.#window = this.#bytes.subarray(this.#floor);
   }
 }
 
@@ -201,6 +246,12 @@ const FIXED_BYTES = 2 * 1024 * 1024;
 const EVALUATION_PAGES = 512;
 /** What is kept free above the input so that an ordinary evaluation need not grow the memory. */
 const SCRATCH_BYTES = 256 * 1024;
+/**
+ * What shared documents may take together, and what part of the memory that data leave; then all of them are parsed anew.
+ * A session has two, of a few hundred bytes.
+ */
+const SHARED_BYTES = 4 * 1024 * 1024;
+const SHARED_PART = 4;
 /** For the module's start and for parsing its data; far more than 100 MB of data take. */
 const START_FUEL = 100_000_000_000n;
 /** What OPA's allocator aborts with, and what a `WebAssembly.Memory` that cannot grow throws. */

@@ -19,10 +19,11 @@ by_access := [[name | some [name, block] in _blocks; permits(block, access)] | s
 
 # Name and allow block of the eligible roles.
 _blocks := [[name, block] |
+	roles := data.postern.compiled.roles
 	some name in input.user.roles
-	block := data.postern.compiled.roles[name].allow
-	match.allows_user(block.users)
+	block := roles[name].allow
 	match.allows_labels(block.labels)
+	match.allows_user(block.users)
 ]
 
 default granted := false

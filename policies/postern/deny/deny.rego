@@ -14,27 +14,44 @@ default clear := false
 # description: True when every role of the user is loaded and none denies the request.
 # scope: document
 clear if {
+	compiled := data.postern.compiled
 	every name in input.user.roles {
-		_is_clear(name)
+		_is_clear(compiled.roles[name], compiled.indexes)
 	}
+	not _denies_readings
 }
 
 # No call with an argument that may be absent is ever negated: it would be undefined, not true.
-_is_clear(name) if {
-	role := data.postern.compiled.roles[name]
-	not role.deny
-} else if {
-	block := data.postern.compiled.roles[name].deny
-	not _denies(block)
-}
+_is_clear(role, indexes) if not _role_denies(role, indexes)
 
-_denies(block) if {
+_role_denies(role, indexes) if _denies(role.deny, indexes)
+
+_denies(block, indexes) if {
 	match.denies_labels(block.labels)
 } else if {
 	match.denies_user(block.users)
 } else if {
+	index := indexes[block.rules.index]
+	some [action, access] in _deeds
+	some number in index[action]
+	denies_rule(block.rules.list[number], access)
+}
+
+# What the request does: each access by its action, and by each of its effects.
+_deeds := [[action, access] |
 	some access in input.request.accesses
-	count(denying_rules(block, access)) > 0
+	some action in array.concat([access.action], object.get(access, "effects", []))
+]
+
+# A role denies what a write reads; most requests hold no such write. One that does not say its level may be one.
+_denies_readings if {
+	some access in input.request.accesses
+	not access.level == "read"
+	_may_read(access)
+	some name in input.user.roles
+	block := data.postern.compiled.roles[name].deny
+	some number in data.postern.compiled.indexes[block.rules.index]["dynamodb:GetItem"]
+	_denies_reading(block.rules.list[number], access)
 }
 
 # METADATA

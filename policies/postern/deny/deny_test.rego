@@ -62,3 +62,25 @@ test_a_look_up_may_turn_out_to_be_no_scan if {
 		verdict(of_table, question) == "proven"
 	}
 }
+
+# A role that denies reading an attribute, asked about a write whose condition reads it.
+test_what_a_write_reads_is_denied_whatever_its_level[level] if {
+	some level in ["write", "list", null, "none"]
+	compiled := {
+		"indexes": {"reads": {"dynamodb:GetItem": [0]}},
+		"roles": {"keeper": {"deny": {"rules": {"index": "reads", "list": [{
+			"tables": {"any": true},
+			"narrow": {"attributes": {"within": {"exact": {"secret": true}}}},
+		}]}}}},
+	}
+	told := {"action": "dynamodb:UpdateItem", "level": level, "attributes_known": true, "reads": ["secret"]}
+	said := object.union(fixtures.access, told)
+	access := object.remove(said, [key | some key in ["level"]; level == "none"])
+	question := {"user": {"roles": ["keeper"]}, "request": {"accesses": [access]}}
+	not deny.clear with input as question with data.postern.compiled as compiled
+
+	# The same write is clear when it reads something else: it is what it reads that is denied.
+	other := object.union(access, {"reads": ["open"]})
+	harmless := object.union(question, {"request": {"accesses": [other]}})
+	deny.clear with input as harmless with data.postern.compiled as compiled
+}

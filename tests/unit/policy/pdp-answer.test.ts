@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import type { Decision } from "../../../src/policy/decision.ts";
-import { readAnswer } from "../../../src/policy/pdp-answer.ts";
+import { AnswerReader, readAnswer } from "../../../src/policy/pdp-answer.ts";
 
 const REASON = { code: "rule_not_matched", message: "m", access: 0, role: null };
 const ALLOW = { allow: true, reasons: [], roles: ["dev"], obligations: [] };
@@ -82,5 +82,40 @@ describe("readAnswer()", () => {
       [0, "b"],
       [1, null],
     ]);
+  });
+});
+
+describe("AnswerReader", () => {
+  const context = { revision: "r", evalUs: 1, accesses: 2 };
+  const textOf = (result: unknown): string => JSON.stringify([{ result }]);
+
+  it("reads an answer as often as it comes, with the revision and the time of each", () => {
+    const reader = new AnswerReader(new Set(["mask"]));
+    const answer = { ...ALLOW, roles: ["b", "a"], obligations: [{ kind: "mask", of: "x" }] };
+    for (const evalUs of [1, 2, 3]) {
+      const decision = reader.read(textOf(answer), { revision: `r${evalUs}`, evalUs, accesses: 1 });
+      const { obligations } = answer;
+      assert.deepEqual(decision, { allow: true, obligations, roles: ["a", "b"], revision: `r${evalUs}`, evalUs });
+    }
+  });
+
+  it("remembers no denial, whose reasons must fit the question", () => {
+    const reader = new AnswerReader(new Set());
+    const far = textOf({ ...DENY, reasons: [{ ...REASON, access: 1 }] });
+    assert.deepEqual(codes(reader.read(far, { ...context, accesses: 2 })), ["rule_not_matched"]);
+    assert.deepEqual(codes(reader.read(far, { ...context, accesses: 1 })), ["policy_undefined"]);
+    assert.deepEqual(codes(reader.read(textOf({ ...ALLOW, obligations: [{ kind: "mask" }] }), context)), [
+      "obligation_unknown",
+    ]);
+    assert.throws(() => reader.read("[{", context), SyntaxError);
+  });
+
+  it("keeps apart more answers than it remembers", () => {
+    const reader = new AnswerReader(new Set());
+    for (let round = 0; round < 2; round++) {
+      for (let at = 0; at < 300; at++) {
+        assert.deepEqual(reader.read(textOf({ ...ALLOW, roles: [`role-${at}`] }), context).roles, [`role-${at}`]);
+      }
+    }
   });
 });

@@ -6,8 +6,9 @@ import type { PolicyBundle } from "../../../src/policy/bundle.ts";
 import type { Decision } from "../../../src/policy/decision.ts";
 import { Engine, mergeData } from "../../../src/policy/engine.ts";
 import { DEFAULT_FUEL, PolicyDecisionPoint } from "../../../src/policy/pdp.ts";
+import type { PolicyInput } from "../../../src/policy/input.ts";
 import { choosePath, requireDenial, smokeInputs } from "../../../src/policy/self-test.ts";
-import { EvaluationFault } from "../../../src/policy/wasm.ts";
+import { EvaluationFault } from "../../../src/policy/evaluation-fault.ts";
 import { fixtureBundle, fixtureData, fixtureInput } from "../../support/policy-fixture.ts";
 
 const DATA = fixtureData({ dev: { exact: ["orders"], re: ["^(?:logs-[0-9]+)$"] }, ops: { exact: ["audit"] } });
@@ -160,6 +161,9 @@ describe("the self-test", () => {
       choosePath((input) => (input === inputs.at(-1) ? [] : theirs(input)), theirs, inputs),
       "fallback",
     );
+    const asked = new Set<object>();
+    const forgetful = (input: object): unknown => (asked.has(input) ? [] : (asked.add(input), theirs(input)));
+    assert.equal(choosePath(forgetful, theirs, inputs), "fallback", "kept documents are asked about as well");
     const throwing = (): unknown => {
       throw new EvaluationFault("policy_failed", "x");
     };
@@ -183,9 +187,9 @@ describe("the self-test", () => {
   });
 });
 
-async function engineOf(answers: Record<string, unknown>): Promise<Engine> {
-  const bundle = await fixtureBundle(answers);
-  return Engine.load({ wasm: bundle.wasm, data: mergeData(bundle.data, { ...DATA }), fuel: BigInt(DEFAULT_FUEL) });
+async function engineOf(answers: Record<string, unknown>, maxMemoryBytes?: number): Promise<Engine> {
+  const { wasm, data } = await fixtureBundle(answers);
+  return Engine.load({ wasm, data: mergeData(data, { ...DATA }), fuel: BigInt(DEFAULT_FUEL), maxMemoryBytes });
 }
 
 describe("Engine", () => {
@@ -229,6 +233,48 @@ describe("Engine", () => {
       allows.every((count) => count > 100),
       String(allows),
     );
+  });
+
+  it("keeps shared documents apart and true, however many there are and whatever else it is asked", async () => {
+    const engine = await engineOf({});
+    const entrypoint = engine.entrypoint("postern/decision") ?? -1;
+    const sharing = (roles: readonly string[], padding: string): PolicyInput => {
+      const { user, database, ...rest } = fixtureInput(roles, "orders");
+      return {
+        ...rest,
+        user: Object.freeze({ ...user, traits: { padding: [padding] } }),
+        database: Object.freeze(database),
+      };
+    };
+    // Together they are larger than what is kept at a time.
+    const inputs = Array.from({ length: 60 }, (_, at) =>
+      sharing([["dev", "ops", "none"][at % 3] ?? ""], "é".repeat(at * 3_000)),
+    );
+    let allowed = 0;
+    for (let round = 0; round < 3; round++) {
+      for (const [at, input] of inputs.entries()) {
+        const ours = engine.evaluate(input, entrypoint);
+        if (round === 1 && at % 7 === 0)
+          assert.throws(() => engine.evaluate(fixtureInput(["dev"], "\ud800"), entrypoint));
+        if (round === 2 && at % 5 === 0)
+          engine.evaluate(fixtureInput(["ops"], "audit"), entrypoint, { path: "fallback" });
+        assert.deepEqual(ours, engine.evaluate(structuredClone(input), entrypoint), `${round} ${at}`);
+        assert.deepEqual(engine.evaluate(input, entrypoint), ours, `${round} ${at}, again`);
+        if (JSON.stringify(ours).includes('"allow":true')) allowed += 1;
+      }
+    }
+    assert.equal(allowed, 60);
+  });
+
+  it("leaves a small memory enough to evaluate, however many documents are shared", async () => {
+    const engine = await engineOf({}, 4 * 1024 * 1024);
+    const entrypoint = engine.entrypoint("postern/decision") ?? -1;
+    const { user, database, ...rest } = fixtureInput(["dev"], "orders");
+    for (let at = 0; at < 400; at++) {
+      const traits = { padding: [String(at), "é".repeat(10_000)] };
+      const input = { ...rest, user: Object.freeze({ ...user, traits }), database: Object.freeze({ ...database }) };
+      assert.match(JSON.stringify(engine.evaluate(input, entrypoint)), /"allow":true/);
+    }
   });
 
   it("knows no entrypoint by an inherited name", async () => {
