@@ -95,10 +95,11 @@ async function listenOnDeno(app: GatewayApp, address: ListenAddress, options: Se
   return {
     address: bound,
     async drain(timeoutMs) {
-      const late = new Promise<void>((done) => {
-        setTimeout(done, timeoutMs);
-      });
-      await Promise.race([server.shutdown(), late]);
+      const late = signalled();
+      const timer = setTimeout(late.resolve, timeoutMs);
+      await Promise.race([server.shutdown(), late.promise]);
+      // Left alone it would keep the process for as long as it runs.
+      clearTimeout(timer);
     },
   };
 }
