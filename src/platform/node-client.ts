@@ -2,7 +2,6 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { newId } from "../base/ids.ts";
 import {
   type Answer,
   BodyBroken,
@@ -16,11 +15,11 @@ import {
 } from "../gateway/ports.ts";
 
 /** Answers up to this size are copied into the string of their head. */
-const ONE_WRITE_BYTES = 8 * 1024;
+export const ONE_WRITE_BYTES: number = 8 * 1024;
 /** After a refusal, what the client still sends is read and dropped, so that it gets to read the answer: until it pauses so many milliseconds, or has sent so many bytes. */
-const LINGER = { quietMs: 500, bytes: 64 * 1024 * 1024 };
+export const LINGER: { readonly quietMs: number; readonly bytes: number } = { quietMs: 500, bytes: 64 * 1024 * 1024 };
 
-/** A connection and its exchanges. Made when it opens; `left()` is called when it has closed. */
+/** A connection and its exchanges. Made when Node takes it; `left()` is called when it has closed. */
 export class NodeClient {
   readonly connection: Connection;
   readonly #socket: Socket;
@@ -29,9 +28,9 @@ export class NodeClient {
   #draining = false;
   #refused = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, connection: Connection) {
     this.#socket = socket;
-    this.connection = { id: newId(), ip: socket.remoteAddress ?? "" };
+    this.connection = connection;
   }
 
   /** Takes part in an exchange until its answer is out. */

@@ -1,11 +1,18 @@
-/** The listening side on Node: `node:http` in front of the Hono app, with raw headers and direct writes kept within reach. */
+/**
+ * The listening side on Node: plain requests are read off their sockets (plain-request.ts), whatever else comes is given to
+ * `node:http` with its connection. Both stand in front of the same Hono app.
+ */
 
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { PosternError } from "../base/errors.ts";
+import { newId } from "../base/ids.ts";
 import type { GatewayApp } from "../gateway/app.ts";
-import { NodeClient } from "./node-client.ts";
+import type { Connection } from "../gateway/ports.ts";
+import { NodeClient, type NodeExchange } from "./node-client.ts";
+import { PlainConnection, type PlainDoor } from "./plain-connection.ts";
+import type { PlainExchange } from "./plain-exchange.ts";
 import type { ListenAddress, Listening, ServeOptions } from "./ports.ts";
 
 /**
@@ -24,15 +31,10 @@ const MAX_CONNECTIONS = 10_000;
 /** Serves the app on one address until closed. */
 export async function listenOnNode(app: GatewayApp, address: ListenAddress, options: ServeOptions): Promise<Listening> {
   const clients = new Map<Socket, NodeClient>();
+  const plain = new Set<PlainConnection>();
   const timeouts = { ...SERVER_TIMEOUTS, ...options.timeouts };
 
-  const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    const client = clients.get(incoming.socket);
-    if (client === undefined) {
-      outgoing.destroy();
-      return;
-    }
-    const exchange = client.begin(incoming, outgoing);
+  const answer = (exchange: NodeExchange | PlainExchange): void => {
     const served = app.fetch(ANY_REQUEST, {
       exchange,
       send: async (answer) => {
@@ -44,6 +46,11 @@ export async function listenOnNode(app: GatewayApp, address: ListenAddress, opti
       (response) => (response === SENT ? undefined : exchange.abandon()),
       () => exchange.abandon(),
     );
+  };
+  const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const client = clients.get(incoming.socket);
+    if (client === undefined) outgoing.destroy();
+    else answer(client.begin(incoming, outgoing));
   };
 
   const server: Server = createServer(
@@ -63,16 +70,40 @@ export async function listenOnNode(app: GatewayApp, address: ListenAddress, opti
   server.maxConnections = MAX_CONNECTIONS;
   // Node drops headers above a number of 2000 without a word. The 16 KB for all of them are bound enough.
   server.maxHeadersCount = 0;
+  // What Node does with a connection: done when a request is not plain, not before.
+  const [begin] = server.listeners("connection");
+  server.removeAllListeners("connection");
+  const door: PlainDoor = {
+    timeouts,
+    serve: answer,
+    handOver: (connection, bytes) => {
+      const { socket } = connection;
+      plain.delete(connection);
+      clients.set(socket, new NodeClient(socket, connection.connection));
+      socket.pause();
+      socket.unshift(bytes);
+      begin?.call(server, socket);
+      socket.resume();
+    },
+  };
   server.on("connection", (socket: Socket) => {
-    const client = new NodeClient(socket);
-    clients.set(socket, client);
-    options.onConnection?.(client.connection);
+    const connection: Connection = { id: newId(), ip: socket.remoteAddress ?? "" };
+    const opened = new PlainConnection(socket, connection, door);
+    plain.add(opened);
+    options.onConnection?.(connection);
     socket.once("close", () => {
+      plain.delete(opened);
+      opened.left();
+      clients.get(socket)?.left();
       clients.delete(socket);
-      client.left();
-      options.onDisconnection?.(client.connection);
+      options.onDisconnection?.(connection);
     });
   });
+  const inspection = setInterval(() => {
+    const now = performance.now();
+    for (const connection of plain) connection.inspect(now);
+  }, timeouts.inspection);
+  inspection.unref();
   // What Node's parser refuses never becomes a request; it is answered in DynamoDB's words and recorded all the same.
   const unparsable = (reason: string, socket: Socket): void => {
     const client = clients.get(socket);
@@ -96,10 +127,15 @@ export async function listenOnNode(app: GatewayApp, address: ListenAddress, opti
         server.close(() => resolve());
       });
       server.closeIdleConnections();
+      for (const connection of [...plain]) connection.drain();
       for (const client of clients.values()) client.drain();
-      const giveUp = setTimeout(() => server.closeAllConnections(), timeoutMs);
+      const giveUp = setTimeout(() => {
+        for (const { socket } of plain) socket.destroy();
+        server.closeAllConnections();
+      }, timeoutMs);
       await closed;
       clearTimeout(giveUp);
+      clearInterval(inspection);
       for (const socket of clients.keys()) socket.destroy();
     },
   };

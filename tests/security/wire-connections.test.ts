@@ -271,15 +271,23 @@ describe("clients that take their time", () => {
     client.destroy();
   });
 
-  it("leave no request open when they go before a pipelined answer had its turn", async () => {
-    const open = (): number => gateway.gateway.services.recorder.stats().openRequests;
-    assert.equal(open(), 0);
-    const client = await RawClient.open(gateway.port);
-    await client.write(
-      Buffer.concat([getOf("never answered"), requestBytes({ operation: "Scan", body: '{"TableName":"orders"}' })]),
-    );
-    await eventually(() => open() === 2);
-    client.destroy();
-    await eventually(() => open() === 0);
-  });
+  // Plain requests are served one after the other, all others of a connection side by side.
+  const inChunks = (operation: string, body: string): Buffer =>
+    requestBytes({ operation, headers: ["Transfer-Encoding: chunked"], body: chunked([body]) });
+  const never = JSON.stringify({ TableName: "orders", Key: { id: { S: "never answered" } } });
+  const pipelines: readonly [string, Buffer, number][] = [
+    ["of plain requests", Buffer.concat([getOf("never answered"), getOf("ada#1")]), 1],
+    ["of other requests", Buffer.concat([inChunks("GetItem", never), inChunks("Scan", '{"TableName":"orders"}')]), 2],
+  ];
+  for (const [what, bytes, under] of pipelines) {
+    it(`leave no request open when they go before a pipelined answer had its turn, ${what}`, async () => {
+      const open = (): number => gateway.gateway.services.recorder.stats().openRequests;
+      assert.equal(open(), 0);
+      const client = await RawClient.open(gateway.port);
+      await client.write(bytes);
+      await eventually(() => open() === under);
+      client.destroy();
+      await eventually(() => open() === 0);
+    });
+  }
 });
