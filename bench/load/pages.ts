@@ -1,0 +1,42 @@
+/** Writes what runs find into the page about performance, between marks that name the block. */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PROJECT } from "./build.ts";
+import { titleOf } from "./cells.ts";
+import type { Verdict } from "./goals.ts";
+import { medianOf } from "./report.ts";
+import type { CellResult } from "./suite.ts";
+
+const PAGE = join(PROJECT, "docs", "explanation", "performance.md");
+
+/** The page with another text in one of its blocks. @throws Error when it has no such block */
+export function withBlock(page: string, name: string, text: string): string {
+  const [begin, end] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`The page has no block ${name}`);
+  return `${page.slice(0, from + begin.length)}\n\n${text.trim()}\n\n${page.slice(to)}`;
+}
+
+export function writeBlock(name: string, text: string): void {
+  writeFileSync(PAGE, withBlock(readFileSync(PAGE, "utf8"), name, text));
+}
+
+export function goalsPage(verdicts: readonly Verdict[], foot: string): string {
+  const rows = verdicts.map(({ goal, limit, figure, verdict }) => `| ${goal} | ${limit} | ${figure} | ${verdict} |`);
+  return `| goal | limit | figure | |\n|---|---|---|---|\n${rows.join("\n")}\n\n${foot}`;
+}
+
+/** CPU of a request and p99 under full load, of every way in every cell. */
+export function cellsPage(results: readonly CellResult[]): string {
+  const ways = results[0]?.ways.map(({ way }) => way).filter((way) => way !== "direct") ?? [];
+  const rows = results.map((result) => {
+    const cells = ways.map((way) => {
+      const rounds = result.ways.find((one) => one.way === way)?.rounds ?? [];
+      if (rounds.length === 0) return "–";
+      return `${medianOf(rounds, "cpuUs").toFixed(0)} µs, ${medianOf(rounds, "p99").toFixed(0)} µs`;
+    });
+    return `| ${titleOf(result.cell)} | ${cells.join(" | ")} |`;
+  });
+  return `| CPU of a request, p99 | ${ways.join(" | ")} |\n|---|${ways.map(() => "---|").join("")}\n${rows.join("\n")}`;
+}
