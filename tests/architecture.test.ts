@@ -36,7 +36,8 @@ const packages: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^@aws-sdk\/client-sts$/, ["aws"]],
   [/^@smithy\/signature-v4$/, ["aws"]],
   [/^(libsql|node:sqlite)/, ["store"]],
-  [/^undici$/, ["platform"]],
+  // The yardstick of the bench.
+  [/^undici$/, []],
   [/^dynalite$/, ["sandbox"]],
 ];
 

@@ -1,15 +1,9 @@
-/** The way to DynamoDB on Node: undici's keep-alive pools, bounded, one per origin. */
+/** The way to DynamoDB on Node: connections that are kept alive, bounded, in one pool per origin. */
 
-import { Pool, type Dispatcher } from "undici";
-import {
-  type Departure,
-  type DepartureListener,
-  type Upstream,
-  UpstreamError,
-  type UpstreamRequest,
-  type UpstreamResponse,
-  WHOLE_BODY_BYTES,
-} from "../gateway/ports.ts";
+import { type Upstream, UpstreamError, type UpstreamRequest, type UpstreamResponse } from "../gateway/ports.ts";
+import { requestHead } from "./request-head.ts";
+import { UpstreamCall } from "./upstream-call.ts";
+import { type PoolOptions, UpstreamPool } from "./upstream-pool.ts";
 
 export interface UpstreamOptions {
   /** Connections to one origin; requests wait for one when all are busy. */
@@ -18,225 +12,95 @@ export interface UpstreamOptions {
   readonly waiting?: number;
   /** Milliseconds to a connection, TLS included. */
   readonly connectTimeout?: number;
-  /** Milliseconds to the head of an answer. */
+  /** Milliseconds that a request waits for a connection, and then to the head of its answer. */
   readonly headersTimeout?: number;
   /** Milliseconds between two pieces of an answer. */
   readonly bodyTimeout?: number;
+  /** Milliseconds that a connection is kept without a request. */
+  readonly keepAliveTimeout?: number;
   /** PEM certificates to trust instead of the system's, for an upstream with a certificate of one's own. */
   readonly ca?: string;
 }
 
+/** As much as one read may give. */
+const READ_BYTES = 64 * 1024;
+/** Milliseconds between two looks at who is late: two of them stretch no timeout by more than a quarter, or two seconds. */
+const INSPECTION = { least: 5, most: 1000 };
+
 /** Pools of connections to upstreams, made when first used. */
 export class NodeUpstream implements Upstream {
-  readonly #pools = new Map<string, Pool>();
-  readonly #options: Pool.Options;
+  readonly #pools = new Map<string, UpstreamPool>();
+  readonly #options: PoolOptions;
   readonly #mayWait: number;
-  #waiting = 0;
+  readonly #inspectionMs: number;
+  #inspection: NodeJS.Timeout | undefined;
+  #inspectedAt = 0;
+  #closed = false;
 
   constructor(options: UpstreamOptions = {}) {
     this.#mayWait = options.waiting ?? 4096;
+    const timeouts = {
+      connect: options.connectTimeout ?? 3_000,
+      headers: options.headersTimeout ?? 30_000,
+      body: options.bodyTimeout ?? 30_000,
+      keepAlive: options.keepAliveTimeout ?? 20_000,
+    };
     this.#options = {
       connections: options.connections ?? 256,
-      pipelining: 1,
-      headersTimeout: options.headersTimeout ?? 30_000,
-      bodyTimeout: options.bodyTimeout ?? 30_000,
-      keepAliveTimeout: 20_000,
-      connect: {
-        timeout: options.connectTimeout ?? 3_000,
-        ...(options.ca === undefined ? {} : { ca: options.ca }),
-      },
+      timeouts,
+      ca: options.ca,
+      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+      crowd: { waiting: 0 },
     };
+    const smallest = Math.min(...Object.values(timeouts));
+    this.#inspectionMs = Math.min(INSPECTION.most, Math.max(INSPECTION.least, Math.floor(smallest / 8)));
   }
 
   send(request: UpstreamRequest): Promise<UpstreamResponse> {
-    const { origin, headers, body, departure } = request;
-    let pool = this.#pools.get(origin);
-    if (pool === undefined) {
-      pool = new Pool(origin, this.#options);
-      this.#pools.set(origin, pool);
-    }
-    const chosen = pool;
-    if (departure.gone) return Promise.reject(new UpstreamError("unreachable", "The client went away"));
-    if (this.#waiting >= this.#mayWait) {
-      return Promise.reject(
-        new UpstreamError("unreachable", `${this.#waiting} requests wait for a connection already`),
-      );
-    }
-    this.#waiting += 1;
+    if (this.#closed) return refused("The way to the upstream is closed");
+    if (request.departure.gone) return refused("The client went away");
+    const { waiting } = this.#options.crowd;
+    if (waiting >= this.#mayWait) return refused(`${waiting} requests wait for a connection already`);
     return new Promise((resolve, reject) => {
-      const handler = new AnswerHandler(departure, { waited: () => (this.#waiting -= 1), resolve, reject });
-      chosen.dispatch({ method: "POST", path: "/", headers, body }, handler);
+      const head = requestHead(request.headers, request.body.byteLength);
+      const pool = this.#poolOf(request.origin);
+      const deadline = performance.now() + this.#options.timeouts.headers;
+      pool.join(new UpstreamCall(request, head, deadline, pool, { resolve, reject }));
     });
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#inspection);
+    this.#inspection = undefined;
     const pools = [...this.#pools.values()];
     this.#pools.clear();
-    await Promise.all(pools.map((pool) => pool.destroy()));
+    await Promise.all(pools.map((pool) => pool.close()));
+  }
+
+  #poolOf(origin: string): UpstreamPool {
+    let pool = this.#pools.get(origin);
+    if (pool === undefined) {
+      pool = new UpstreamPool(origin, this.#options);
+      this.#pools.set(origin, pool);
+    }
+    // One timer looks after all deadlines, as long as there are any.
+    this.#inspection ??= setInterval(() => this.#inspect(), this.#inspectionMs).unref();
+    return pool;
+  }
+
+  /** Late is who was late at the look before: when the process itself was held up, what it waits for may lie there unread. */
+  #inspect(): void {
+    const before = this.#inspectedAt;
+    this.#inspectedAt = performance.now();
+    let busy = false;
+    for (const pool of this.#pools.values()) busy = pool.inspect(before) || busy;
+    if (busy) return;
+    clearInterval(this.#inspection);
+    this.#inspection = undefined;
   }
 }
 
-interface AnswerEvents {
-  /** The request waits no more for a connection. Once. */
-  waited(): void;
-  resolve(response: UpstreamResponse): void;
-  reject(error: Error): void;
-}
-
-/** Receives one answer: whole when it is small, as a stream that pauses the socket when it is not. */
-class AnswerHandler implements Dispatcher.DispatchHandler, DepartureListener {
-  readonly #departure: Departure;
-  readonly #events: AnswerEvents;
-  #controller: Dispatcher.DispatchController | undefined;
-  #started = false;
-  #settled = false;
-  #status = 0;
-  #headers: UpstreamResponse["headers"] = {};
-  #chunks: Uint8Array[] = [];
-  #size = 0;
-  #stream: ChunkQueue | undefined;
-
-  constructor(departure: Departure, events: AnswerEvents) {
-    this.#departure = departure;
-    this.#events = events;
-    departure.onGone(this);
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (!this.#started && !this.#settled) this.#events.waited();
-    this.#started = true;
-    if (this.#departure.gone) this.clientGone();
-  }
-
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: UpstreamResponse["headers"]): void {
-    if (status < 200) return;
-    this.#status = status;
-    this.#headers = headers;
-    const length = Number(headers["content-length"] ?? 0);
-    if (length > WHOLE_BODY_BYTES) this.#startStream();
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
-    if (this.#stream !== undefined) {
-      if (!this.#stream.push(chunk)) controller.pause();
-      return;
-    }
-    this.#chunks.push(chunk);
-    this.#size += chunk.byteLength;
-    if (this.#size > WHOLE_BODY_BYTES) this.#startStream();
-  }
-
-  onResponseEnd(): void {
-    this.#controller = undefined;
-    if (this.#stream !== undefined) {
-      this.#stream.end();
-      return;
-    }
-    const [only] = this.#chunks;
-    const body = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.#size);
-    this.#events.resolve({ status: this.#status, headers: this.#headers, body });
-  }
-
-  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
-    this.#controller = undefined;
-    if (this.#settled) return;
-    if (!this.#started) this.#events.waited();
-    const wrapped = new UpstreamError(
-      this.#started ? "broken" : "unreachable",
-      this.#started ? "The upstream broke off" : "The upstream cannot be reached",
-      { cause: error },
-    );
-    if (this.#stream === undefined) this.#events.reject(wrapped);
-    else this.#stream.fail(wrapped);
-  }
-
-  /** The client has gone: its request is taken back, or its answer broken off. */
-  clientGone(): void {
-    const reason = new Error("The client went away");
-    if (this.#controller !== undefined) this.#controller.abort(reason);
-    else if (!this.#started && !this.#settled) {
-      // It still waits for a connection. When it gets one it is aborted before anything is sent.
-      this.#settled = true;
-      this.#events.waited();
-      this.#events.reject(new UpstreamError("unreachable", "The client went away", { cause: reason }));
-    }
-  }
-
-  #startStream(): void {
-    const controller = this.#controller;
-    if (controller === undefined) return;
-    const stream = new ChunkQueue(
-      () => controller.resume(),
-      () => controller.abort(new Error("The reader went away")),
-    );
-    for (const chunk of this.#chunks) stream.push(chunk);
-    this.#chunks = [];
-    this.#stream = stream;
-    this.#events.resolve({ status: this.#status, headers: this.#headers, body: stream });
-  }
-}
-
-/** Chunks between a socket that pushes and a reader that pulls; asks the socket to pause above a mark. */
-class ChunkQueue implements AsyncIterable<Uint8Array> {
-  static readonly #HIGH_WATER = 256 * 1024;
-  readonly #resume: () => void;
-  readonly #cancel: () => void;
-  #chunks: Uint8Array[] = [];
-  #size = 0;
-  #ended = false;
-  #paused = false;
-  #error: Error | undefined;
-  #wake: (() => void) | undefined;
-
-  constructor(resume: () => void, cancel: () => void) {
-    this.#resume = resume;
-    this.#cancel = cancel;
-  }
-
-  /** Takes a chunk; false asks the writer to pause. */
-  push(chunk: Uint8Array): boolean {
-    this.#chunks.push(chunk);
-    this.#size += chunk.byteLength;
-    this.#wake?.();
-    this.#paused = this.#size > ChunkQueue.#HIGH_WATER;
-    return !this.#paused;
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#wake?.();
-  }
-
-  fail(error: Error): void {
-    this.#error = error;
-    this.#wake?.();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      for (;;) {
-        const chunk = this.#chunks.shift();
-        if (chunk !== undefined) {
-          this.#size -= chunk.byteLength;
-          if (this.#paused && this.#size <= ChunkQueue.#HIGH_WATER / 2) {
-            this.#paused = false;
-            this.#resume();
-          }
-          yield chunk;
-        } else if (this.#error !== undefined) {
-          throw this.#error;
-        } else if (this.#ended) {
-          return;
-        } else {
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-          this.#wake = undefined;
-        }
-      }
-    } finally {
-      if (!this.#ended && this.#error === undefined) this.#cancel();
-    }
-  }
+function refused(message: string): Promise<never> {
+  return Promise.reject(new UpstreamError("unreachable", message));
 }

@@ -1,4 +1,4 @@
-/** Node: `node:http` in front, undici behind. */
+/** Node: `node:http` in front, connections of our own behind. */
 
 import { listenOnNode } from "./node-server.ts";
 import { NodeUpstream } from "./node-upstream.ts";

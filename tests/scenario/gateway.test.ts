@@ -67,7 +67,6 @@ describe("a gateway in front of AWS", () => {
     assert.deepEqual(Object.keys(headers).sort(), [
       "accept-encoding",
       "authorization",
-      "connection",
       "content-length",
       "content-type",
       "host",

@@ -9,7 +9,6 @@ import { chunked, RawClient, requestBytes } from "../support/raw-http.ts";
 const ALLOWED = [
   "accept-encoding",
   "authorization",
-  "connection",
   "content-length",
   "content-type",
   "host",
