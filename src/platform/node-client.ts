@@ -13,11 +13,7 @@ import {
   type Exchange,
   NoRoom,
 } from "../gateway/ports.ts";
-
-/** Answers up to this size are copied into the string of their head. */
-export const ONE_WRITE_BYTES: number = 8 * 1024;
-/** After a refusal, what the client still sends is read and dropped, so that it gets to read the answer: until it pauses so many milliseconds, or has sent so many bytes. */
-export const LINGER: { readonly quietMs: number; readonly bytes: number } = { quietMs: 500, bytes: 64 * 1024 * 1024 };
+import { cancel, latin1, LINGER, ONE_WRITE_BYTES } from "./answer-writing.ts";
 
 /** A connection and its exchanges. Made when Node takes it; `left()` is called when it has closed. */
 export class NodeClient {
@@ -270,20 +266,6 @@ export class NodeExchange implements Exchange, Departure {
       const quiet = setTimeout(settle, LINGER.quietMs);
       incoming.on("data", onData).on("end", settle).on("close", settle).resume();
     });
-  }
-}
-
-/** The bytes, each as the character of its number. */
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-}
-
-/** Ends a body that nobody will read. It is begun first: a generator that never ran would skip its last words. */
-async function cancel(body: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    for await (const _ of body) break;
-  } catch {
-    // It failed by itself, and its last words are said.
   }
 }
 

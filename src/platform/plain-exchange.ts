@@ -13,7 +13,7 @@ import {
   type Exchange,
   NoRoom,
 } from "../gateway/ports.ts";
-import { LINGER, ONE_WRITE_BYTES } from "./node-client.ts";
+import { cancel, latin1, LINGER, ONE_WRITE_BYTES } from "./answer-writing.ts";
 import type { PlainConnection } from "./plain-connection.ts";
 import type { PlainHead } from "./plain-request.ts";
 
@@ -233,17 +233,3 @@ function headText(answer: Answer, more: string): string {
 
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-
-/** The bytes, each as the character of its number. */
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-}
-
-/** Ends a body that nobody will read. It is begun first: a generator that never ran would skip its last words. */
-async function cancel(body: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    for await (const _ of body) break;
-  } catch {
-    // It failed by itself, and its last words are said.
-  }
-}
