@@ -10,7 +10,7 @@ import { loadBundle } from "../../src/policy/bundle.ts";
 import type { PolicyInput } from "../../src/policy/input.ts";
 import { PolicyDecisionPoint } from "../../src/policy/pdp.ts";
 import { requestBytes } from "./operations.ts";
-import { ACCOUNT, compiledRoles, DATABASE, DB_USER, rolesHeld, USUAL_WORLD, type World } from "./roles.ts";
+import { ACCOUNT, compiledRoles, DATABASE, DB_USER, rolesHeld, USUAL_WORLD } from "./roles.ts";
 import { median } from "./statistics.ts";
 
 /** Microseconds. */
@@ -22,6 +22,13 @@ export interface PartsResult {
 const [, , bundlePath = "", roundsText = "15", timesText = "2000"] = process.argv;
 const ROUNDS = Number(roundsText);
 const TIMES = Number(timesText);
+// Of a session, as the gateway has them: frozen all the way down.
+const USER = Object.freeze({
+  name: "user-0",
+  roles: Object.freeze(rolesHeld(USUAL_WORLD)),
+  traits: Object.freeze({ team: Object.freeze(["payments"]) }),
+  mfa_verified: false,
+});
 const REGION = { partition: DATABASE.partition, region: DATABASE.region, accountId: ACCOUNT };
 
 /** Many, so that nothing can be gained by remembering the last one. */
@@ -41,7 +48,7 @@ process.send?.({
 async function decisions(counts: readonly number[]): Promise<PartsResult["decisions"]> {
   const bundle = await loadBundle(bundlePath);
   const subjects: { roles: number; pdp: PolicyDecisionPoint; rounds: number[] }[] = [];
-  const inputs = BODIES.map((body, at) => question(USUAL_WORLD, body, at));
+  const inputs = BODIES.map((body, at) => question(body, at));
   for (const roles of counts) {
     const pdp = await PolicyDecisionPoint.load({ bundle, data: compiledRoles({ ...USUAL_WORLD, roles }) });
     for (const input of inputs) {
@@ -95,11 +102,11 @@ function timed(act: (time: number) => unknown): number {
 }
 
 /** Labels, database user and ten rules in five roles. */
-function question(world: World, body: Buffer, at: number): PolicyInput {
+function question(body: Buffer, at: number): PolicyInput {
   return {
     version: 1,
     time: "2026-11-22T14:00:00.000Z",
-    user: { name: "user-0", roles: rolesHeld(world), traits: { team: ["payments"] }, mfa_verified: false },
+    user: USER,
     client: { ip: "127.0.0.1", user_agent: "bench" },
     database: DATABASE,
     db_user: `arn:aws:iam::${ACCOUNT}:role/${DB_USER}`,

@@ -21,13 +21,13 @@ export const USUAL_WORLD: World = { roles: 100, held: 5, rules: 2, databases: 1,
 
 export const DB_USER = "ExampleRole";
 export const ACCOUNT = "123456789012";
-export const DATABASE = {
+export const DATABASE = Object.freeze({
   name: "example-0",
-  labels: { env: "dev" },
+  labels: Object.freeze({ env: "dev" }),
   region: "us-east-1",
   account_id: ACCOUNT,
   partition: "aws",
-};
+});
 
 /** Every name a user has. */
 export function userNames({ sessions }: World): string[] {
