@@ -77,10 +77,9 @@ export class Engine {
   ): T {
     const instance = this.#ready();
     try {
-      const { text, shared } = question;
-      if (path === "direct") return read(instance.evaluate(text, entrypoint, fuel, shared));
-      const members = Object.fromEntries(shared.map(({ name, value }) => [name, value]));
-      const input = { ...(JSON.parse(text) as object), ...members };
+      if (path === "direct") return read(instance.evaluate(question, entrypoint, fuel));
+      const members = Object.fromEntries(question.shared.map(({ name, value }) => [name, value]));
+      const input = { ...(JSON.parse(question.text()) as object), ...members };
       return read(JSON.stringify(instance.evaluateByPackage(input, entrypoint, fuel)));
     } catch (thrown) {
       // Every throw leaks stack inside the instance until it dies for good: it is never used again.

@@ -8,7 +8,9 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { opaExports, type OpaExports, requireAbi, requireBuiltins } from "./abi.ts";
 import { EvaluationFault } from "./evaluation-fault.ts";
 import { meterModule } from "./meter.ts";
-import { documentText, type SharedMember } from "./question.ts";
+import { KeptQuestions } from "./kept-questions.ts";
+import { PAGE_BYTES, PolicyMemory } from "./policy-memory.ts";
+import type { Question } from "./question.ts";
 
 /** How large an instance's memory is and may become, in pages of 64 KiB. */
 export interface MemoryPlan {
@@ -47,16 +49,8 @@ export class PolicyInstance {
   readonly #memory: WebAssembly.Memory;
   readonly #plan: MemoryPlan;
   readonly #opa: OpaExports;
-  #bytes = new Uint8Array(0);
-  #text = Buffer.alloc(0);
-  /** Where the input goes, to the end of the memory. */
-  #window = new Uint8Array(0);
-  /** The address of that: above the data and the shared documents. */
-  #floor: number;
-  readonly #sharedBytes: number;
-  /** Addresses of shared documents, and of the paths at which inputs get them. */
-  #documents = new WeakMap<object, number>();
-  #paths = new Map<string, number>();
+  readonly #work: PolicyMemory;
+  readonly #questions: KeptQuestions;
 
   /** Instantiates `module` and sets `data`, a JSON text. @throws PosternError `policy_data_too_large` and the ABI's. */
   static load(module: WebAssembly.Module, data: string, plan: MemoryPlan): PolicyInstance {
@@ -90,10 +84,11 @@ export class PolicyInstance {
     this.#memory = policy.mem;
     this.#plan = plan;
     this.#opa = opaExports(policy.wasmInstance as WebAssembly.Instance);
-    this.#floor = Number(policy.dataHeapPtr);
+    const base = Number(policy.dataHeapPtr);
+    this.#work = new PolicyMemory(policy.mem, this.#opa, base);
     // Or an evaluation would lack what it has without them.
-    this.#sharedBytes = Math.min(SHARED_BYTES, (plan.maximum * PAGE_BYTES - this.#floor) / SHARED_PART);
-    this.#refreshViews();
+    const keptBytes = Math.min(KEPT_BYTES, (plan.maximum * PAGE_BYTES - base) / KEPT_PART);
+    this.#questions = new KeptQuestions(this.#work, this.#opa, keptBytes);
   }
 
   /** Names and numbers of the entrypoints. */
@@ -106,7 +101,7 @@ export class PolicyInstance {
     const heap = Number(this.#policy.dataHeapPtr);
     return {
       memory: { initial: this.#memory.buffer.byteLength / PAGE_BYTES, maximum: this.#plan.maximum },
-      bytes: this.#bytes.slice(0, heap),
+      bytes: this.#work.bytes.slice(0, heap),
       dataAddress: this.#policy.dataAddr,
       baseHeap: Number(this.#policy.baseHeapPtr),
       heap,
@@ -114,32 +109,21 @@ export class PolicyInstance {
   }
 
   /**
-   * Evaluates `entrypoint` for the JSON text `input` with the shared members, and returns the result set as JSON text, `[]`
-   * when undefined.
+   * Evaluates `entrypoint` for the question and returns the result set as JSON text, `[]` when undefined.
    *
    * @throws EvaluationFault always, whatever went wrong; this instance is then spent.
    */
-  evaluate(input: string, entrypoint: number, fuel: bigint, shared: readonly SharedMember[]): string {
+  evaluate(question: Question, entrypoint: number, fuel: bigint): string {
     try {
       const opa = this.#opa;
       opa.fuel.value = fuel;
-      if (this.#floor - Number(this.#policy.dataHeapPtr) > this.#sharedBytes) this.#forget();
-      for (const { name, value } of shared) this.#keep(name, value);
-      const question = this.#parse(input);
-      for (const { name, value } of shared) {
-        const error = opa.opa_value_add_path(question, this.#paths.get(name) ?? 0, this.#documents.get(value) ?? 0);
-        if (error !== 0) throw new Error(`member ${name} cannot be added to the input: ${error}`);
-      }
+      const input = this.#questions.inputOf(question);
       const context = opa.opa_eval_ctx_new();
-      opa.opa_eval_ctx_set_input(context, question);
+      opa.opa_eval_ctx_set_input(context, input);
       opa.opa_eval_ctx_set_data(context, this.#policy.dataAddr);
       opa.opa_eval_ctx_set_entrypoint(context, entrypoint);
       opa.eval(context);
-      const result = opa.opa_json_dump(opa.opa_eval_ctx_get_result(context));
-      if (this.#memory.buffer !== this.#bytes.buffer) this.#refreshViews();
-      const end = this.#bytes.indexOf(0, result);
-      if (result <= 0 || end < 0) throw new Error(`no result at address ${result}`);
-      return this.#text.toString("utf8", result, end);
+      return this.#work.dump(opa.opa_eval_ctx_get_result(context));
     } catch (thrown) {
       throw this.#fault(thrown);
     }
@@ -150,70 +134,24 @@ export class PolicyInstance {
     try {
       this.#opa.fuel.value = fuel;
       // It puts its input where the shared documents are.
-      this.#forget();
+      this.#questions.forget();
       const result: unknown = this.#policy.evaluate(input, entrypoint);
       // It may have grown the memory, which leaves nothing of the views.
-      if (this.#memory.buffer !== this.#bytes.buffer) this.#refreshViews();
+      this.#work.refresh();
       return result;
     } catch (thrown) {
       throw this.#fault(thrown);
     }
   }
 
-  /** Parses a text above the floor; what it becomes lasts until the next is parsed. Returns its address. */
-  #parse(text: string): number {
-    this.#makeRoom(this.#floor + text.length * 3 + SCRATCH_BYTES);
-    const { written } = encoder.encodeInto(text, this.#window);
-    this.#opa.opa_heap_ptr_set(align(this.#floor + written));
-    const value = this.#opa.opa_value_parse(this.#floor, written);
-    if (value <= 0) throw new Error("the input is not JSON");
-    return value;
-  }
-
-  /** Parses a document to stay: the floor rises above it. */
-  #keep(name: string, value: object): void {
-    if (!this.#paths.has(name)) {
-      this.#paths.set(name, this.#parse(JSON.stringify([name])));
-      this.#rise();
-    }
-    if (this.#documents.has(value)) return;
-    this.#documents.set(value, this.#parse(documentText(value) ?? "null"));
-    this.#rise();
-  }
-
-  #rise(): void {
-    this.#floor = align(this.#opa.opa_heap_ptr_get());
-    this.#refreshViews();
-  }
-
-  #forget(): void {
-    this.#floor = Number(this.#policy.dataHeapPtr);
-    this.#documents = new WeakMap();
-    this.#paths = new Map();
-    this.#refreshViews();
-  }
-
   #fault(thrown: unknown): EvaluationFault {
+    if (thrown instanceof EvaluationFault) return thrown;
     // The package throws strings and plain objects as well as errors.
     const cause = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
     if (this.#opa.fuel.value === 0n) return new EvaluationFault("policy_timeout", "policy used up its steps", cause);
     if (OUT_OF_MEMORY.test(cause.message))
       return new EvaluationFault("policy_out_of_memory", "policy used up its memory", cause);
     return new EvaluationFault("policy_failed", "policy evaluation threw", cause);
-  }
-
-  #makeRoom(bytes: number): void {
-    const missing = bytes - this.#bytes.length;
-    if (missing <= 0) return;
-    this.#memory.grow(Math.ceil(missing / PAGE_BYTES));
-    this.#refreshViews();
-  }
-
-  #refreshViews(): void {
-    const { buffer } = this.#memory;
-    this.#bytes = new Uint8Array(buffer);
-    this.#text = Buffer.from(buffer);
-    this.#window = this.#bytes.subarray(this.#floor);
   }
 }
 
@@ -235,8 +173,6 @@ type LoadedPolicy = opaWasm.LoadedPolicy;
 // The package's types name every export; at run time all but one of them hang off the default export.
 const { loadPolicySync } = (opaWasm as unknown as { readonly default: typeof opaWasm }).default;
 
-const encoder = new TextEncoder();
-const PAGE_BYTES = 65_536;
 const MOST_PAGES = 65_536;
 /** A parsed document takes about 14.5 times its JSON text, which stays in memory beside it. */
 const HEAP_PER_JSON_BYTE = 15.5;
@@ -244,14 +180,12 @@ const HEAP_PER_JSON_BYTE = 15.5;
 const FIXED_BYTES = 2 * 1024 * 1024;
 /** What one evaluation may take on top: 32 MiB. */
 const EVALUATION_PAGES = 512;
-/** What is kept free above the input so that an ordinary evaluation need not grow the memory. */
-const SCRATCH_BYTES = 256 * 1024;
 /**
- * What shared documents may take together, and what part of the memory that data leave; then all of them are parsed anew.
- * A session has two, of a few hundred bytes.
+ * What documents and inputs that stay may take together, and what part of the memory that data leave. A session has two
+ * documents of some kilobytes, and an input of six for each kind of request.
  */
-const SHARED_BYTES = 4 * 1024 * 1024;
-const SHARED_PART = 4;
+const KEPT_BYTES = 8 * 1024 * 1024;
+const KEPT_PART = 4;
 /** For the module's start and for parsing its data; far more than 100 MB of data take. */
 const START_FUEL = 100_000_000_000n;
 /** What OPA's allocator aborts with, and what a `WebAssembly.Memory` that cannot grow throws. */
@@ -277,8 +211,4 @@ function builtinsOf(policy: LoadedPolicy): string[] {
   const text = Buffer.from(policy.mem.buffer);
   const at = Number(opa_json_dump(builtins()));
   return Object.keys(JSON.parse(text.toString("utf8", at, text.indexOf(0, at))) as object);
-}
-
-function align(address: number): number {
-  return (address + 15) & ~15;
 }

@@ -20,9 +20,10 @@ by_access := [[name | some [name, block] in _blocks; permits(block, access)] | s
 # Name and allow block of the eligible roles.
 _blocks := [[name, block] |
 	roles := data.postern.compiled.roles
+	labels := input.database.labels
 	some name in input.user.roles
 	block := roles[name].allow
-	match.allows_labels(block.labels)
+	match.allows_labels(block.labels, labels)
 	match.allows_user(block.users)
 ]
 

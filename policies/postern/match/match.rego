@@ -10,19 +10,22 @@ package postern.match
 # description: >-
 #   What follows `arn:<partition>:iam::<account>:role/` in the database user; undefined when it is not a role of the
 #   database's own account, so that nothing allows it.
-role_path := trim_prefix(input.db_user, _role_prefix) if startswith(input.db_user, _role_prefix)
+role_path := trim_prefix(input.db_user, prefix) if {
+	prefix := concat("", ["arn:", input.database.partition, ":iam::", input.database.account_id, ":role/"])
+	startswith(input.db_user, prefix)
+}
 
 # What follows its last slash. A role's name is unique in its account whatever its path.
 _role_name := parts[count(parts) - 1] if parts := split(role_path, "/")
 
 # METADATA
 # title: Labels, for allow
-# description: True when the database's labels satisfy every key of the selector.
-allows_labels(labels) if {
+# description: True when the given labels of a database satisfy every key of the selector.
+allows_labels(labels, given) if {
 	labels.any
 } else if {
 	every pair in labels.all {
-		value(pair[1], input.database.labels[pair[0]])
+		value(pair[1], given[pair[0]])
 	}
 }
 
@@ -241,8 +244,6 @@ _is_whole(trait) if {
 		text != ""
 	}
 }
-
-_role_prefix := concat("", ["arn:", input.database.partition, ":iam::", input.database.account_id, ":role/"])
 
 # A null trait stands for the user's name.
 _values(trait) := [input.user.name] if {

@@ -72,7 +72,7 @@ _mismatch(name) := "has no db_labels" if {
 } else := "has no db_users" if {
 	not data.postern.compiled.roles[name].allow.users
 } else := concat("", ["has other db_labels", _label_note(data.postern.compiled.roles[name].allow.labels)]) if {
-	not match.allows_labels(data.postern.compiled.roles[name].allow.labels)
+	not match.allows_labels(data.postern.compiled.roles[name].allow.labels, input.database.labels)
 } else := concat("", ["has other db_users", _user_note(data.postern.compiled.roles[name].allow.users)])
 
 _named_note(access) := ", which is allowed only by a rule that names it" if {
@@ -172,7 +172,7 @@ _readers := {
 }
 
 _label_note(labels) := _missing({trait |
-	not match.allows_labels(labels)
+	not match.allows_labels(labels, input.database.labels)
 	some pair in labels.all
 	some trait in pair[1].needs
 })

@@ -80,10 +80,10 @@ describe("questionOfInput()", () => {
     for (const word of WORDS) {
       for (const accesses of [parsed, [], written, [...parsed, ...written]]) {
         const input = asking(accesses, word);
-        const { text, shared: members } = questionOfInput(input);
-        assert.equal(text, plainText(input));
+        const question = questionOfInput(input);
+        assert.equal(question.text(), plainText(input));
         assert.deepEqual(
-          members.map(({ name, value }) => [name, value]),
+          question.shared.map(({ name, value }) => [name, value]),
           [
             ["user", input.user],
             ["database", input.database],
@@ -95,15 +95,16 @@ describe("questionOfInput()", () => {
 
   it("leaves out effects that are not told, and shares nothing that may still change", () => {
     const input = shared(fixtureInput(["dev"], "orders"));
-    assert.equal(questionOfInput(input).text, plainText(input));
+    assert.equal(questionOfInput(input).text(), plainText(input));
     const open = fixtureInput(["dev"], "orders");
-    assert.deepEqual(questionOfInput(open), { text: JSON.stringify(open), shared: [] });
+    const { text, shared: none } = questionOfInput(open);
+    assert.deepEqual([text(), none], [JSON.stringify(open), []]);
   });
 
   it("refuses text that is not well-formed wherever it stands, and what is too long", () => {
     const refused = (input: PolicyInput): void => {
       assert.throws(
-        () => questionOfInput(input),
+        () => questionOfInput(input).text(),
         (error) => error instanceof EvaluationFault && error.code === "policy_failed",
       );
     };
@@ -123,10 +124,8 @@ describe("questionOfInput()", () => {
 describe("questionOf()", () => {
   it("takes any object, shares its frozen members and refuses what is nested too deep", () => {
     const traits = Object.freeze({ a: 1 });
-    assert.deepEqual(questionOf({ 'odd"name': [1, null], traits, gone: undefined }), {
-      text: '{"odd\\"name":[1,null]}',
-      shared: [{ name: "traits", value: traits }],
-    });
+    const { text, shared: members } = questionOf({ 'odd"name': [1, null], traits, gone: undefined });
+    assert.deepEqual([text(), members], ['{"odd\\"name":[1,null]}', [{ name: "traits", value: traits }]]);
     let deep: unknown = 1;
     for (let level = 0; level < 20; level++) deep = [deep];
     assert.throws(() => questionOf({ deep }), EvaluationFault);
