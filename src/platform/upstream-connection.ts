@@ -54,9 +54,6 @@ export class UpstreamConnection implements ResponseSink, CallCarrier {
   #call: UpstreamCall | undefined;
   #lost = false;
   #paused = false;
-  /** Of the answer on its way: whether a byte has come, and whether it came before the request was out. */
-  #answering = false;
-  #early = false;
   /** Whether it keeps the process alive. */
   #held = true;
 
@@ -87,8 +84,6 @@ export class UpstreamConnection implements ResponseSink, CallCarrier {
   carry(call: UpstreamCall, now: number): void {
     this.#call = call;
     this.used = true;
-    this.#answering = false;
-    this.#early = false;
     this.#parser.reset();
     this.deadline = now + this.#owner.timeouts.headers;
     call.board(this);
@@ -167,10 +162,6 @@ export class UpstreamConnection implements ResponseSink, CallCarrier {
       this.#lose(new MalformedResponse("The server spoke without being asked"));
       return false;
     }
-    if (!this.#answering) {
-      this.#answering = true;
-      this.#early = this.#socket.writableLength > 0;
-    }
     const parser = this.#parser;
     try {
       const end = parser.read(this.#owner.buffer, 0, size);
@@ -201,17 +192,21 @@ export class UpstreamConnection implements ResponseSink, CallCarrier {
     const call = this.#call;
     const parser = this.#parser;
     this.#call = undefined;
-    const patience = Math.min(this.#owner.timeouts.keepAlive, parser.keepAlive - KEEP_ALIVE_MARGIN_MS);
-    if (exact && parser.persists && !this.#early) {
-      this.deadline = performance.now() + patience;
-      // It must be read from, or its end would not be noticed.
-      if (this.#paused) this.#socket.resume();
-      this.#paused = false;
-      this.#owner.onFree(this);
-    } else {
-      this.#lose(undefined);
-    }
+    if (!exact || !parser.persists) this.#lose(undefined);
+    else if (this.#socket.writableLength === 0) this.#free();
+    // Over TLS the socket hears only after this turn of the loop that all is out. What is not out then will not be.
+    else setImmediate(() => (this.#socket.writableLength === 0 ? this.#free() : this.#lose(undefined)));
     call?.end();
+  }
+
+  #free(): void {
+    if (this.#lost) return;
+    const { keepAlive } = this.#owner.timeouts;
+    this.deadline = performance.now() + Math.min(keepAlive, this.#parser.keepAlive - KEEP_ALIVE_MARGIN_MS);
+    // It must be read from, or its end would not be noticed.
+    if (this.#paused) this.#socket.resume();
+    this.#paused = false;
+    this.#owner.onFree(this);
   }
 
   #expire(): void {

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
+import { Worker } from "node:worker_threads";
 import { UpstreamError } from "../../../src/gateway/ports.ts";
 import { NodeUpstream, type UpstreamOptions } from "../../../src/platform/node-upstream.ts";
 import { makeCertificate } from "../../support/certificate.ts";
@@ -42,6 +43,21 @@ async function listen(server: Server, host = "127.0.0.1"): Promise<number> {
     await once(server, "close");
   });
   return (server.address() as AddressInfo).port;
+}
+
+/** A server in a thread of its own, which answers with the client's port while this thread stands still. */
+async function serveInThread(certificate: { readonly cert: string; readonly key: string }): Promise<number> {
+  const script = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    const server = require("node:https").createServer(workerData, (request, response) => {
+      request.resume();
+      request.once("end", () => response.end(String(request.socket.remotePort)));
+    });
+    server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));`;
+  const worker = new Worker(script, { eval: true, workerData: certificate });
+  closing.push(() => worker.terminate());
+  const [port] = (await once(worker, "message")) as [number];
+  return port;
 }
 
 /** Answers every request with its own body. */
@@ -456,6 +472,19 @@ describe("connections over TLS", () => {
       server.closeIdleConnections();
       await sleep(5);
     }
+  });
+
+  it("serve again when the answer was there before the socket heard that the request was out", async () => {
+    const port = await serveInThread(trusted);
+    const upstream = upstreamOf({ ca: trusted.cert });
+    const opened = new Set<string>();
+    for (let at = 0; at < 5; at++) {
+      const answer = outcome(send(upstream, `https://localhost:${port}`));
+      // Behind the sending: the answer comes while the loop stands still.
+      setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30));
+      opened.add(await answer);
+    }
+    assert.equal(opened.size, 1, "one connection for all");
   });
 
   it("are not made when the certificate is not trusted, or is another's", async () => {
