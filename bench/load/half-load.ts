@@ -18,13 +18,16 @@ export interface HalfLoadResult {
 /** A driver that is later than this for one arrival in a hundred sends no constant rate. */
 const LATEST_US = 2_000;
 
+/** Those that can carry the load at all; proxies that do less show what of the latency is the machine's. */
+const SUBJECTS: ReadonlySet<WayName> = new Set(["direct", "bare proxy", "aws-sigv4-proxy", "Postern on Node"]);
+
 /** `perSecond` is half of what Postern does at most. */
 export async function measureHalfLoad(
   ways: readonly Way[],
   perSecond: number,
   { upstream, settings, say }: Surroundings,
 ): Promise<HalfLoadResult> {
-  const subjects = ways.filter(({ name }) => name === "direct" || name.startsWith("Postern"));
+  const subjects = ways.filter(({ name }) => SUBJECTS.has(name));
   const results = new Map<WayName, OpenLoopResult[]>(subjects.map(({ name }) => [name, []]));
   const answerBytes = await upstream.answerWith(shapeOf(BASE));
   for (let round = 0; round < settings.halfLoadRounds; round++) {

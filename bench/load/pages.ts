@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { PROJECT } from "./build.ts";
 import { titleOf } from "./cells.ts";
 import type { Verdict } from "./goals.ts";
+import type { HalfLoadResult } from "./half-load.ts";
 import { medianOf } from "./report.ts";
+import { median } from "./statistics.ts";
 import type { CellResult } from "./suite.ts";
 
 const PAGE = join(PROJECT, "docs", "explanation", "performance.md");
@@ -39,4 +41,21 @@ export function cellsPage(results: readonly CellResult[]): string {
     return `| ${titleOf(result.cell)} | ${cells.join(" | ")} |`;
   });
   return `| CPU of a request, p99 | ${ways.join(" | ")} |\n|---|${ways.map(() => "---|").join("")}\n${rows.join("\n")}`;
+}
+
+/** What every way adds to the latency of a request past it, at one rate. */
+export function halfLoadPage({ perSecond, ways }: HalfLoadResult): string {
+  const figures = ways.map(({ way, rounds }) => ({
+    way,
+    p50: median(rounds.map(({ p50 }) => p50)),
+    p99: median(rounds.map(({ p99 }) => p99)),
+  }));
+  const direct = figures.find(({ way }) => way === "direct");
+  const rows = figures
+    .filter((one) => one !== direct)
+    .map(({ way, p50, p99 }) => {
+      const added = (figure: number, past = 0): string => `${(figure - past).toFixed(0)} µs`;
+      return `| ${way} | ${added(p50, direct?.p50)} | ${added(p99, direct?.p99)} |`;
+    });
+  return `| added at ${perSecond.toFixed(0)} requests a second | median | 99 of 100 |\n|---|---|---|\n${rows.join("\n")}`;
 }

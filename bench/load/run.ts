@@ -8,7 +8,7 @@ import { type Facts, footnote, gatherFacts, quietness, writeResult } from "./fac
 import { judgeGoals, type Measured, type MemoryVerdict } from "./goals.ts";
 import { type HalfLoadResult, measureHalfLoad } from "./half-load.ts";
 import type { PartsResult } from "./parts-process.ts";
-import { cellsPage, goalsPage, writeBlock } from "./pages.ts";
+import { cellsPage, goalsPage, writeBlock, halfLoadPage } from "./pages.ts";
 import { endWithChildren, message, startScript } from "./processes.ts";
 import { cellTable, goalTable, halfLoadTable, medianOf, resultOf, scalingTable, startTable } from "./report.ts";
 import { measureScaling, type ScalingResult } from "./scaling.ts";
@@ -116,6 +116,7 @@ function report(): void {
   if (!quick) {
     writeBlock("goals", goalsPage(goals, footnote(facts, quiet)));
     writeBlock("cells", cellsPage(results));
+    if (halfLoad !== undefined) writeBlock("half-load", halfLoadPage(halfLoad));
   }
   say(`${file} (${seconds()} s)`);
 }
