@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { JsonError, type JsonReason } from "./json-error.ts";
 import { type JsonSource, type LargeText, LazyObject } from "./json-lazy.ts";
+import { behindPlain, closingQuote, NEAR } from "./json-strings.ts";
 import type { JsonArray, JsonObject, JsonValue } from "./json-value.ts";
 
 /** Parses a text that is valid Unicode. @throws JsonError */
@@ -116,8 +117,7 @@ class Parser implements JsonSource {
     do {
       const code = text.charCodeAt(at);
       if (code === QUOTE) {
-        this.#at = at;
-        at = this.#skipString(at);
+        at = closingQuote(text, at + 1) + 1;
         continue;
       }
       if (code === OPEN_BRACE || code === OPEN_BRACKET) open += 1;
@@ -130,16 +130,6 @@ class Parser implements JsonSource {
       at += 1;
     } while (open > 0);
     return at;
-  }
-
-  #skipString(start: number): number {
-    const text = this.#text;
-    let at = start + 1;
-    for (;;) {
-      const code = text.charCodeAt(at);
-      if (code === QUOTE) return at + 1;
-      at += code === BACKSLASH ? 2 : 1;
-    }
   }
 
   /** Skips white space and gives the next character's code, or END. */
@@ -245,6 +235,7 @@ class Parser implements JsonSource {
   #string(): string {
     const text = this.#text;
     const start = this.#at + 1;
+    if (this.#isRead) return this.#proven(start);
     let at = start;
     for (;;) {
       const code = text.charCodeAt(at);
@@ -256,7 +247,16 @@ class Parser implements JsonSource {
       if (code < 0x20) throw this.#error("control_character", at);
       if (at >= text.length) throw this.#error("truncated", at);
       at += 1;
+      if (at - start === NEAR) at = behindPlain(text, at);
     }
+  }
+
+  /** A string that was read before. */
+  #proven(start: number): string {
+    const end = closingQuote(this.#text, start);
+    this.#at = end + 1;
+    const content = this.#text.slice(start, end);
+    return content.includes("\\") ? (JSON.parse(this.#text.slice(start - 1, end + 1)) as string) : content;
   }
 
   /** The rest of a string from its first escape on: proved here, decoded by the engine, both linear. */
