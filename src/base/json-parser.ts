@@ -58,9 +58,20 @@ class Parser implements JsonSource {
   }
 
   *entries(start: number): MapIterator<[string, JsonValue]> {
-    for (const [key, at] of this.places(start)) {
-      const value = this.valueAt(at);
+    this.#at = start + 1;
+    if (this.#peek() === CLOSE_BRACE) return;
+    for (;;) {
+      this.#peek();
+      const key = this.#string();
+      this.#peek();
+      this.#at += 1;
+      const value = this.#value(0);
+      const closed = this.#peek() === CLOSE_BRACE;
+      const next = this.#at + 1;
       yield [key, value];
+      if (closed) return;
+      // Others may have read elsewhere in the meantime.
+      this.#at = next;
     }
   }
 
