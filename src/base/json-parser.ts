@@ -246,7 +246,6 @@ class Parser implements JsonSource {
   #string(): string {
     const text = this.#text;
     const start = this.#at + 1;
-    if (this.#isRead) return this.#proven(start);
     let at = start;
     for (;;) {
       const code = text.charCodeAt(at);
@@ -258,22 +257,14 @@ class Parser implements JsonSource {
       if (code < 0x20) throw this.#error("control_character", at);
       if (at >= text.length) throw this.#error("truncated", at);
       at += 1;
-      if (at - start === NEAR) at = behindPlain(text, at);
+      if (at - start === NEAR) at = behindPlain(text, at, this.#isRead);
     }
-  }
-
-  /** A string that was read before. */
-  #proven(start: number): string {
-    const end = closingQuote(this.#text, start);
-    this.#at = end + 1;
-    const content = this.#text.slice(start, end);
-    return content.includes("\\") ? (JSON.parse(this.#text.slice(start - 1, end + 1)) as string) : content;
   }
 
   /** The rest of a string from its first escape on: proved here, decoded by the engine, both linear. */
   #escaped(start: number, firstEscape: number): string {
     const text = this.#text;
-    let at = firstEscape;
+    let at = this.#isRead ? closingQuote(text, firstEscape) : firstEscape;
     for (;;) {
       const code = text.charCodeAt(at);
       if (code === QUOTE) {
@@ -290,10 +281,10 @@ class Parser implements JsonSource {
   /** Checks the escape at `at` and gives the place behind it. */
   #escape(at: number): number {
     const text = this.#text;
-    const kind = text[at + 1];
-    if (kind === undefined) throw this.#error("truncated", at + 1);
-    if (ESCAPES.includes(kind)) return at + 2;
-    if (kind !== "u") throw this.#error("invalid_escape", at);
+    const kind = text.charCodeAt(at + 1);
+    if (at + 1 >= text.length) throw this.#error("truncated", at + 1);
+    if (SHORT_ESCAPES[kind] === 1) return at + 2;
+    if (kind !== 0x75) throw this.#error("invalid_escape", at);
     const unit = this.#hex(at);
     if (unit < 0xd800 || unit > 0xdfff) return at + 6;
     // A pair of surrogates stands for one character only when both are there, in order, both escaped.
@@ -394,4 +385,6 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= 0x39;
 }
 
-const ESCAPES = '"\\/bfnrt';
+/** 1 for the character codes that make an escape of two characters. A text of texts (JSON in JSON) is full of them. */
+const SHORT_ESCAPES: Uint8Array = new Uint8Array(128);
+for (const character of '"\\/bfnrt') SHORT_ESCAPES[character.charCodeAt(0)] = 1;
