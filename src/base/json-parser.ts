@@ -192,7 +192,8 @@ class Parser implements JsonSource {
       code = this.#peek();
       if (code !== COLON) throw this.#unexpected(code);
       this.#at += 1;
-      if (names?.has(unlikeNumber(key)) ?? members.has(key)) throw this.#error("duplicate_key", start);
+      if (!this.#isRead && (names?.has(unlikeNumber(key)) ?? members.has(key)))
+        throw this.#error("duplicate_key", start);
       const value = this.#value(depth);
       if (names !== undefined) names.add(unlikeNumber(key));
       else {

@@ -255,6 +255,7 @@ describe("parseRequest()", () => {
       "ValidationException",
       /Too many items/,
     );
+    refused("BatchGetItem", { RequestItems: { one: keys(101) } }, "ValidationException", /less than or equal to 100/);
     refused("BatchWriteItem", { RequestItems: {} }, "ValidationException", /greater than or equal to 1/);
   });
 
