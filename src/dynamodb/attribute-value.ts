@@ -170,7 +170,7 @@ export function binaryFault(content: JsonValue): Fault | undefined {
   let end = length;
   if (content.endsWith("==")) end = length - 2;
   else if (content.endsWith("=")) end = length - 1;
-  // A search for what may not be there: a fifth of the time of a loop over the characters.
+  // A search for what may not be there takes a third of the time of a loop over the characters.
   if (NOT_BASE64.test(content.slice(0, end))) return unreadable("Invalid Base64 character found");
   const last = end === 0 ? 0 : sextet(content.charCodeAt(end - 1));
   const unused = end === length ? 0 : end === length - 1 ? 0b11 : 0b1111;

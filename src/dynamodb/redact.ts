@@ -162,7 +162,7 @@ function valueText(tag: string, content: JsonValue, longest: number): string | u
 
 /**
  * What JSON.stringify writes with every object as the list of its members; undefined when the budget of characters does not
- * suffice. bench: growth request-size, a map of 64 KB of small values −40 % CPU.
+ * suffice. Written here, for counting first and a replacer take three times as long.
  */
 function written(value: JsonValue, budget: { left: number }): string | undefined {
   budget.left -= typeof value === "string" ? value.length + 4 : 4;
