@@ -72,7 +72,7 @@ export class LazyObject extends Map<string, JsonValue> {
   }
 
   override keys(): MapIterator<string> {
-    return this.#kept()?.keys() ?? this.#source.keys(this.#start);
+    return (this.#kept() ?? this.#placesKept())?.keys() ?? this.#source.keys(this.#start);
   }
 
   override *values(): MapIterator<JsonValue> {
@@ -111,12 +111,17 @@ export class LazyObject extends Map<string, JsonValue> {
 
   /** Where a member's value begins. */
   #find(name: string): number | undefined {
-    if (this.#size <= KEPT_PLACES) {
-      this.#places ??= new Map(this.#source.places(this.#start));
-      return this.#places.get(name);
-    }
+    const places = this.#placesKept();
+    if (places !== undefined) return places.get(name);
     for (const [key, at] of this.#source.places(this.#start)) if (key === name) return at;
     return undefined;
+  }
+
+  /** Where the values of all members begin, when they are not too many to keep that. */
+  #placesKept(): ReadonlyMap<string, number> | undefined {
+    if (this.#size > KEPT_PLACES) return undefined;
+    this.#places ??= new Map(this.#source.places(this.#start));
+    return this.#places;
   }
 
   /** The members as a map, when what stands here itself is small. */

@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { JsonError, type JsonReason } from "./json-error.ts";
 import { type JsonSource, type LargeText, LazyObject } from "./json-lazy.ts";
+import { behindPlain, closingQuote, NEAR } from "./json-strings.ts";
 import type { JsonArray, JsonObject, JsonValue } from "./json-value.ts";
 
 /** Parses a text that is valid Unicode. @throws JsonError */
@@ -57,9 +58,20 @@ class Parser implements JsonSource {
   }
 
   *entries(start: number): MapIterator<[string, JsonValue]> {
-    for (const [key, at] of this.places(start)) {
-      const value = this.valueAt(at);
+    this.#at = start + 1;
+    if (this.#peek() === CLOSE_BRACE) return;
+    for (;;) {
+      this.#peek();
+      const key = this.#string();
+      this.#peek();
+      this.#at += 1;
+      const value = this.#value(0);
+      const closed = this.#peek() === CLOSE_BRACE;
+      const next = this.#at + 1;
       yield [key, value];
+      if (closed) return;
+      // Others may have read elsewhere in the meantime.
+      this.#at = next;
     }
   }
 
@@ -116,8 +128,7 @@ class Parser implements JsonSource {
     do {
       const code = text.charCodeAt(at);
       if (code === QUOTE) {
-        this.#at = at;
-        at = this.#skipString(at);
+        at = closingQuote(text, at + 1) + 1;
         continue;
       }
       if (code === OPEN_BRACE || code === OPEN_BRACKET) open += 1;
@@ -130,16 +141,6 @@ class Parser implements JsonSource {
       at += 1;
     } while (open > 0);
     return at;
-  }
-
-  #skipString(start: number): number {
-    const text = this.#text;
-    let at = start + 1;
-    for (;;) {
-      const code = text.charCodeAt(at);
-      if (code === QUOTE) return at + 1;
-      at += code === BACKSLASH ? 2 : 1;
-    }
   }
 
   /** Skips white space and gives the next character's code, or END. */
@@ -191,7 +192,8 @@ class Parser implements JsonSource {
       code = this.#peek();
       if (code !== COLON) throw this.#unexpected(code);
       this.#at += 1;
-      if (names?.has(unlikeNumber(key)) ?? members.has(key)) throw this.#error("duplicate_key", start);
+      if (!this.#isRead && (names?.has(unlikeNumber(key)) ?? members.has(key)))
+        throw this.#error("duplicate_key", start);
       const value = this.#value(depth);
       if (names !== undefined) names.add(unlikeNumber(key));
       else {
@@ -256,13 +258,14 @@ class Parser implements JsonSource {
       if (code < 0x20) throw this.#error("control_character", at);
       if (at >= text.length) throw this.#error("truncated", at);
       at += 1;
+      if (at - start === NEAR) at = behindPlain(text, at, this.#isRead);
     }
   }
 
   /** The rest of a string from its first escape on: proved here, decoded by the engine, both linear. */
   #escaped(start: number, firstEscape: number): string {
     const text = this.#text;
-    let at = firstEscape;
+    let at = this.#isRead ? closingQuote(text, firstEscape) : firstEscape;
     for (;;) {
       const code = text.charCodeAt(at);
       if (code === QUOTE) {
@@ -279,10 +282,10 @@ class Parser implements JsonSource {
   /** Checks the escape at `at` and gives the place behind it. */
   #escape(at: number): number {
     const text = this.#text;
-    const kind = text[at + 1];
-    if (kind === undefined) throw this.#error("truncated", at + 1);
-    if (ESCAPES.includes(kind)) return at + 2;
-    if (kind !== "u") throw this.#error("invalid_escape", at);
+    const kind = text.charCodeAt(at + 1);
+    if (at + 1 >= text.length) throw this.#error("truncated", at + 1);
+    if (SHORT_ESCAPES[kind] === 1) return at + 2;
+    if (kind !== 0x75) throw this.#error("invalid_escape", at);
     const unit = this.#hex(at);
     if (unit < 0xd800 || unit > 0xdfff) return at + 6;
     // A pair of surrogates stands for one character only when both are there, in order, both escaped.
@@ -383,4 +386,6 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= 0x39;
 }
 
-const ESCAPES = '"\\/bfnrt';
+/** 1 for the character codes that make an escape of two characters. A text of texts (JSON in JSON) is full of them. */
+const SHORT_ESCAPES: Uint8Array = new Uint8Array(128);
+for (const character of '"\\/bfnrt') SHORT_ESCAPES[character.charCodeAt(0)] = 1;

@@ -157,25 +157,34 @@ function valueText(tag: string, content: JsonValue, longest: number): string | u
     return tag === "N" ? (canonicalNumber(content) ?? content) : content;
   }
   if (content === null || typeof content !== "object") return String(content);
-  if (!fits(content, { left: longest })) return undefined;
-  return JSON.stringify(content, (_key, value: unknown) =>
-    value instanceof Map ? [...(value as Map<string, unknown>)] : value,
-  );
+  return written(content, { left: longest });
 }
 
-function fits(value: JsonValue, budget: { left: number }): boolean {
-  if (typeof value === "string") budget.left -= value.length;
-  budget.left -= 4;
-  if (budget.left < 0) return false;
+/**
+ * What JSON.stringify writes with every object as the list of its members; undefined when the budget of characters does not
+ * suffice. Written here, for counting first and a replacer take three times as long.
+ */
+function written(value: JsonValue, budget: { left: number }): string | undefined {
+  budget.left -= typeof value === "string" ? value.length + 4 : 4;
+  if (budget.left < 0) return undefined;
+  if (typeof value === "string") return quoted(value);
+  if (value === null || typeof value !== "object") return String(value);
+  let text = "";
   if (value instanceof Map) {
     for (const [name, member] of value as JsonObject) {
       budget.left -= name.length;
-      if (!fits(member, budget)) return false;
+      const part = written(member, budget);
+      if (part === undefined) return undefined;
+      text += `${text === "" ? "" : ","}[${quoted(name)},${part}]`;
     }
-  } else if (Array.isArray(value)) {
-    for (const element of value as readonly JsonValue[]) if (!fits(element, budget)) return false;
+  } else {
+    for (const element of value as readonly JsonValue[]) {
+      const part = written(element, budget);
+      if (part === undefined) return undefined;
+      text += text === "" ? part : `,${part}`;
+    }
   }
-  return true;
+  return `[${text}]`;
 }
 
 function withoutLiterals(statement: string): string {
@@ -200,6 +209,10 @@ function cut(text: string, longest: number): string {
 
 /** Printable ASCII that JSON does not escape. */
 const PLAIN = /^[ !#-[\]-~]*$/;
+
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
 
 function bytesOf(scalar: null | boolean | number | string): number {
   if (typeof scalar !== "string") return String(scalar).length;

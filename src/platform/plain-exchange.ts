@@ -44,7 +44,8 @@ export class PlainExchange implements Exchange, Departure {
     this.headers = head.headers;
     this.#length = head.length;
     this.#missing = head.length - begun.length;
-    this.#chunks = [begun];
+    // Clients that write head and body apart begin none; what comes then is the body, without a copy.
+    this.#chunks = begun.length === 0 ? [] : [begun];
   }
 
   get connection(): Connection {

@@ -33,6 +33,40 @@ describe("redactedBody()", () => {
     assert.deepEqual(hashed.slice(0, 2), ["S:secret-1", "N:1000"]);
   });
 
+  it("hashes values with parts as the text of all of them, so that equal ones are equal and others are not", () => {
+    const parts = {
+      M: {
+        'a "quoted" name': { L: [{ S: 'é"\\\n' }, { N: "1e2" }, { NULL: true }] },
+        "": { SS: ["x", "y"] },
+        e: { M: {} },
+      },
+    };
+    const hashedOf = (pad: string): string[] => {
+      const hashed: string[] = [];
+      const body = `{"TableName":"orders","Item":{"pk":{"S":"k"},"parts":${JSON.stringify(parts)}}}${pad}`;
+      redactedBody(request("PutItem", body), (text) => `h${hashed.push(text)}`);
+      return hashed;
+    };
+    const text =
+      'M:[["a \\"quoted\\" name",[["L",[[["S","é\\"\\\\\\n"]],[["N","1e2"]],[["NULL",true]]]]]],["",[["SS",["x","y"]]]],["e",[["M",[]]]]]';
+    assert.deepEqual(hashedOf(""), ["S:k", text]);
+    // And when the request is so large that it is kept as text.
+    assert.deepEqual(hashedOf(" ".repeat(20_000)), ["S:k", text]);
+  });
+
+  it("hashes no value that has more parts than are hashed in one request", () => {
+    // Each part counts for four characters besides its own: 262,144 are 52,428 strings of one character and their list.
+    for (const [parts, count] of [
+      [52_427, 1],
+      [52_429, 0],
+    ] as const) {
+      const hashed: string[] = [];
+      const Item = { l: { SS: Array.from({ length: parts }, () => "x") } };
+      redactedBody(request("PutItem", { TableName: "orders", Item }), (text) => `${hashed.push(text)}`);
+      assert.equal(hashed.length, count);
+    }
+  });
+
   it("leaves no value readable, wherever the model lets one stand", () => {
     const V = { S: "SECRET" };
     const cases: [string, object][] = [

@@ -169,7 +169,22 @@ describe("parseRequest()", () => {
 
   it("refuses base64 that is malformed, unpadded or has a second spelling (pitfall 32)", () => {
     const put = (value: string): unknown => ({ TableName: "orders", Item: { a: { B: value } } });
-    for (const text of ["A", "AA", "AAA", "A===", "====", "AA=A", "AA-_", "AA\n=", "AB==", "AAB="]) {
+    for (const text of [
+      "A",
+      "AA",
+      "AAA",
+      "A===",
+      "====",
+      "AA=A",
+      "AA-_",
+      "AA\n=",
+      "AB==",
+      "AAB=",
+      "A*==",
+      "AA*=",
+      "AAA*",
+      `${"A".repeat(399)}*`,
+    ]) {
       refused("PutItem", put(text), "SerializationException", /Base64/);
     }
   });
@@ -240,6 +255,7 @@ describe("parseRequest()", () => {
       "ValidationException",
       /Too many items/,
     );
+    refused("BatchGetItem", { RequestItems: { one: keys(101) } }, "ValidationException", /less than or equal to 100/);
     refused("BatchWriteItem", { RequestItems: {} }, "ValidationException", /greater than or equal to 1/);
   });
 

@@ -161,6 +161,36 @@ describe("a connection of plain requests", () => {
     await eventually(() => left === 1);
   });
 
+  it("reads the same requests wherever their bytes come apart", async () => {
+    const bytes = post("first") + post("") + post("second");
+    for (let at = 1; at < bytes.length; at++) {
+      const client = await RawClient.open(port);
+      await client.write(bytes.slice(0, at));
+      for (let turns = 0; turns < 3; turns++) await turn();
+      await client.write(bytes.slice(at));
+      for (const body of ["first", "", "second"]) assert.equal((await client.mustAnswer()).body, body, `${at}`);
+      client.destroy();
+    }
+    assert.equal(script.began.length, 3 * (bytes.length - 1));
+    await eventually(() => left === bytes.length - 1);
+  });
+
+  it("takes a body in any number of pieces for the one that was sent", async () => {
+    const body = Array.from({ length: 30_000 }, (_, at) => `${at} `).join("");
+    const client = await RawClient.open(port);
+    const bytes = post(body) + post("behind");
+    const head = bytes.indexOf("\r\n\r\n") + 4;
+    await client.write(bytes.slice(0, head));
+    for (let at = head; at < bytes.length; at += 20_011) {
+      await turn();
+      await client.write(bytes.slice(at, at + 20_011));
+    }
+    assert.equal((await client.mustAnswer()).body, body);
+    assert.equal((await client.mustAnswer()).body, "behind");
+    client.destroy();
+    await eventually(() => left === 1);
+  });
+
   it("gives Node every byte of a pipeline from the first request that is not plain, once", async () => {
     const client = await RawClient.open(port);
     const other = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nother\r\n0\r\n\r\n";
