@@ -20,7 +20,7 @@ export const CRYPTO: Owner = node("Node: hashes and random numbers");
 export const BUFFERS: Owner = node("Node: buffers");
 export const COLLECTOR: Owner = node("garbage collection");
 export const EVENT_LOOP: Owner = node("Node: event loop, reading from sockets");
-export const REST: Owner = node("Node: the rest");
+export const REST: Owner = node("Node: promises, timers, the rest");
 
 /** Parts of Node by the names of its modules. */
 const NODE_PARTS: readonly (readonly [RegExp, Owner])[] = [

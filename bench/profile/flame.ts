@@ -14,7 +14,7 @@ const ROW = 18;
 /** About what a character of a label takes. */
 const CHARACTER = 6.3;
 const LEGEND_ROW = 20;
-const LEGEND_COLUMNS = 4;
+const LEGEND_COLUMNS = 3;
 
 /** Light, so that dark labels are read on all of them. */
 const COLOURS: Readonly<Record<string, string>> = {
@@ -35,7 +35,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   "Node: hashes and random numbers": "#d9b8b8",
   "Node: files": "#cabf9f",
   "Node: buffers": "#dde3c8",
-  "Node: the rest": "#e4e8ec",
+  "Node: promises, timers, the rest": "#e4e8ec",
 };
 const OTHERS: Readonly<Record<Owner["kind"], string>> = {
   room: "#d9d2ef",

@@ -36,7 +36,7 @@ for (const cell of cells) {
   profiles.push(told);
   drawings.push((foot) => {
     const svg = flameSvg(stacks, {
-      title: `Where the time of a request goes: ${told.title}`,
+      title: `Where the time of a request goes: ${told.title.replace(/^base: /, "")}`,
       subtitle: `The main thread of Postern on Node, ${told.mainThreadUs.toFixed(0)} µs of a request; callers above, what they call below`,
       foot,
       wholeUs: told.mainThreadUs,
