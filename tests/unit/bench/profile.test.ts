@@ -217,7 +217,7 @@ describe("flameSvg()", () => {
     const levels = new Map<string, { from: number; width: number }[]>();
     for (const [, x, y = "", width] of svg.matchAll(/<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)" height="17"/g))
       levels.set(y, [...(levels.get(y) ?? []), { from: Number(x), width: Number(width) }]);
-    assert.ok(levels.size >= 5);
+    assert.equal(levels.size, 4);
     for (const level of levels.values()) {
       let end = 12;
       for (const { from, width } of level) {
@@ -276,6 +276,6 @@ describe("profilePage()", () => {
     assert.ok(
       lines.includes("| `judge` of gateway/judge.ts | 16.8 %, 16.0 µs | `ask` of policy/pdp.ts | 5.3 %, 5.0 µs |"),
     );
-    assert.ok(lines.at(-1)?.endsWith("(charts/flame-batchwriteitem.svg)](charts/flame-batchwriteitem.svg)"));
+    assert.match(lines.at(-1) ?? "", /\(charts\/flame-batchwriteitem\.svg\)\]\(charts\/flame-batchwriteitem\.svg\)$/);
   });
 });
