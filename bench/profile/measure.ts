@@ -47,6 +47,9 @@ export interface CellProfile {
   /** The round in which the samples were taken. */
   readonly profiled: Round;
   readonly samples: number;
+  /** Samples in which V8 took the thread for idle, and the share of the time in which the kernel says it was blocked. */
+  readonly idle: number;
+  readonly blockedShare: number | undefined;
   readonly owners: readonly OwnerShare[];
   /** Of the two rooms that spend most. */
   readonly rooms: readonly { readonly room: string; readonly functions: readonly FunctionShare[] }[];
@@ -57,7 +60,6 @@ const FUNCTIONS = 10;
 /** To write the profile takes longer than an orderly end otherwise may. */
 const WRITING_MS = 20_000;
 
-/** Around the bench's own parts. */
 interface Around {
   readonly place: string;
   readonly upstream: Upstream;
@@ -66,7 +68,7 @@ interface Around {
 
 export async function profileCell(cell: Cell, around: Around): Promise<{ told: CellProfile; stacks: PlacedStack[] }> {
   const plain = await measurePlain(cell, around);
-  const { stacks, round } = await measureProfiled(cell, around);
+  const { stacks, round, idle, blockedShare } = await measureProfiled(cell, around);
   const owners = ownerShares(stacks);
   const rooms = owners.filter(({ kind }) => kind === "room").slice(0, ROOMS);
   const told: CellProfile = {
@@ -75,6 +77,8 @@ export async function profileCell(cell: Cell, around: Around): Promise<{ told: C
     ...plain,
     profiled: round,
     samples: stacks.reduce((total, { count }) => total + count, 0),
+    idle,
+    blockedShare,
     owners,
     rooms: rooms.map(({ name }) => ({ room: name, functions: functionShares(stacks, name, FUNCTIONS) })),
   };
@@ -100,7 +104,12 @@ async function measurePlain(cell: Cell, around: Around): Promise<Plain> {
   });
 }
 
-async function measureProfiled(cell: Cell, around: Around): Promise<{ stacks: PlacedStack[]; round: Round }> {
+interface Profiled extends Pick<CellProfile, "idle" | "blockedShare"> {
+  readonly stacks: PlacedStack[];
+  readonly round: Round;
+}
+
+async function measureProfiled(cell: Cell, around: Around): Promise<Profiled> {
   const { place, settings } = around;
   const directory = temporaryDirectory();
   const options = ["--cpu-prof", `--cpu-prof-dir=${directory.path}`, `--cpu-prof-interval=${settings.intervalUs}`];
@@ -125,7 +134,9 @@ async function measureProfiled(cell: Cell, around: Around): Promise<{ stacks: Pl
   if (file === undefined) throw new Error("Node wrote no profile");
   const profile = JSON.parse(readFileSync(join(directory.path, file), "utf8")) as CpuProfile;
   directory.remove();
-  return { round, stacks: placeStacks(samplesBetween(profile, from, to), readModules(place), blockedShare) };
+  const sampled = samplesBetween(profile, from, to);
+  const stacks = placeStacks(sampled, readModules(place), blockedShare);
+  return { stacks, round, idle: sampled.idle, blockedShare };
 }
 
 /** Starts Postern, sees that it denies, and warms it up with what it is then asked. */

@@ -13,7 +13,7 @@ export function chartName({ cell }: Pick<CellProfile, "cell">): string {
 export function profilePage(profiles: readonly CellProfile[], foot: string): string {
   const charts = profiles.map((profile) => {
     const file = `charts/${chartName(profile)}`;
-    return `[![Where the time of a request goes, ${profile.title}](${file})](${file})`;
+    return `[![Where the time of a request goes: ${profile.title.replace(/^base: /, "")}](${file})](${file})`;
   });
   return [ownerTable(profiles), foot, ...profiles.map(functionTable), charts.join("\n\n")].join("\n\n");
 }

@@ -255,6 +255,8 @@ describe("profilePage()", () => {
     rounds: [],
     profiled: {} as CellProfile["profiled"],
     samples: 950,
+    idle: 50,
+    blockedShare: 0.05,
     owners: ownerShares(stacks),
     rooms: ["gateway", "policy"].map((room) => ({ room, functions: functionShares(stacks, room, 10) })),
   };
