@@ -25,12 +25,12 @@ export interface Chart {
 
 const SIZE = { width: 760, height: 430 };
 const MARGIN = { left: 76, right: 150, top: 74, bottom: 92 };
-const INK = "#1f2328";
-const FAINT = "#59636e";
+export const INK = "#1f2328";
+export const FAINT = "#59636e";
 const GRID = "#e4e7eb";
 const COLOURS = ["#0b62d6", "#b35900", "#1a7f37", "#8250df"];
 const GUIDE = "#9aa4af";
-const FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
+export const FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
 /** Names at the ends of lines are moved until they are so far apart. */
 const LINE_HEIGHT = 16;
 
@@ -167,7 +167,7 @@ interface TextStyle {
   readonly fill?: string;
 }
 
-function text(x: number, y: number, value: string, style: TextStyle = {}): string {
+export function text(x: number, y: number, value: string, style: TextStyle = {}): string {
   const { size = 12, weight = 400, anchor = "start", fill = INK } = style;
   return `<text x="${x}" y="${y}" font-size="${size}" font-weight="${weight}" text-anchor="${anchor}" fill="${fill}">${escapeXml(value)}</text>`;
 }

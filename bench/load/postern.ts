@@ -18,6 +18,8 @@ export interface PosternOptions {
   readonly workers?: number;
   /** Lets the bench ask a Node process for its heap. */
   readonly probe?: boolean;
+  /** Options of Node itself, before the script. */
+  readonly nodeOptions?: readonly string[];
 }
 
 export interface RunningPostern {
@@ -32,7 +34,7 @@ export interface RunningPostern {
 
 /** Starts it and waits until every listener is bound. */
 export async function startPostern(options: PosternOptions): Promise<RunningPostern> {
-  const { place, runtime, upstream, world, tls, workers = 1, probe = false } = options;
+  const { place, runtime, upstream, world, tls, workers = 1, probe = false, nodeOptions = [] } = options;
   const directory = temporaryDirectory();
   mkdirSync(join(directory.path, "resources"));
   for (const [name, text] of resourceFiles(world)) writeFileSync(join(directory.path, "resources", name), text);
@@ -47,7 +49,7 @@ export async function startPostern(options: PosternOptions): Promise<RunningPost
       ? startProgram(denoProgram() ?? "deno", ["run", "--no-check", "--allow-all", script, ...start], env)
       : probe
         ? startScript(script, start, env, ["--expose-gc", "--import", toolPath("heap-probe")])
-        : startProgram(process.execPath, [join(place, "bin", "postern"), ...start], env);
+        : startProgram(process.execPath, [...nodeOptions, join(place, "bin", "postern"), ...start], env);
   const sessions = userNames(world).length;
   const said = await child.says(/"address":"127\.0\.0\.1:(\d+)".*"Listening"/, sessions * workers);
   const readyAt = performance.now();

@@ -51,6 +51,19 @@ export function processTree(root: number): number[] {
   return tree;
 }
 
+/** What the kernel tells of the first thread of a process since it began, in microseconds. */
+export interface ThreadTimes {
+  readonly cpuUs: number;
+  /** That it could have run and had no core. */
+  readonly queuedUs: number;
+}
+
+/** Undefined where the kernel keeps no such books. */
+export function mainThreadTimes(pid: number): ThreadTimes | undefined {
+  const [cpu, queued] = readOrUndefined(`/proc/${pid}/task/${pid}/schedstat`)?.split(" ").map(Number) ?? [];
+  return cpu === undefined || queued === undefined ? undefined : { cpuUs: cpu / 1000, queuedUs: queued / 1000 };
+}
+
 /** Microseconds that all cores together have been busy since the machine started. */
 export function machineBusyUs(): number {
   const fields = readFileSync("/proc/stat", "latin1").split("\n", 1)[0]?.trim().split(/ +/).slice(1).map(Number) ?? [];
