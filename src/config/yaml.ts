@@ -14,6 +14,7 @@ import {
 } from "yaml";
 import type { SourcePosition } from "../base/errors.ts";
 import type { DocumentPath } from "../identity/problem.ts";
+import { jsonDocuments } from "./json-documents.ts";
 import { MAX_PLACED, type PositionedProblem } from "./problem.ts";
 import { MAX_DEPTH, valueOf, type Fault } from "./yaml-value.ts";
 
@@ -54,6 +55,11 @@ export function* parseYaml(text: string, file: string): Generator<YamlDocument, 
     );
     return;
   }
+  const plain = jsonDocuments(text);
+  if (plain !== undefined) {
+    for (const { value, start, end } of plain) yield plainDocument(value, { file, text, start, end });
+    return;
+  }
   let start = 0;
   for (const composed of compose(text)) {
     if ("tooDeep" in composed) {
@@ -69,18 +75,24 @@ export function* parseYaml(text: string, file: string): Generator<YamlDocument, 
 
 /** Where a path of a document stands; see `YamlDocument.positionOf`. */
 export function positionIn(place: YamlPlace, path: DocumentPath, at?: "key"): SourcePosition {
-  const above = place.text.slice(0, place.start);
-  const lines = above.split("\n");
-  for (const composed of compose(place.text.slice(place.start, place.end))) {
+  return locatorIn(place)(path, at);
+}
+
+/** Parses the document once, for many questions. */
+function locatorIn({ file, text, start, end }: YamlPlace): YamlDocument["positionOf"] {
+  const lines = text.slice(0, start).split("\n");
+  for (const composed of compose(text.slice(start, end))) {
     if ("tooDeep" in composed) break;
-    const { line, column } = locate(composed.document, composed.lines, place.file, path, at);
-    return {
-      file: place.file,
-      line: line + lines.length - 1,
-      column: line === 1 ? column + (lines.at(-1)?.length ?? 0) : column,
+    return (path, at) => {
+      const { line, column } = locate(composed.document, composed.lines, file, path, at);
+      return {
+        file,
+        line: line + lines.length - 1,
+        column: line === 1 ? column + (lines.at(-1)?.length ?? 0) : column,
+      };
     };
   }
-  return { file: place.file, line: lines.length, column: 1 };
+  return () => ({ file, line: lines.length, column: 1 });
 }
 
 // Everything that YAML calls non-printable, except that JSON's own escapes may stand for it.
@@ -153,6 +165,12 @@ function documentOf(document: Document.Parsed, lines: LineCounter, place: YamlPl
     positionOf: (path, at) => locate(document, lines, place.file, path, at),
     place,
   };
+}
+
+/** A document that was read without YAML's parser, which is asked for places only. */
+function plainDocument(value: unknown, place: YamlPlace): YamlDocument {
+  let positionOf: YamlDocument["positionOf"] | undefined;
+  return { value, problems: [], positionOf: (path, at) => (positionOf ??= locatorIn(place))(path, at), place };
 }
 
 function broken(file: string, text: string, offset: number, message: string): YamlDocument {
