@@ -10,25 +10,25 @@ export interface JsonDocument {
 }
 
 /**
- * The documents of a text each of which is one JSON object, with lines of `---` between them; undefined for any other text,
- * and for whatever YAML might read differently, refuse, or warn of: YAML's parser is to say what that is.
+ * The documents at the beginning of a text that are one JSON object each, with lines of `---` between them. Ends before the
+ * first that is anything else, or that YAML might read differently, refuse, or warn of: YAML's parser is to say what that is.
+ *
+ * @returns where it ended, which is where YAML's parser has to go on
  */
-export function jsonDocuments(text: string): readonly JsonDocument[] | undefined {
-  const documents: JsonDocument[] = [];
+export function* jsonDocuments(text: string): Generator<JsonDocument, number, undefined> {
   let start = 0;
   while (start < text.length) {
     const opened = text.startsWith(SEPARATOR, start) ? start + SEPARATOR.length : start;
-    // The first document may do without the line that opens it.
-    if (opened === start && start > 0) return undefined;
+    // Only the first document may do without the line that opens it.
+    if (opened === start && start > 0) return start;
     const next = text.indexOf(`\n${SEPARATOR}`, opened - 1);
     const end = next < 0 ? text.length : next + 1;
-    const reader = new Reader(text, opened, end);
-    const value = reader.document();
-    if (value === undefined) return undefined;
-    documents.push({ value, start, end });
+    const value = new Reader(text, opened, end).document();
+    if (value === undefined) return start;
+    yield { value, start, end };
     start = end;
   }
-  return documents;
+  return start;
 }
 
 const SEPARATOR = "---\n";

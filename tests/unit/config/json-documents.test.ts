@@ -11,16 +11,12 @@ describe("jsonDocuments()", () => {
     let plain = 0;
     for (let round = 0; round < 2_000; round++) {
       const text = madeUp(random);
-      const read = jsonDocuments(text);
+      const read = valuesOf(text);
       if (read === undefined) continue;
       plain += 1;
       const { values, faults } = readByYaml(text);
       assert.deepEqual(faults, [], text);
-      assert.deepEqual(
-        read.map(({ value }) => value),
-        values,
-        text,
-      );
+      assert.deepEqual(read, values, text);
     }
     assert.ok(plain > 500 && plain < 1_900, `${plain} were plain`);
   });
@@ -36,9 +32,8 @@ describe("jsonDocuments()", () => {
 
   it("tells documents apart, and where each of them is", () => {
     const text = '{"a":1}\n---\n{\n  "b": {"c": [2]}\n}\n';
-    const documents = jsonDocuments(text);
     assert.deepEqual(
-      documents?.map(({ value, start, end }) => [value, text.slice(start, end)]),
+      [...jsonDocuments(text)].map(({ value, start, end }) => [value, text.slice(start, end)]),
       [
         [{ a: 1 }, '{"a":1}\n'],
         [{ b: { c: [2] } }, '---\n{\n  "b": {"c": [2]}\n}\n'],
@@ -48,6 +43,20 @@ describe("jsonDocuments()", () => {
     assert.deepEqual(second?.positionOf(["b", "c", 0]), { file: "f.yaml", line: 4, column: 15 });
     assert.deepEqual(second.positionOf(["b", "c"], "key"), { file: "f.yaml", line: 4, column: 9 });
     assert.deepEqual(positionIn(second.place, ["b", "c", 0]), { file: "f.yaml", line: 4, column: 15 });
+  });
+
+  it("leaves off where YAML has to go on, with places as in the whole text", () => {
+    const text = '{"a":1}\n---\n{"b":2}\n---\nc: 3\nd: {"e":4, "e":5}\n';
+    const documents = [...parseYaml(text, "f.yaml")];
+    assert.deepEqual(
+      documents.map(({ value }) => value),
+      [{ a: 1 }, { b: 2 }, null],
+    );
+    const [problem] = documents.at(-1)?.problems ?? [];
+    assert.deepEqual([problem?.line, problem?.column], [6, 12]);
+    const [, , third] = [...parseYaml(text.replace(', "e":5', ""), "f.yaml")];
+    assert.deepEqual(third?.positionOf(["d", "e"]), { file: "f.yaml", line: 6, column: 9 });
+    assert.deepEqual(positionIn(third.place, ["d", "e"]), { file: "f.yaml", line: 6, column: 9 });
   });
 
   for (const [what, text] of [
@@ -81,12 +90,19 @@ describe("jsonDocuments()", () => {
     ["something after a document", '{"a":1}\n---\nb: 2\n'],
     ["nothing but blank", "\n \n"],
   ] as const) {
-    it(`leaves ${what} to YAML`, () => assert.equal(jsonDocuments(text), undefined));
+    it(`leaves ${what} to YAML`, () => assert.equal(valuesOf(text), undefined));
   }
 });
 
+/** The values of a text all of whose documents are plain. */
 function valuesOf(text: string): unknown[] | undefined {
-  return jsonDocuments(text)?.map(({ value }) => value);
+  const values: unknown[] = [];
+  const documents = jsonDocuments(text);
+  for (;;) {
+    const { done, value: found } = documents.next();
+    if (done !== true) values.push(found.value);
+    else return found > 0 && found === text.length ? values : undefined;
+  }
 }
 
 /** The same text by the parser that `parseYaml` uses for all that is not plain. */
