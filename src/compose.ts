@@ -343,9 +343,16 @@ async function stateOf(config: Config, sources: Sources, { clock, onFault }: Sta
   return { policy, directory: resources.directory, databases: databasesOf(config, resources) };
 }
 
+/** Compiled once to judge the roles and then again to use them would be twice the work. */
 function policyDataOf(resources: Resources): PolicyData {
-  return compilePolicyData(resources.roles, ACTION_TABLE);
+  const known = compiled.get(resources);
+  if (known !== undefined) return known;
+  const data = compilePolicyData(resources.roles, ACTION_TABLE);
+  compiled.set(resources, data);
+  return data;
 }
+
+const compiled = new WeakMap<Resources, PolicyData>();
 
 /** Databases of the configuration and of the resources, by name. */
 function databasesOf(config: Config, resources: Resources): ReadonlyMap<string, Database> {
