@@ -31,7 +31,7 @@ import { TableSchemas } from "./gateway/table-schemas.ts";
 import { Directory } from "./identity/directory.ts";
 import type { PolicyBundle } from "./policy/bundle.ts";
 import { compilePolicyData, type PolicyData } from "./policy/data.ts";
-import { PolicyDecisionPoint, type PolicyFault } from "./policy/pdp.ts";
+import { compileAhead, PolicyDecisionPoint, type PolicyFault } from "./policy/pdp.ts";
 import type { Readiness } from "./telemetry/diagnostics.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
@@ -71,6 +71,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   const metrics = new Metrics();
   const audit = auditDirectoryOf(config.postern.data_dir);
   const bundle = await options.loadPolicy();
+  compileAhead(bundle);
   const resources = await firstResources(config, clock);
   // A worker's stream is its own to settle; alone, this process answers for all that earlier ones left.
   if (options.stream === undefined) await settleAudit(config, clock);

@@ -13,6 +13,7 @@ import type { PolicyInput } from "./input.ts";
 import { AnswerReader } from "./pdp-answer.ts";
 import { choosePath, requireDenial, requirePatterns, smokeInputs } from "./self-test.ts";
 import { questionOfInput } from "./question.ts";
+import { moduleOf } from "./wasm.ts";
 
 export const DECISION_ENTRYPOINT = "postern/decision";
 export const PATTERNS_ENTRYPOINT = "postern/patterns/invalid";
@@ -40,6 +41,11 @@ export interface PolicyOptions {
   readonly maxMemoryBytes?: number;
   readonly onFault?: (fault: PolicyFault) => void;
   readonly clock?: Clock;
+}
+
+/** Begins to compile a policy that is about to be loaded. What is wrong with it is said by `load`. */
+export function compileAhead(bundle: PolicyBundle): void {
+  void moduleOf(bundle.wasm);
 }
 
 export class PolicyDecisionPoint {
