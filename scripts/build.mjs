@@ -22,6 +22,7 @@ const { metafile } = await build({
   target: "node20",
   // Node takes a third of a start to find, read and link hundreds of small files (ADR 25). The SDK's clients come later.
   external: ["@aws-sdk/*"],
+  plugins: [{ name: "yaml", setup: withoutEnvironment }],
   // Packages that are CommonJS ask for what is Node's by this name.
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
   absWorkingDir: at("."),
@@ -32,3 +33,10 @@ await writeFile(at("dist/THIRD-PARTY.txt"), await noticesOf(metafile, at(".")));
 await mkdir(at("dist/policy"), { recursive: true });
 await copyFile(at("build/policy/bundle.tar.gz"), at("dist/policy/bundle.tar.gz"));
 process.stdout.write("Built dist/\n");
+
+/** Our YAML's parser in its other form: on Node it looks into the environment at each word of a file, a fifth of its time. */
+function withoutEnvironment({ onResolve }) {
+  onResolve({ filter: /^yaml$/ }, ({ importer }) =>
+    importer.startsWith(at("src/")) ? { path: at("node_modules/yaml/browser/index.js") } : undefined,
+  );
+}
