@@ -1,7 +1,8 @@
 // What ships: the program and the packages that every start needs in one file, the compiled default policy beside it, so that
-// a user who writes no Rego never needs OPA.
+// a user who writes no Rego never needs OPA. Usage: node scripts/build.mjs [DIR], for another place than dist/
 
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -9,10 +10,12 @@ import { noticesOf } from "./lib/notices.mjs";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-await rm(at("dist"), { recursive: true, force: true });
+const dist = process.argv[2] === undefined ? at("dist") : resolve(process.argv[2]);
+
+await rm(dist, { recursive: true, force: true });
 const { metafile } = await build({
   entryPoints: { postern: at("src/main.ts"), mod: at("src/mod.ts") },
-  outdir: at("dist"),
+  outdir: dist,
   outExtension: { ".js": ".mjs" },
   bundle: true,
   splitting: true,
@@ -29,10 +32,10 @@ const { metafile } = await build({
   metafile: true,
   logLevel: "warning",
 });
-await writeFile(at("dist/THIRD-PARTY.txt"), await noticesOf(metafile, at(".")));
-await mkdir(at("dist/policy"), { recursive: true });
-await copyFile(at("build/policy/bundle.tar.gz"), at("dist/policy/bundle.tar.gz"));
-process.stdout.write("Built dist/\n");
+await writeFile(join(dist, "THIRD-PARTY.txt"), await noticesOf(metafile, at(".")));
+await mkdir(join(dist, "policy"), { recursive: true });
+await copyFile(at("build/policy/bundle.tar.gz"), join(dist, "policy", "bundle.tar.gz"));
+process.stdout.write(`Built ${dist}\n`);
 
 /** Our YAML's parser in its other form: on Node it looks into the environment at each word of a file, a fifth of its time. */
 function withoutEnvironment({ onResolve }) {

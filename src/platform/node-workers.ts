@@ -72,7 +72,7 @@ export function startWorkers(count: number, onDeath: (worker: number, how: strin
   return {
     async metrics() {
       const answers = (await askAll("metrics")).filter((answer) => answer !== undefined);
-      const { AggregatorRegistry } = await import("prom-client");
+      const { AggregatorRegistry } = (await import("prom-client")).default;
       return await AggregatorRegistry.aggregate(answers as object[]).metrics();
     },
     async readiness() {

@@ -165,7 +165,8 @@ export class Metrics {
   }
 
   async #register(): Promise<Registry> {
-    const { Counter, Gauge, Registry } = await import("prom-client");
+    // By its default alone: so it comes whether Node loads the package or it is built in.
+    const { Counter, Gauge, Registry } = (await import("prom-client")).default;
     const registry = new Registry();
     const common = (name: MetricName): { name: string; help: string; labelNames: string[]; registers: Registry[] } => {
       const { help, labels } = METRICS[name];
