@@ -31,7 +31,7 @@ import { TableSchemas } from "./gateway/table-schemas.ts";
 import { Directory } from "./identity/directory.ts";
 import type { PolicyBundle } from "./policy/bundle.ts";
 import { compilePolicyData, type PolicyData } from "./policy/data.ts";
-import { PolicyDecisionPoint, type PolicyFault } from "./policy/pdp.ts";
+import { compileAhead, PolicyDecisionPoint, type PolicyFault } from "./policy/pdp.ts";
 import type { Readiness } from "./telemetry/diagnostics.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
@@ -71,6 +71,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   const metrics = new Metrics();
   const audit = auditDirectoryOf(config.postern.data_dir);
   const bundle = await options.loadPolicy();
+  compileAhead(bundle);
   const resources = await firstResources(config, clock);
   // A worker's stream is its own to settle; alone, this process answers for all that earlier ones left.
   if (options.stream === undefined) await settleAudit(config, clock);
@@ -343,9 +344,16 @@ async function stateOf(config: Config, sources: Sources, { clock, onFault }: Sta
   return { policy, directory: resources.directory, databases: databasesOf(config, resources) };
 }
 
+/** Compiled once to judge the roles and then again to use them would be twice the work. */
 function policyDataOf(resources: Resources): PolicyData {
-  return compilePolicyData(resources.roles, ACTION_TABLE);
+  const known = compiled.get(resources);
+  if (known !== undefined) return known;
+  const data = compilePolicyData(resources.roles, ACTION_TABLE);
+  compiled.set(resources, data);
+  return data;
 }
+
+const compiled = new WeakMap<Resources, PolicyData>();
 
 /** Databases of the configuration and of the resources, by name. */
 function databasesOf(config: Config, resources: Resources): ReadonlyMap<string, Database> {

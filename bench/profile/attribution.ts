@@ -79,11 +79,12 @@ export function placeFrame(frame: CallFrame, caller: PlacedFrame | undefined, mo
     const owner = NODE_PARTS.find(([pattern]) => pattern.test(url))?.[1] ?? REST;
     return { name, where: url, owner, native: false };
   }
-  const dependency = /^.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1];
-  if (dependency !== undefined)
-    return { name, where: dependency, owner: { kind: "package", name: dependency }, native: false };
   const starts = modules.get(/\/dist\/(.+\.mjs)$/.exec(url)?.[1] ?? "");
   const source = starts === undefined ? undefined : sourceAt(starts, lineNumber);
+  // A package is loaded from its own files, or built into ours.
+  const dependency = /^(?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source ?? url)?.[1];
+  if (dependency !== undefined)
+    return { name, where: dependency, owner: { kind: "package", name: dependency }, native: false };
   // What has no source is the launcher, or what esbuild adds. Its address is a machine's and is not told.
   if (source === undefined)
     return { name, where: "launcher", owner: { kind: "room", name: "launcher" }, native: false };

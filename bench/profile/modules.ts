@@ -3,7 +3,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const HEADING = /^\/\/ (src\/\S+\.ts)$/;
+/** A source of Postern's own, or of a package that is built in. */
+const HEADING = /^\/\/ (?:(src\/\S+\.ts)|\S*(node_modules\/\S+))$/;
 
 /** Where the modules of one built file begin, in its order. */
 export type ModuleStarts = readonly { readonly line: number; readonly source: string }[];
@@ -13,7 +14,8 @@ export type Modules = ReadonlyMap<string, ModuleStarts>;
 
 export function moduleStarts(text: string): ModuleStarts {
   return text.split("\n").flatMap((content, line) => {
-    const source = HEADING.exec(content)?.[1];
+    const [, own, built] = HEADING.exec(content) ?? [];
+    const source = own ?? built;
     return source === undefined ? [] : [{ line, source }];
   });
 }

@@ -1,6 +1,6 @@
 /** The schema of databases: entries of `db_service.databases`, and documents of kind `db`. Shape only; src/aws judges the rest. */
 
-import { z } from "zod";
+import * as z from "zod";
 import type { DatabaseSpec } from "../aws/database.ts";
 import { labels, metadata, name } from "../identity/metadata.ts";
 import { keySchemas } from "./key-schema.ts";

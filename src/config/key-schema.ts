@@ -1,6 +1,6 @@
 /** The schema of `key_schema`: the keys of a database's tables, for AWS roles that may not describe them. */
 
-import { z } from "zod";
+import * as z from "zod";
 import type { IndexKeysSpec, KeySpec, KeysSpec, TableKeysSpec } from "../aws/key-schemas.ts";
 import { refuse } from "../identity/shape.ts";
 

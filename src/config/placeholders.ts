@@ -5,17 +5,30 @@ import { formatPath, type Problem } from "../identity/problem.ts";
 import { quoted } from "../identity/names.ts";
 
 /** A problem for every text of a document that still is a placeholder. */
-export function placeholdersIn(value: unknown, path: DocumentPath = []): readonly Problem[] {
+export function placeholdersIn(value: unknown): readonly Problem[] {
+  const problems: Problem[] = [];
+  search(value, [], problems);
+  return problems;
+}
+
+/** `path` is the way to `value`; it is changed while this looks further down, and left as it was. */
+function search(value: unknown, path: (string | number)[], problems: Problem[]): void {
   if (typeof value === "string") {
-    if (!PLACEHOLDER.test(value)) return [];
-    const key = path.findLast((step) => typeof step === "string");
-    const hint = HINTS[String(key)] ?? "replace it with your own value";
-    return [{ path, message: `${formatPath(path)}: ${quoted(value)} is still a placeholder`, hint }];
+    if (PLACEHOLDER.test(value)) problems.push(problemAt([...path], value));
+    return;
   }
-  if (typeof value !== "object" || value === null) return [];
-  return Array.isArray(value)
-    ? value.flatMap((inner, at) => placeholdersIn(inner, [...path, at]))
-    : Object.entries(value).flatMap(([key, inner]) => placeholdersIn(inner, [...path, key]));
+  if (typeof value !== "object" || value === null) return;
+  for (const [at, inner] of Array.isArray(value) ? value.entries() : Object.entries(value)) {
+    path.push(at);
+    search(inner, path, problems);
+    path.pop();
+  }
+}
+
+function problemAt(path: DocumentPath, value: string): Problem {
+  const key = path.findLast((step) => typeof step === "string");
+  const hint = HINTS[String(key)] ?? "replace it with your own value";
+  return { path, message: `${formatPath(path)}: ${quoted(value)} is still a placeholder`, hint };
 }
 
 /** Host names that RFC 2606 keeps free of owners: nothing will ever answer there. */

@@ -1,6 +1,6 @@
 /** The reference and the JSON Schema, written by the schema that reads the files. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { lockSchema } from "../identity/lock.ts";
 import { roleSchema } from "../identity/role-schema.ts";
 import { isRefused } from "../identity/shape.ts";

@@ -1,6 +1,6 @@
 /** The schema of the configuration file: parser, reference and JSON Schema in one. */
 
-import { z } from "zod";
+import * as z from "zod";
 import type { DatabaseSpec } from "../aws/database.ts";
 import { name } from "../identity/metadata.ts";
 import { quoted } from "../identity/names.ts";

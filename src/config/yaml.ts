@@ -14,6 +14,7 @@ import {
 } from "yaml";
 import type { SourcePosition } from "../base/errors.ts";
 import type { DocumentPath } from "../identity/problem.ts";
+import { jsonDocuments } from "./json-documents.ts";
 import { MAX_PLACED, type PositionedProblem } from "./problem.ts";
 import { MAX_DEPTH, valueOf, type Fault } from "./yaml-value.ts";
 
@@ -54,8 +55,9 @@ export function* parseYaml(text: string, file: string): Generator<YamlDocument, 
     );
     return;
   }
-  let start = 0;
-  for (const composed of compose(text)) {
+  let start = yield* plainDocuments(text, file);
+  if (start > 0 && start === text.length) return;
+  for (const composed of compose(text, start)) {
     if ("tooDeep" in composed) {
       yield broken(file, text, composed.tooDeep, `It is nested deeper than ${MAX_DEPTH} levels`);
       return;
@@ -69,18 +71,16 @@ export function* parseYaml(text: string, file: string): Generator<YamlDocument, 
 
 /** Where a path of a document stands; see `YamlDocument.positionOf`. */
 export function positionIn(place: YamlPlace, path: DocumentPath, at?: "key"): SourcePosition {
-  const above = place.text.slice(0, place.start);
-  const lines = above.split("\n");
-  for (const composed of compose(place.text.slice(place.start, place.end))) {
+  return locatorIn(place)(path, at);
+}
+
+/** Parses the document once, for many questions. */
+function locatorIn({ file, text, start, end }: YamlPlace): YamlDocument["positionOf"] {
+  for (const composed of compose(text, start, end)) {
     if ("tooDeep" in composed) break;
-    const { line, column } = locate(composed.document, composed.lines, place.file, path, at);
-    return {
-      file: place.file,
-      line: line + lines.length - 1,
-      column: line === 1 ? column + (lines.at(-1)?.length ?? 0) : column,
-    };
+    return (path, at) => locate(composed.document, composed.lines, file, path, at);
   }
-  return { file: place.file, line: lines.length, column: 1 };
+  return () => ({ file, line: text.slice(0, start).split("\n").length, column: 1 });
 }
 
 // Everything that YAML calls non-printable, except that JSON's own escapes may stand for it.
@@ -90,9 +90,15 @@ const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 /** A document, or the offset at which it is nested too deep to be looked at. */
 type Composed = { readonly document: Document.Parsed; readonly lines: LineCounter } | { readonly tooDeep: number };
 
-function* compose(text: string): Generator<Composed, void, undefined> {
+/** Composes the documents of a part of a text; every offset counts from the beginning of the whole. */
+function* compose(text: string, start = 0, end = text.length): Generator<Composed, void, undefined> {
   const lines = new LineCounter();
   const parser = new Parser(lines.addNewLine);
+  if (start > 0) {
+    // As it would have them, had it read what stands above.
+    parser.offset = start;
+    for (let line = 0; line >= 0 && line <= start; line = text.indexOf("\n", line) + 1 || -1) lines.addNewLine(line);
+  }
   // Duplicate keys are looked for in valueOf(): the library compares every key with every other.
   const composer = new Composer({
     stringKeys: true,
@@ -102,7 +108,7 @@ function* compose(text: string): Generator<Composed, void, undefined> {
     schema: "core",
     merge: false,
   });
-  for (const token of parser.parse(text)) {
+  for (const token of parser.parse(text.slice(start, end))) {
     // The composer recurses. With the stack nearly used up, V8 ends the whole process when it compiles a regular
     // expression there: no exception that could be caught. So depth is bounded before, without recursion.
     const tooDeep = depthFault(token);
@@ -153,6 +159,19 @@ function documentOf(document: Document.Parsed, lines: LineCounter, place: YamlPl
     positionOf: (path, at) => locate(document, lines, place.file, path, at),
     place,
   };
+}
+
+/** The documents that can be read without YAML's parser, which is asked for places only. Returns where they end. */
+function* plainDocuments(text: string, file: string): Generator<YamlDocument, number, undefined> {
+  const plain = jsonDocuments(text);
+  for (;;) {
+    const { done, value: found } = plain.next();
+    if (done === true) return found;
+    const { value, start, end } = found;
+    const place: YamlPlace = { file, text, start, end };
+    let positionOf: YamlDocument["positionOf"] | undefined;
+    yield { value, problems: [], positionOf: (path, at) => (positionOf ??= locatorIn(place))(path, at), place };
+  }
 }
 
 function broken(file: string, text: string, offset: number, message: string): YamlDocument {

@@ -1,6 +1,6 @@
 /** What a lock is, and how its document becomes one or is refused. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { instant, metadata, name } from "./metadata.ts";
 import { DocumentError } from "./problem.ts";
 import type { Parsed } from "./role.ts";

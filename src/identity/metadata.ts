@@ -1,6 +1,6 @@
 /** The head that all resources share: kind, version, metadata. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { parseInstant } from "./duration.ts";
 import { nameFault, quoted } from "./names.ts";
 import { refuse } from "./shape.ts";

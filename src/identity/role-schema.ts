@@ -1,6 +1,6 @@
 /** The schema of a role's document: parser and reference in one. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { parseDuration } from "./duration.ts";
 import { metadata, type Metadata } from "./metadata.ts";
 import { quoted } from "./names.ts";

@@ -1,6 +1,6 @@
 /** Reading a document by its schema: every fault as a problem that names path, value, reason and remedy. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { quoted } from "./names.ts";
 import { nearMiss } from "./near-miss.ts";
 import { formatPath, type DocumentPath, type Problem } from "./problem.ts";

@@ -34,16 +34,22 @@ export async function listenOnNode(app: GatewayApp, address: ListenAddress, opti
   const plain = new Set<PlainConnection>();
   const timeouts = { ...SERVER_TIMEOUTS, ...options.timeouts };
 
+  let web: Web | undefined;
+  // Node loads all that belongs to its `fetch` when `Request` is first named: not before there is a listener.
+  const webOf = (): Web =>
+    (web ??= { anyRequest: new Request("http://localhost/", { method: "POST" }), sent: new Response(null) });
+
   const answer = (exchange: NodeExchange | PlainExchange): void => {
-    const served = app.fetch(ANY_REQUEST, {
+    const { anyRequest, sent } = webOf();
+    const served = app.fetch(anyRequest, {
       exchange,
       send: async (answer) => {
         await exchange.send(answer);
-        return SENT;
+        return sent;
       },
     });
     Promise.resolve(served).then(
-      (response) => (response === SENT ? undefined : exchange.abandon()),
+      (response) => (response === sent ? undefined : exchange.abandon()),
       () => exchange.abandon(),
     );
   };
@@ -119,6 +125,8 @@ export async function listenOnNode(app: GatewayApp, address: ListenAddress, opti
     unparsable("CONNECT", socket);
   });
   await listenAt(server, address);
+  // Before the first request rather than with it.
+  setImmediate(webOf).unref();
 
   return {
     address: boundAddress(server, address),
@@ -141,10 +149,12 @@ export async function listenOnNode(app: GatewayApp, address: ListenAddress, opti
   };
 }
 
-/** What Hono routes by, which is nothing: the exchange beside it is what is judged, and no URL can be built of every target. */
-const ANY_REQUEST = new Request("http://localhost/", { method: "POST" });
-/** What the app returns when the answer went out past it; anything else is an answer that nobody wrote. */
-const SENT = new Response(null);
+interface Web {
+  /** What Hono routes by, which is nothing: the exchange beside it is what is judged, and no URL can be built of every target. */
+  readonly anyRequest: Request;
+  /** What the app returns when the answer went out past it; anything else is an answer that nobody wrote. */
+  readonly sent: Response;
+}
 
 async function listenAt(server: Server, address: ListenAddress): Promise<void> {
   await new Promise<void>((resolve, reject) => {

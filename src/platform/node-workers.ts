@@ -1,7 +1,7 @@
 /** Worker processes on Node: `node:cluster` shares the listeners, this keeps the workers alive and reads them as one. */
 
 import cluster, { type Worker } from "node:cluster";
-import { AggregatorRegistry, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import type { Readiness } from "../telemetry/diagnostics.ts";
 
 /** What the parent asks of a worker, and what it answers. */
@@ -72,6 +72,7 @@ export function startWorkers(count: number, onDeath: (worker: number, how: strin
   return {
     async metrics() {
       const answers = (await askAll("metrics")).filter((answer) => answer !== undefined);
+      const { AggregatorRegistry } = (await import("prom-client")).default;
       return await AggregatorRegistry.aggregate(answers as object[]).metrics();
     },
     async readiness() {
@@ -105,10 +106,13 @@ export function startWorkers(count: number, onDeath: (worker: number, how: strin
 }
 
 /** Lets the parent read this worker. @returns what lets the worker end: an open channel would keep it alive */
-export function answerParent(registry: Registry, readiness: () => Readiness | Promise<Readiness>): () => void {
+export function answerParent(
+  registry: () => Promise<Registry>,
+  readiness: () => Readiness | Promise<Readiness>,
+): () => void {
   process.on("message", (message: Question | undefined) => {
     if (message?.postern !== "ask") return;
-    const value = message.what === "metrics" ? registry.getMetricsAsJSON() : readiness();
+    const value = message.what === "metrics" ? registry().then((metrics) => metrics.getMetricsAsJSON()) : readiness();
     void Promise.resolve(value).then((ready) => {
       process.send?.({ postern: "reply", id: message.id, value: ready } satisfies Reply);
     });

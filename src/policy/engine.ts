@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { PosternError } from "../base/errors.ts";
 import { EvaluationFault } from "./evaluation-fault.ts";
 import { type Question, questionOf } from "./question.ts";
-import { compileModule, planMemory, PolicyInstance, type Snapshot } from "./wasm.ts";
+import { moduleOf, planMemory, PolicyInstance, type Snapshot } from "./wasm.ts";
 
 export interface EngineOptions {
   readonly wasm: Uint8Array;
@@ -37,7 +37,7 @@ export class Engine {
 
   /** Compiles the policy and sets its data. @throws PosternError what wasm.ts throws. */
   static async load(options: EngineOptions): Promise<Engine> {
-    const module = await compileModule(options.wasm);
+    const module = await moduleOf(options.wasm);
     const data = JSON.stringify(options.data);
     const plan = planMemory(Buffer.byteLength(data), options.maxMemoryBytes);
     const instance = PolicyInstance.load(module, data, plan);

@@ -1,5 +1,7 @@
 /** Rewrites a policy's WebAssembly so that every evaluation pays for its steps and traps when it cannot. */
 
+import { Buffer } from "node:buffer";
+
 import { ByteReader, malformed, readInstruction, type ReadInstruction } from "./meter-code.ts";
 
 /** The name under which a metered module exports its fuel, a mutable i64. */
@@ -34,7 +36,7 @@ export function meterModule(wasm: Uint8Array, initialFuel: bigint): Uint8Array<A
     if (!globalWritten && section.id >= EXPORT) writeGlobal(undefined);
     if (section.id === GLOBAL) writeGlobal(section.body);
     else if (section.id === EXPORT) pushSection(out, EXPORT, exportParts(section.body, fuel));
-    else if (section.id === CODE) pushSection(out, CODE, codeParts(code, functions, fuel));
+    else if (section.id === CODE) pushSection(out, CODE, [meteredCode(code, functions, fuel)]);
     else pushSection(out, section.id, [section.body]);
   }
   return concat(out);
@@ -188,20 +190,43 @@ function readFunction(code: Uint8Array, start: number, end: number, hostCalls: R
   return { start, end, tolls };
 }
 
-function codeParts(code: Uint8Array, functions: readonly CodeFunction[], fuel: number): Uint8Array[] {
-  const parts = [unsignedLeb(functions.length)];
-  for (const one of functions) {
-    const body: Uint8Array[] = [];
-    let copied = one.start;
-    for (const toll of one.tolls) {
-      body.push(code.subarray(copied, toll.at), charge(fuel, toll.units));
+/** The body of the code section with every charge in its place, written into one piece: there are thousands of them. */
+function meteredCode(code: Uint8Array, functions: readonly CodeFunction[], fuel: number): Uint8Array {
+  const charges = new Map<number, Uint8Array>();
+  const chargeOf = (units: number): Uint8Array => {
+    let bytes = charges.get(units);
+    if (bytes === undefined) charges.set(units, (bytes = charge(fuel, units)));
+    return bytes;
+  };
+  const sizes = functions.map(({ start, end, tolls }) => {
+    let size = end - start;
+    for (const { units } of tolls) size += chargeOf(units).length;
+    return size;
+  });
+  const count = unsignedLeb(functions.length);
+  const whole = Buffer.alloc(sizes.reduce((sum, size) => sum + size + MAX_LEB_BYTES, count.length));
+  const from = Buffer.from(code.buffer, code.byteOffset, code.length);
+  whole.set(count);
+  let at = count.length;
+  for (const [index, { start, end, tolls }] of functions.entries()) {
+    const size = unsignedLeb(sizes[index] ?? 0);
+    whole.set(size, at);
+    at += size.length;
+    let copied = start;
+    for (const toll of tolls) {
+      at += from.copy(whole, at, copied, toll.at);
+      const bytes = chargeOf(toll.units);
+      whole.set(bytes, at);
+      at += bytes.length;
       copied = toll.at;
     }
-    body.push(code.subarray(copied, one.end));
-    parts.push(unsignedLeb(totalLength(body)), ...body);
+    at += from.copy(whole, at, copied, end);
   }
-  return parts;
+  return whole.subarray(0, at);
 }
+
+/** A LEB128 of 32 bits has no more. */
+const MAX_LEB_BYTES = 5;
 
 /** `if (fuel < units) { fuel = 0; unreachable } fuel -= units` */
 function charge(fuel: number, units: number): Uint8Array {

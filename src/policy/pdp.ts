@@ -13,6 +13,7 @@ import type { PolicyInput } from "./input.ts";
 import { AnswerReader } from "./pdp-answer.ts";
 import { choosePath, requireDenial, requirePatterns, smokeInputs } from "./self-test.ts";
 import { questionOfInput } from "./question.ts";
+import { moduleOf } from "./wasm.ts";
 
 export const DECISION_ENTRYPOINT = "postern/decision";
 export const PATTERNS_ENTRYPOINT = "postern/patterns/invalid";
@@ -40,6 +41,11 @@ export interface PolicyOptions {
   readonly maxMemoryBytes?: number;
   readonly onFault?: (fault: PolicyFault) => void;
   readonly clock?: Clock;
+}
+
+/** Begins to compile a policy that is about to be loaded. What is wrong with it is said by `load`. */
+export function compileAhead(bundle: PolicyBundle): void {
+  void moduleOf(bundle.wasm);
 }
 
 export class PolicyDecisionPoint {
@@ -194,6 +200,9 @@ function revisionOf(bundle: PolicyBundle, data: PolicyData): string {
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => {
     if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
+    const keys = Object.keys(part);
+    // Nearly all are in order as they are; to copy those would take longer than all the rest.
+    if (keys.every((key, at) => at === 0 || (keys[at - 1] ?? "") < key)) return part;
     return Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1)));
   });
 }

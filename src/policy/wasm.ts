@@ -28,12 +28,26 @@ export interface Snapshot {
 }
 
 /**
- * Meters, validates and compiles a policy's WebAssembly.
+ * The metered, validated and compiled module of a policy: made once for the same bytes, which must not be changed, since
+ * other data need no other module. Whoever has something else to do meanwhile asks early.
  *
  * @throws PosternError `policy_wasm_invalid` (OPA can emit such a module with exit code 0), `policy_wasm_malformed`,
  * `policy_wasm_unknown` or `policy_abi_unsupported`.
  */
-export async function compileModule(wasm: Uint8Array): Promise<WebAssembly.Module> {
+export function moduleOf(wasm: Uint8Array): Promise<WebAssembly.Module> {
+  let module = modules.get(wasm);
+  if (module === undefined) {
+    module = compileModule(wasm);
+    modules.set(wasm, module);
+    // Nobody may wait for it yet; and what failed for want of memory may be asked for again.
+    module.catch(() => modules.delete(wasm));
+  }
+  return module;
+}
+
+const modules = new WeakMap<Uint8Array, Promise<WebAssembly.Module>>();
+
+async function compileModule(wasm: Uint8Array): Promise<WebAssembly.Module> {
   if (!WebAssembly.validate(new Uint8Array(wasm))) {
     throw new PosternError("policy_wasm_invalid", "Cannot load the policy module: WebAssembly refuses it as invalid", {
       hint: "OPA miscompiles a package that holds a function and is reached by a variable; move its functions elsewhere",

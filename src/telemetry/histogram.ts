@@ -55,19 +55,17 @@ export class CheapHistogram {
   readonly #label: string | undefined;
   readonly #series = new Map<string, HistogramSeries>();
 
-  constructor(options: {
-    name: string;
-    help: string;
-    bounds: readonly number[];
-    label: string | undefined;
-    registry: Registry;
-  }) {
+  constructor(options: { name: string; help: string; bounds: readonly number[]; label: string | undefined }) {
     this.name = options.name;
     this.help = options.help;
     this.#bounds = options.bounds;
     this.#label = options.label;
+  }
+
+  /** Lets a registry read it. */
+  register(registry: Registry): void {
     // The registry asks a metric for its name and for `get()`; its declared type wants a class of prom-client's own.
-    options.registry.registerMetric(this as never);
+    registry.registerMetric(this as never);
   }
 
   /** The series of a label value; keep it, looking it up costs more than observing. */

@@ -1,6 +1,6 @@
 /** The gateway's metrics, in Prometheus' terms; docs/reference/metrics.md is made from the same table. */
 
-import { Counter, Gauge, Registry } from "prom-client";
+import type { Counter, Gauge, Registry } from "prom-client";
 import { CheapHistogram, type HistogramSeries } from "./histogram.ts";
 
 /** How a request ended, as the `outcome` label says it. */
@@ -73,60 +73,48 @@ export interface Readings {
   policy(): { revision: string; engine: string; refused: boolean } | null;
 }
 
-/** One process's metrics. What a request touches is counted in plain numbers, which are put in Prometheus' form when asked for. */
+/** Counts by the value of a counter's one label. */
+type Counts = Map<string, number>;
+
+/**
+ * One process's metrics: plain numbers, which are put in Prometheus' form when asked for. Only then is prom-client loaded,
+ * which has no part in a start.
+ */
 export class Metrics {
-  readonly registry: Registry = new Registry();
   /** Requests by operation, then by outcome. */
   readonly #requests = new Map<string, Record<Outcome, number>>();
-  readonly #faults: Counter;
-  readonly #reloads: Counter;
-  readonly #refreshes: Counter;
-  readonly #descriptions: Counter;
-  readonly #decision: HistogramSeries;
-  readonly #upstream: CheapHistogram;
-  readonly #request: Readonly<Record<Outcome, HistogramSeries>>;
+  readonly #faults: Counts = new Map();
+  readonly #reloads: Counts = new Map();
+  readonly #refreshes: Counts = new Map();
+  readonly #descriptions: Counts = new Map();
+  readonly #decisions = histogram("postern_decision_seconds");
+  readonly #upstream = histogram("postern_upstream_seconds");
+  readonly #answers = histogram("postern_request_seconds");
+  readonly #decision: HistogramSeries = this.#decisions.series();
+  readonly #request: Readonly<Record<Outcome, HistogramSeries>> = {
+    allowed: this.#answers.series("allowed"),
+    denied: this.#answers.series("denied"),
+    rejected: this.#answers.series("rejected"),
+    failed: this.#answers.series("failed"),
+  };
   #inFlight = 0;
   #connections = 0;
+  #readings: Readings | undefined;
+  #registry: Promise<Registry> | undefined;
 
-  constructor() {
-    this.#counter("postern_requests_total", (counter) => {
-      counter.reset();
-      for (const [operation, outcomes] of this.#requests) {
-        for (const [outcome, count] of Object.entries(outcomes))
-          if (count > 0) counter.inc({ operation, outcome }, count);
-      }
+  /** What Prometheus is answered from. */
+  registry(): Promise<Registry> {
+    this.#registry ??= this.#register().catch((error: unknown) => {
+      this.#registry = undefined;
+      throw error;
     });
-    this.#faults = this.#counter("postern_policy_faults_total");
-    this.#reloads = this.#counter("postern_resources_reloads_total");
-    this.#descriptions = this.#counter("postern_table_descriptions_total");
-    this.#refreshes = this.#counter("postern_credentials_refreshes_total");
-    this.#decision = this.#histogram("postern_decision_seconds").series();
-    this.#upstream = this.#histogram("postern_upstream_seconds");
-    const request = this.#histogram("postern_request_seconds");
-    this.#request = {
-      allowed: request.series("allowed"),
-      denied: request.series("denied"),
-      rejected: request.series("rejected"),
-      failed: request.series("failed"),
-    };
-    this.#gauge("postern_requests_in_flight", (gauge) => gauge.set(this.#inFlight));
-    this.#gauge("postern_connections", (gauge) => gauge.set(this.#connections));
+    return this.#registry;
   }
 
   /** Connects the gauges whose values live elsewhere. */
   observe(readings: Readings): void {
-    this.#gauge("postern_credentials_expiry_seconds", (gauge) => {
-      gauge.reset();
-      for (const { role, expiresInSeconds } of readings.credentials()) gauge.labels(role).set(expiresInSeconds);
-    });
-    this.#gauge("postern_audit_queue_events", (gauge) => gauge.set(readings.audit().queue));
-    this.#gauge("postern_audit_healthy", (gauge) => gauge.set(readings.audit().healthy ? 1 : 0));
-    this.#gauge("postern_change_refused", (gauge) => gauge.set(readings.policy()?.refused === true ? 1 : 0));
-    this.#gauge("postern_policy_info", (gauge) => {
-      gauge.reset();
-      const policy = readings.policy();
-      if (policy !== null) gauge.labels(policy.revision, policy.engine).set(1);
-    });
+    this.#readings = readings;
+    this.#registry = undefined;
   }
 
   requestBegan(): void {
@@ -153,19 +141,19 @@ export class Metrics {
   }
 
   policyFault(code: string): void {
-    this.#faults.labels(code).inc();
+    count(this.#faults, code);
   }
 
   resourcesReloaded(outcome: "loaded" | "refused"): void {
-    this.#reloads.labels(outcome).inc();
+    count(this.#reloads, outcome);
   }
 
   tableDescribed(outcome: "ok" | "refused" | "unavailable" | "unreadable"): void {
-    this.#descriptions.labels(outcome).inc();
+    count(this.#descriptions, outcome);
   }
 
   credentialsRefreshed(outcome: "ok" | "failed"): void {
-    this.#refreshes.labels(outcome).inc();
+    count(this.#refreshes, outcome);
   }
 
   connectionOpened(): void {
@@ -176,26 +164,68 @@ export class Metrics {
     this.#connections--;
   }
 
-  #counter(name: keyof typeof METRICS, collect?: (counter: Counter) => void): Counter {
-    const counter: Counter = new Counter({
-      ...this.#common(name),
-      ...(collect === undefined ? {} : { collect: () => collect(counter) }),
+  async #register(): Promise<Registry> {
+    // By its default alone: so it comes whether Node loads the package or it is built in.
+    const { Counter, Gauge, Registry } = (await import("prom-client")).default;
+    const registry = new Registry();
+    const common = (name: MetricName): { name: string; help: string; labelNames: string[]; registers: Registry[] } => {
+      const { help, labels } = METRICS[name];
+      return { name, help, labelNames: [...labels], registers: [registry] };
+    };
+    const counter = (name: MetricName, collect: (counter: Counter) => void): void => {
+      const made: Counter = new Counter({
+        ...common(name),
+        collect: () => {
+          made.reset();
+          collect(made);
+        },
+      });
+    };
+    const counts = (name: MetricName, counted: Counts): void =>
+      counter(name, (made) => {
+        for (const [value, times] of counted) made.labels(value).inc(times);
+      });
+    const gauge = (name: MetricName, collect: (gauge: Gauge) => void): void => {
+      const made: Gauge = new Gauge({ ...common(name), collect: () => collect(made) });
+    };
+
+    counter("postern_requests_total", (made) => {
+      for (const [operation, outcomes] of this.#requests) {
+        for (const [outcome, times] of Object.entries(outcomes)) if (times > 0) made.inc({ operation, outcome }, times);
+      }
     });
-    return counter;
+    counts("postern_policy_faults_total", this.#faults);
+    counts("postern_resources_reloads_total", this.#reloads);
+    counts("postern_table_descriptions_total", this.#descriptions);
+    counts("postern_credentials_refreshes_total", this.#refreshes);
+    for (const one of [this.#decisions, this.#upstream, this.#answers]) one.register(registry);
+    gauge("postern_requests_in_flight", (made) => made.set(this.#inFlight));
+    gauge("postern_connections", (made) => made.set(this.#connections));
+    const readings = this.#readings;
+    if (readings === undefined) return registry;
+    gauge("postern_credentials_expiry_seconds", (made) => {
+      made.reset();
+      for (const { role, expiresInSeconds } of readings.credentials()) made.labels(role).set(expiresInSeconds);
+    });
+    gauge("postern_audit_queue_events", (made) => made.set(readings.audit().queue));
+    gauge("postern_audit_healthy", (made) => made.set(readings.audit().healthy ? 1 : 0));
+    gauge("postern_change_refused", (made) => made.set(readings.policy()?.refused === true ? 1 : 0));
+    gauge("postern_policy_info", (made) => {
+      made.reset();
+      const policy = readings.policy();
+      if (policy !== null) made.labels(policy.revision, policy.engine).set(1);
+    });
+    return registry;
   }
+}
 
-  #gauge(name: keyof typeof METRICS, collect: (gauge: Gauge) => void): Gauge {
-    const gauge: Gauge = new Gauge({ ...this.#common(name), collect: () => collect(gauge) });
-    return gauge;
-  }
+type MetricName = keyof typeof METRICS;
 
-  #histogram(name: keyof typeof METRICS): CheapHistogram {
-    const { help, labels } = METRICS[name];
-    return new CheapHistogram({ name, help, bounds: BUCKETS, label: labels[0], registry: this.registry });
-  }
+function histogram(name: MetricName): CheapHistogram {
+  const { help, labels } = METRICS[name];
+  return new CheapHistogram({ name, help, bounds: BUCKETS, label: labels[0] });
+}
 
-  #common(name: keyof typeof METRICS): { name: string; help: string; labelNames: string[]; registers: Registry[] } {
-    const { help, labels } = METRICS[name];
-    return { name, help, labelNames: [...labels], registers: [this.registry] };
-  }
+function count(counts: Counts, value: string): void {
+  counts.set(value, (counts.get(value) ?? 0) + 1);
 }

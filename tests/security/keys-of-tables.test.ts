@@ -236,7 +236,7 @@ describe("a rule about partition keys (pitfall 29)", () => {
         }
         assert.deepEqual([spy.count("DescribeTable"), spy.seen.length], [1, 1], outcome);
         before.set(outcome, (before.get(outcome) ?? 0) + 1);
-        const metrics = await gateway.gateway.services.metrics.registry.metrics();
+        const metrics = await (await gateway.gateway.services.metrics.registry()).metrics();
         assert.ok(
           metrics.includes(`postern_table_descriptions_total{outcome="${outcome}"} ${before.get(outcome)}`),
           outcome,

@@ -177,7 +177,7 @@ describe("invariant 7: no secret leaves the gateway", () => {
       gateway.sandbox.fail("sts_down");
       await call("GetItem", GET);
       gateway.sandbox.heal();
-      const metrics = await gateway.gateway.services.metrics.registry.metrics();
+      const metrics = await (await gateway.gateway.services.metrics.registry()).metrics();
       const secrets = [
         ...new Set(said),
         gateway.sandbox.env["AWS_SECRET_ACCESS_KEY"] ?? "",

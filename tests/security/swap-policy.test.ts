@@ -72,7 +72,7 @@ describe("invariant 1: a policy that throws when a client provokes it", () => {
     for (const bytes of others) afterwards.push(await ask(bytes));
     assert.deepEqual(afterwards, before);
     assert.deepEqual(await ask(provoke), [400, first]);
-    const metrics = await gateway.gateway.services.metrics.registry.metrics();
+    const metrics = await (await gateway.gateway.services.metrics.registry()).metrics();
     assert.ok(
       metrics.includes(`postern_policy_faults_total{code="policy_failed"} ${PROVOCATIONS + 2}`),
       "the faults are not counted",

@@ -169,7 +169,7 @@ async function startBefore(sandbox: Sandbox, options: TestGatewayOptions): Promi
     raw: (bytes) => raw(port, bytes),
     audit: () => auditOf(join(directory, "data", "audit")),
     async inFlight() {
-      const metric = await services.metrics.registry.getSingleMetric("postern_requests_in_flight")?.get();
+      const metric = await (await services.metrics.registry()).getSingleMetric("postern_requests_in_flight")?.get();
       return metric?.values[0]?.value ?? Number.NaN;
     },
     eventOf(decisionId) {

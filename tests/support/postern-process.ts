@@ -23,6 +23,8 @@ export interface PosternProcessOptions {
   readonly dataDir?: string;
   /** More YAML below `postern:`. */
   readonly postern?: string;
+  /** Another program than the sources of this checkout. */
+  readonly launcher?: string;
 }
 
 export interface PosternProcess {
@@ -50,10 +52,14 @@ export async function startPostern(options: PosternProcessOptions): Promise<Post
   writeFileSync(join(directory, "resources", "all.yaml"), options.resources);
   const configFile = join(directory, "postern.yaml");
   writeFileSync(configFile, configuration(options));
-  const child = spawn(process.execPath, [LAUNCHER, "start", "-c", configFile, "--diag-addr", "127.0.0.1:0"], {
-    env: { ...environment(), ...options.env },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    [options.launcher ?? LAUNCHER, "start", "-c", configFile, "--diag-addr", "127.0.0.1:0"],
+    {
+      env: { ...environment(), ...options.env },
+      stdio: ["ignore", "ignore", "pipe"],
+    },
+  );
   let text = "";
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
   const ended = new Promise<number | string>((resolve) => {

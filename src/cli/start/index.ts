@@ -80,14 +80,16 @@ async function serveAlone(
   let running: Awaited<ReturnType<typeof runGateway>> | undefined;
   const diagnostics = await diagnosticsAt(where, log, {
     readiness: () => running?.readiness() ?? { service: "starting" },
-    metrics: () => running?.gateway.services.metrics.registry.metrics() ?? Promise.resolve(""),
+    metrics: async () => (await running?.gateway.services.metrics.registry())?.metrics() ?? "",
   });
   try {
     running = await runGateway(config, { log, env: process.env, worker });
     const { gateway } = running;
     const ready = running.readiness.bind(running);
-    const letGo = worker === undefined ? undefined : answerParent(gateway.services.metrics.registry, ready);
+    const letGo = worker === undefined ? undefined : answerParent(() => gateway.services.metrics.registry(), ready);
     if (worker === undefined) log.info({ addresses: running.addresses }, "Ready");
+    // Now, when no request waits, rather than when metrics are first asked for.
+    if (where !== undefined) gateway.services.metrics.registry().catch(() => undefined);
     // Finding credentials may take seconds. Of workers, who all would say the same, one speaks.
     if (worker === undefined || worker === 1) {
       firstLook(gateway, log).catch((error: unknown) => log.error({ error: messageOf(error) }, "Cannot look at AWS"));

@@ -8,6 +8,7 @@ import {
   FILES,
   functionShares,
   ownerShares,
+  placeFrame,
   placeStacks,
   REST,
   SOCKET_WRITES,
@@ -123,6 +124,18 @@ describe("sourceAt()", () => {
     const sources = [0, 1, 4, 5, 8].map((line) => sourceAt(starts, line));
     const [gateway, policy] = ["src/gateway/judge.ts", "src/policy/pdp.ts"];
     assert.deepEqual(sources, [undefined, gateway, gateway, policy, "src/main.ts"]);
+  });
+
+  it("tells a package that is built in from the sources, wherever it is installed", () => {
+    const text = ["// src/main.ts", "x", "// ../node_modules/@s/a/node_modules/b/src/b.ts", "y", "// src/mod.ts"].join(
+      "\n",
+    );
+    const within = new Map([["a.mjs", moduleStarts(text)]]);
+    const [own, foreign] = [1, 3].map((lineNumber) =>
+      placeFrame({ functionName: "f", url: `${PLACE}/dist/a.mjs`, lineNumber }, undefined, within),
+    );
+    assert.deepEqual(own?.owner, { kind: "room", name: "main" });
+    assert.deepEqual(foreign?.owner, { kind: "package", name: "b" });
   });
 });
 

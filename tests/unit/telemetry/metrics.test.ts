@@ -17,16 +17,16 @@ function filled(): Metrics {
 
 describe("Metrics", () => {
   it("counts requests by operation and outcome, and those in flight", async () => {
-    const text = await filled().registry.metrics();
+    const text = await (await filled().registry()).metrics();
     assert.match(text, /^postern_requests_total\{operation="GetItem",outcome="allowed"\} 1$/m);
     assert.match(text, /^postern_requests_total\{operation="DeleteTable",outcome="denied"\} 1$/m);
     assert.match(text, /^postern_requests_in_flight 1$/m);
     assert.match(text, /^postern_connections 1$/m);
-    assert.equal(await filled().registry.metrics(), text, "reading changes nothing");
+    assert.equal(await (await filled().registry()).metrics(), text, "reading changes nothing");
   });
 
   it("writes histograms as Prometheus reads them: cumulative buckets, +Inf, sum and count", async () => {
-    const text = await filled().registry.metrics();
+    const text = await (await filled().registry()).metrics();
     assert.match(text, /^# TYPE postern_decision_seconds histogram$/m);
     assert.match(text, /^postern_decision_seconds_bucket\{le="0.00001"\} 0$/m);
     assert.match(text, /^postern_decision_seconds_bucket\{le="0.000025"\} 1$/m);
@@ -42,7 +42,10 @@ describe("Metrics", () => {
   });
 
   it("adds up over worker processes", async () => {
-    const answers = [await filled().registry.getMetricsAsJSON(), await filled().registry.getMetricsAsJSON()];
+    const answers = [
+      await (await filled().registry()).getMetricsAsJSON(),
+      await (await filled().registry()).getMetricsAsJSON(),
+    ];
     const text = await AggregatorRegistry.aggregate(structuredClone(answers)).metrics();
     assert.match(text, /^postern_requests_total\{operation="GetItem",outcome="allowed"\} 2$/m);
     assert.match(text, /^postern_decision_seconds_count 4$/m);
@@ -57,13 +60,13 @@ describe("Metrics", () => {
       audit: () => ({ queue: 4, healthy: false }),
       policy: () => ({ revision: "r1", engine: "direct", refused: true }),
     });
-    const text = await metrics.registry.metrics();
+    const text = await (await metrics.registry()).metrics();
     assert.match(text, /^postern_credentials_expiry_seconds\{role="arn:a"\} 30$/m);
     assert.match(text, /^postern_audit_queue_events 4$/m);
     assert.match(text, /^postern_audit_healthy 0$/m);
     assert.match(text, /^postern_change_refused 1$/m);
     assert.match(text, /^postern_policy_info\{revision="r1",engine="direct"\} 1$/m);
     roles = [];
-    assert.doesNotMatch(await metrics.registry.metrics(), /arn:a/);
+    assert.doesNotMatch(await (await metrics.registry()).metrics(), /arn:a/);
   });
 });
