@@ -81,12 +81,17 @@ export class KeptQuestions {
 
   #parsed({ shared, text }: Question): number {
     const input = this.#memory.parse(text());
+    this.#addMembers(input, shared);
+    return input;
+  }
+
+  /** A member that is there already is let go of. */
+  #addMembers(input: number, shared: readonly SharedMember[]): void {
     for (const { name, value } of shared) {
       const path = this.#paths.get(name) ?? 0;
       const error = this.#opa.opa_value_add_path(input, path, this.#documents.get(value) ?? 0);
       if (error !== 0) throw new Error(`member ${name} cannot be added to the input: ${error}`);
     }
-    return input;
   }
 
   #keepDocument(name: string, value: object): void {
@@ -102,21 +107,26 @@ export class KeptQuestions {
   #keptInput(input: PolicyInput, question: Question): KeptInput | undefined {
     const [first] = input.request.accesses;
     if (first === undefined || !this.#keepsInputs) return undefined;
-    const { kept, seen } = this.#bucketOf(input.request.operation, first.arn);
-    for (const one of kept) if (areAlike(one.sample, input)) return one;
-    if (kept.length === MOST_KEPT) return undefined;
-    if (seen.some((one) => areAlike(one, input))) {
-      const made = this.#keepInput(input);
+    const bucket = this.#buckets.get(input.request.operation)?.get(first.arn);
+    for (const one of bucket?.kept ?? []) if (areAlike(one.sample, input)) return one;
+    if (bucket?.kept.length === MOST_KEPT) return undefined;
+    const twin = bucket?.seen.find((one) => areAlike(one, input));
+    if (bucket !== undefined && twin !== undefined) {
+      const made = this.#keepInput(twin);
       if (made === undefined) this.#keepsInputs = false;
-      else kept.push(made);
+      else bucket.kept.push(made);
       return made;
     }
     const text = question.text();
-    if (text.length > LONGEST_KEPT) return undefined;
-    // A copy: texts of the request would keep all of its body.
-    const copy = { ...(JSON.parse(text) as PolicyInput), user: input.user, database: input.database };
-    if (seen.push(copy) > MOST_SEEN) seen.shift();
+    if (text.length <= LONGEST_KEPT && valuesOf(input).length <= MOST_VALUES) this.#remember(text);
     return undefined;
+  }
+
+  /** As a copy: texts of the request would keep all of its body, and its user would stay with it. */
+  #remember(text: string): void {
+    const copy: PolicyInput = { ...(JSON.parse(text) as PolicyInput), ...FIRST };
+    const { seen } = this.#bucketOf(copy.request.operation, copy.request.accesses[0]?.arn ?? "");
+    if (seen.push(copy) > MOST_SEEN) seen.shift();
   }
 
   #bucketOf(operation: string, arn: string): Bucket {
@@ -133,18 +143,24 @@ export class KeptQuestions {
   /**
    * Parses an input to stay, with marks for its values, and finds the marks and its documents again: OPA remembers of a text its
    * length and its address, one after the other, and of a member the address of its value. That is no promise of OPA's, so an
-   * input is kept only if each is found once, and if others in their places make of it what parsing makes.
+   * input is kept only if each is found once, and if others in their places make of it what parsing makes. No document of a
+   * user is looked at: that would cost as much as it is large.
    */
   #keepInput(input: PolicyInput): KeptInput | undefined {
     const memory = this.#memory;
-    const from = memory.floor;
     const marks = valuesOf(input).map(() => newId());
     const sample = withValues(input, marks);
-    const { shared, ...question } = questionOfInput(sample);
-    const address = this.#parsed({ shared, ...question });
+    const { shared, text } = questionOfInput(sample);
+    for (const { name, value } of shared) this.#keepDocument(name, value);
+    const from = memory.floor;
+    const address = memory.parse(`{${shared.map(({ name }) => `"${name}":null,`).join("")}${text().slice(1)}`);
+    const until = this.#opa.opa_heap_ptr_get();
+    memory.refresh();
+    const before = Buffer.from(memory.bytes.slice(from, until));
+    this.#addMembers(address, shared);
     memory.keep();
     const values = this.#placesOfTexts(marks, from);
-    const members = this.#placesOfDocuments(address, shared, from);
+    const members = this.#placesOfDocuments(shared, before, from);
     if (values === undefined || members === undefined) return undefined;
     const kept = { sample, address, values, members };
     const isFaithful = SAMPLES.every((text) =>
@@ -170,21 +186,18 @@ export class KeptQuestions {
     return onePlaceEach([...places.values()]);
   }
 
-  #placesOfDocuments(input: number, shared: readonly SharedMember[], from: number): number[] | undefined {
-    const memory = this.#memory;
-    const bytes = Buffer.from(memory.bytes.buffer, from, memory.floor - from);
+  /**
+   * Where the documents' addresses came to stand when they were put in. A word that was there before is none of them: what OPA
+   * leaves unwritten between its own can look like any address, and to try such a word would break what it is part of.
+   */
+  #placesOfDocuments(shared: readonly SharedMember[], before: Buffer, from: number): number[] | undefined {
+    const bytes = Buffer.from(this.#memory.bytes.buffer, from, before.length);
     const places = new Map(shared.map(({ value }): [number, number[]] => [this.#documents.get(value) ?? 0, []]));
-    for (let at = 0; at + 4 <= bytes.length; at++) places.get(bytes.readUInt32LE(at))?.push(from + at);
-    // An object that grew leaves its smaller self behind.
-    const whole = memory.dump(input);
-    const another = this.#paths.get(shared[0]?.name ?? "") ?? 0;
-    const isInUse = (place: number, document: number): boolean => {
-      memory.setWord(place, another);
-      const isOther = memory.dump(input) !== whole;
-      memory.setWord(place, document);
-      return isOther;
-    };
-    return onePlaceEach([...places].map(([document, ones]) => ones.filter((place) => isInUse(place, document))));
+    for (let at = 0; at + 4 <= bytes.length; at++) {
+      const word = bytes.readUInt32LE(at);
+      if (word !== before.readUInt32LE(at)) places.get(word)?.push(from + at);
+    }
+    return onePlaceEach([...places.values()]);
   }
 
   #isFaithful(kept: KeptInput, values: readonly string[]): boolean {
@@ -225,9 +238,16 @@ const LONGEST_VALUES = 4 * 1024 * 1024;
 /** Characters of JSON: about ten accesses. */
 const LONGEST_KEPT = 8_192;
 const MOST_KEPT = 16;
+/** Those of a batch of a hundred keys. */
+const MOST_VALUES = 128;
 const MOST_SEEN = 4;
 const MOST_BUCKETS = 1_024;
 const NOTHING = {};
+/** Of what is kept for others to be put in its place. */
+const FIRST: Pick<PolicyInput, "user" | "database"> = {
+  user: Object.freeze({ name: "first", roles: [], traits: {}, mfa_verified: false }),
+  database: Object.freeze({ name: "first", labels: {}, region: "", account_id: "", partition: "" }),
+};
 /** In place of values, while an input is tried. */
 const SAMPLES = ["a", '"\\\n\u0000', "é😀"];
 const OTHER_USER: PolicyInput["user"] = Object.freeze({ name: "", roles: [], traits: {}, mfa_verified: true });

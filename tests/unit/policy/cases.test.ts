@@ -185,13 +185,15 @@ obligations contains {"kind": "note", "text": "day"} if not is_night(input.time)
     }
   });
 
-  it("cannot use builtins that WebAssembly lacks, or that would run outside the meter", async () => {
+  it("cannot use builtins that WebAssembly lacks, that would run outside the meter, or that break its memory", async () => {
     const calls = [
       "time.now_ns()",
       'regex.split("a", "b")',
       'yaml.unmarshal("a")',
       "http.send({})",
       'io.jwt.decode("x")',
+      // In OPA 1.22 "true" and "false" make it let go of memory that all evaluations share.
+      'json.is_valid("x")',
     ];
     const text = `package postern.custom.odd\n\n${calls.map((call) => `deny contains "x" if ${call}\n`).join("\n")}`;
     await assert.rejects(loadPolicy([{ name: "postern/custom/odd/odd.rego", text }]), (error: Error) => {

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import process from "node:process";
 import { describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { mergeData, Engine } from "../../../src/policy/engine.ts";
 import { EvaluationFault } from "../../../src/policy/evaluation-fault.ts";
 import type { PolicyAccess, PolicyInput } from "../../../src/policy/input.ts";
-import { DEFAULT_FUEL, VISIBLE_ENTRYPOINT } from "../../../src/policy/pdp.ts";
+import { DECISION_ENTRYPOINT, DEFAULT_FUEL, VISIBLE_ENTRYPOINT } from "../../../src/policy/pdp.ts";
 import { areAlike, type Question, questionOfInput, valuesOf, withValues } from "../../../src/policy/question.ts";
+import { compileModule, planMemory, PolicyInstance } from "../../../src/policy/wasm.ts";
 import { fixtureBundle, fixtureData, fixtureInput } from "../../support/policy-fixture.ts";
 
 /** An engine that answers every question with its whole input. */
@@ -172,6 +177,76 @@ describe("an input in the policy's memory", () => {
     );
     for (let at = 0; at < 1_030; at++) about({ arn: `arn:${at}` });
     assert.equal(about(kinds[0] ?? {}), true);
+  });
+
+  it("keeps nothing of the body that its texts were cut from", async () => {
+    const engine = await echo();
+    const base = frozen(fixtureInput(["dev"], "orders"));
+    const [access] = base.request.accesses;
+    assert.ok(access !== undefined);
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const external = (): number => {
+      for (let time = 0; time < 4; time++) collect();
+      return process.memoryUsage().external;
+    };
+    const ask = (at: number): void => {
+      const body = Buffer.alloc(2 * 1024 * 1024, `an attribute whose name is long ${at}|`).toString("latin1");
+      const text = body.slice(0, 40);
+      asked(engine, {
+        ...base,
+        request: { ...base.request, accesses: [{ ...access, table: text, arn: text, attributes: [text] }] },
+      });
+    };
+    ask(0);
+    const before = external();
+    for (let at = 1; at <= 20; at++) for (let time = 0; time < 3; time++) ask(at);
+    const grown = external() - before;
+    assert.ok(grown < 8 * 1024 * 1024, `${grown} bytes more`);
+  });
+
+  it("is found in whatever words look like the address of its user", async () => {
+    const { wasm, data } = await fixtureBundle();
+    const module = await compileModule(wasm);
+    const load = (padding: number): PolicyInstance => {
+      const text = JSON.stringify(mergeData({ ...data, padding: "x".repeat(padding) }, { postern: {} }));
+      return PolicyInstance.load(module, text, planMemory(text.length, undefined));
+    };
+    // Until what follows the data has addresses that can be text, but for their lowest byte.
+    const padding = Array.from({ length: 40 }, (_, at) => at * 2_048).find(
+      (each) => (load(each).snapshot().heap & 0xff00) < 0x6000,
+    );
+    assert.ok(padding !== undefined);
+    const { user, ...rest } = fixtureInput(["dev"], "orders");
+    // Of some names the address is such a text.
+    for (let length = 0; length < 256; length += 32) {
+      const instance = load(padding);
+      const first = (instance.snapshot().heap + 15) & ~15;
+      const words = Array.from({ length: 400 }, (_, at) =>
+        [0, 8, 16, 24].map((bit) => ((first + at * 4) >> bit) & 255),
+      );
+      const lookalikes = String.fromCharCode(...words.filter(([low = 0]) => low < 128).flat());
+      const input = frozen({ ...rest, user: { ...user, name: "x".repeat(length) } });
+      const accesses = input.request.accesses.map((access) => ({ ...access, attributes: [lookalikes] }));
+      const written = new Set<number>();
+      for (let time = 0; time < 4; time++) {
+        const question = questionOfInput({ ...input, request: { ...input.request, accesses } });
+        const text = (): string => {
+          written.add(time);
+          return question.text();
+        };
+        instance.evaluate({ ...question, text }, instance.entrypoints[DECISION_ENTRYPOINT] ?? -1, BigInt(DEFAULT_FUEL));
+      }
+      assert.deepEqual([...written], [0], `with a name of ${length} characters`);
+    }
+  });
+
+  it("costs a user with many traits no more steps than the user's document does", async () => {
+    const engine = await echo(undefined, "shown := input.time");
+    const input = fixtureInput(["dev"], "orders");
+    const values = Array.from({ length: 19_000 }, (_, at) => `trait-value-${at}`);
+    const asking = frozen({ ...input, user: { ...input.user, traits: { values } } });
+    for (const time of ["a", "b", "c"]) assert.equal(asked(engine, { ...asking, time }).answer, time);
   });
 
   it("is not changed by a policy that looks at it with other values", async () => {
