@@ -10,7 +10,7 @@ import { EvaluationFault } from "../../../src/policy/evaluation-fault.ts";
 import type { PolicyAccess, PolicyInput } from "../../../src/policy/input.ts";
 import { DECISION_ENTRYPOINT, DEFAULT_FUEL, VISIBLE_ENTRYPOINT } from "../../../src/policy/pdp.ts";
 import { areAlike, type Question, questionOfInput, valuesOf, withValues } from "../../../src/policy/question.ts";
-import { compileModule, planMemory, PolicyInstance } from "../../../src/policy/wasm.ts";
+import { moduleOf, planMemory, PolicyInstance } from "../../../src/policy/wasm.ts";
 import { fixtureBundle, fixtureData, fixtureInput } from "../../support/policy-fixture.ts";
 
 /** An engine that answers every question with its whole input. */
@@ -207,7 +207,7 @@ describe("an input in the policy's memory", () => {
 
   it("is found in whatever words look like the address of its user", async () => {
     const { wasm, data } = await fixtureBundle();
-    const module = await compileModule(wasm);
+    const module = await moduleOf(wasm);
     const load = (padding: number): PolicyInstance => {
       const text = JSON.stringify(mergeData({ ...data, padding: "x".repeat(padding) }, { postern: {} }));
       return PolicyInstance.load(module, text, planMemory(text.length, undefined));
