@@ -1,5 +1,6 @@
 /** Records waiting for one write, and the promises of those who wait for them. */
 
+import type { OpenRequest } from "./open-requests.ts";
 import { MAX_APPEND_BYTES, spaceOf } from "./journal.ts";
 
 /** Lines that go to the disk together. `outcomes` may use the reserve when the disk is full, `fresh` may not. */
@@ -19,11 +20,11 @@ export class Batch {
   }
 
   /** Adds a record; the promise is shared by all of its kind in this batch. */
-  add(text: string, uid: string | undefined): Promise<void> {
+  add(text: string, ended: OpenRequest | undefined): Promise<void> {
     this.#space += spaceOf(text);
-    const ticket = uid === undefined ? this.fresh : this.outcomes;
+    const ticket = ended === undefined ? this.fresh : this.outcomes;
     ticket.texts.push(text);
-    if (uid !== undefined) ticket.uids.push(uid);
+    if (ended !== undefined) ticket.ended.push(ended);
     return ticket.promise;
   }
 
@@ -31,7 +32,7 @@ export class Batch {
   dropOldest(): boolean {
     const { outcomes, fresh } = this;
     if (outcomes.texts.shift() === undefined) return fresh.texts.shift() !== undefined;
-    outcomes.uids.shift();
+    outcomes.ended.shift();
     return true;
   }
 }
@@ -40,7 +41,7 @@ export class Batch {
 export class Ticket {
   readonly texts: string[] = [];
   /** Which requests the texts end, in their order; empty for other records. */
-  readonly uids: string[] = [];
+  readonly ended: OpenRequest[] = [];
   readonly promise: Promise<void>;
   #resolve: () => void = () => undefined;
   #reject: (reason: Error) => void = () => undefined;

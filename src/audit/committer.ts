@@ -6,6 +6,7 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { Batch, type Ticket } from "./batch.ts";
 import type { HeadRecord } from "./head.ts";
 import { type Journal, MAX_APPEND_BYTES, spaceOf } from "./journal.ts";
+import type { OpenRequest } from "./open-requests.ts";
 import type { Reserve } from "./reserve.ts";
 
 /** What a committer needs of the recorder around it. */
@@ -19,9 +20,9 @@ export interface CommitterPort {
   /** The file of the oldest intent without an event, for the head record; `undefined` without any. */
   oldestOpen(): number | undefined;
   /** These requests' events are on record. */
-  settled(uids: readonly string[]): void;
+  settled(ended: readonly OpenRequest[]): void;
   /** These requests' events could not be written. */
-  unsettled(uids: readonly string[]): void;
+  unsettled(ended: readonly OpenRequest[]): void;
   faulted(error: PosternError): void;
   /** Writing works again, and `recoveryText()` is on record. */
   recovered(recovery: Recovery): void;
@@ -98,17 +99,17 @@ export class Committer {
   }
 
   /**
-   * Queues a text; `uid` names the request that it ends, if it ends one. Resolves when the line is where the mode wants it.
+   * Queues a text; `ended` is the request that it ends, if it ends one. Resolves when the line is where the mode wants it.
    *
    * @throws {PosternError} `audit_unavailable` (as a rejection) when it cannot be brought there.
    */
-  add(text: string, uid?: string): Promise<void> {
-    if (this.#closed) return this.#refuse("the log is closed", uid);
+  add(text: string, ended?: OpenRequest): Promise<void> {
+    if (this.#closed) return this.#refuse("the log is closed", ended);
     if (spaceOf(text) > MAX_APPEND_BYTES)
-      return this.#refuse(`the event has ${text.length} characters, too many for a line`, uid);
+      return this.#refuse(`the event has ${text.length} characters, too many for a line`, ended);
     // Outcomes are always taken: there are no more of them than requests that were let through.
-    if (this.#queued >= this.#port.maxQueue && uid === undefined) {
-      if (this.#port.mode === "strict") return this.#refuse(`${this.#queued} records wait already`, uid);
+    if (this.#queued >= this.#port.maxQueue && ended === undefined) {
+      if (this.#port.mode === "strict") return this.#refuse(`${this.#queued} records wait already`, ended);
       this.#dropOldest();
     }
     let batch = this.#queue.at(-1);
@@ -124,7 +125,7 @@ export class Committer {
         this.#flush();
       });
     }
-    const written = batch.add(text, uid);
+    const written = batch.add(text, ended);
     return this.#port.mode === "strict" ? written : Promise.resolve();
   }
 
@@ -206,7 +207,7 @@ export class Committer {
     } catch (cause) {
       // The lines stand in the file, so they are not written again; whether they outlive a power cut is not known.
       const error = this.#raise(cause);
-      this.#port.settled(batch.outcomes.uids);
+      this.#port.settled(batch.outcomes.ended);
       batch.outcomes.reject(error);
       this.#rejectTicket(batch.fresh, error);
       return;
@@ -244,7 +245,7 @@ export class Committer {
   }
 
   #resolve({ outcomes, fresh }: Batch): void {
-    if (outcomes.uids.length > 0) this.#port.settled(outcomes.uids);
+    if (outcomes.ended.length > 0) this.#port.settled(outcomes.ended);
     outcomes.resolve();
     fresh.resolve();
   }
@@ -270,7 +271,7 @@ export class Committer {
       this.#rejectTicket(outcomes, error);
       return;
     }
-    this.#port.settled(outcomes.uids);
+    this.#port.settled(outcomes.ended);
     outcomes.resolve();
   }
 
@@ -344,13 +345,13 @@ export class Committer {
     if (ticket.texts.length === 0) return;
     this.#stats.rejected += ticket.texts.length;
     if (this.#fault !== undefined) this.#fault.rejected += ticket.texts.length;
-    if (ticket.uids.length > 0) this.#port.unsettled(ticket.uids);
+    if (ticket.ended.length > 0) this.#port.unsettled(ticket.ended);
     ticket.reject(error);
   }
 
-  #refuse(reason: string, uid: string | undefined): Promise<void> {
+  #refuse(reason: string, ended: OpenRequest | undefined): Promise<void> {
     this.#stats.rejected += 1;
-    if (uid !== undefined) this.#port.unsettled([uid]);
+    if (ended !== undefined) this.#port.unsettled([ended]);
     return Promise.reject(unavailable(reason));
   }
 

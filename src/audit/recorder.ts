@@ -12,9 +12,9 @@ import { isStreamName } from "./files.ts";
 import { Journal } from "./journal.ts";
 import { lockStream } from "./lock.ts";
 import { readIntent, type RecoveredStream, recoverStream } from "./recovery.ts";
+import { OpenRequest, OpenRequests } from "./open-requests.ts";
 import { renderEvent, renderFacts, renderIntent, renderRequest, renderUnknown } from "./render.ts";
 import { Reserve } from "./reserve.ts";
-import type { AuditSession } from "./session.ts";
 
 /** How a recorder keeps its log. */
 export interface RecorderOptions {
@@ -49,18 +49,6 @@ export interface RecorderStats extends CommitterStats {
   readonly position: ChainPosition;
 }
 
-/** A request between intent and event. */
-interface OpenRequest {
-  readonly session: AuditSession;
-  readonly facts: string;
-  /** The file that its intent is in, or one before it. */
-  readonly first: number;
-  /** Its event, once it ended and until that is on record. */
-  text: string | undefined;
-  /** Whether writing that event failed: it is written when the log recovers. */
-  late: boolean;
-}
-
 /** One writer of one stream of audit lines. Open it with `Recorder.open()`, end it with `close()`. */
 export class Recorder {
   readonly #options: RecorderOptions;
@@ -69,7 +57,7 @@ export class Recorder {
   readonly #journal: Journal;
   readonly #committer: Committer;
   readonly #unlock: () => void;
-  readonly #requests = new Map<string, OpenRequest>();
+  readonly #requests = new OpenRequests();
   // Until the intents of an earlier run have their events, a crash must find them again.
   #recoveringFrom: number | undefined;
   #stamp = { at: Number.NaN, text: "" };
@@ -88,9 +76,13 @@ export class Recorder {
       mode: options.mode,
       fsync: options.fsync,
       maxQueue: options.maxQueue ?? 8192,
-      oldestOpen: () => this.#recoveringFrom ?? this.#requests.values().next().value?.first,
-      settled: (uids) => this.#settle(uids),
-      unsettled: (uids) => this.#postpone(uids),
+      oldestOpen: () => this.#recoveringFrom ?? this.#requests.first,
+      settled: (ended) => {
+        for (const request of ended) this.#requests.delete(request);
+      },
+      unsettled: (ended) => {
+        for (const request of ended) if (this.#requests.has(request)) request.late = true;
+      },
       faulted: (error) => options.onFault?.(error),
       recovered: ({ faultedMs }) => {
         this.#writeLate();
@@ -202,49 +194,48 @@ export class Recorder {
   }
 
   /**
-   * Records that a request is about to be sent on, and returns the `uid` under which it is to be finished. Nothing may be
-   * sent before this resolves.
+   * Records that a request is about to be sent on, and returns what is to be finished. Nothing may be sent before this
+   * resolves.
    *
    * @throws {PosternError} `audit_unavailable`, as a rejection: then the request must not be sent.
    */
-  async begin(facts: RequestFacts): Promise<string> {
+  async begin(facts: RequestFacts): Promise<OpenRequest> {
     if (this.#requests.size >= this.#maxOpen) {
       throw new PosternError(
         "audit_unavailable",
         `Cannot record an intent: ${this.#requests.size} requests are under way already`,
       );
     }
-    const uid = newId();
     const { session } = facts;
-    const rendered = renderFacts(facts);
-    this.#requests.set(uid, { session, facts: rendered, first: this.#journal.first, text: undefined, late: false });
+    const request = new OpenRequest(newId(), session, renderFacts(facts), this.#journal.first);
+    this.#requests.add(request);
     try {
-      await this.#committer.add(renderIntent(uid, this.#now(), session, rendered));
+      await this.#committer.add(renderIntent(request.uid, this.#now(), session, request.facts));
     } catch (cause) {
-      this.#requests.delete(uid);
+      this.#requests.delete(request);
       throw cause;
     }
-    return uid;
+    return request;
   }
 
   /**
-   * Records how the request with this `uid` ended. The answer's last byte waits for it. When it rejects, the event is kept
-   * and written when the log recovers; the caller ends the answer as broken and does not call again.
+   * Records how a request ended. The answer's last byte waits for it. When it rejects, the event is kept and written when the
+   * log recovers; the caller ends the answer as broken and does not call again.
    *
    * @throws {PosternError} `audit_unavailable` or `audit_intent_unknown`, as rejections.
    */
-  finish(uid: string, outcome: RequestOutcome): Promise<void> {
-    const request = this.#requests.get(uid);
-    if (request === undefined || request.text !== undefined) {
-      const reason = request === undefined ? "no intent with it is open" : "it is finished already";
+  finish(request: OpenRequest, outcome: RequestOutcome): Promise<void> {
+    const { uid, session, facts } = request;
+    if (request.text !== undefined || !this.#requests.has(request)) {
+      const reason = request.text === undefined ? "no intent with it is open" : "it is finished already";
       return Promise.reject(
         new PosternError("audit_intent_unknown", `Cannot record the end of request "${uid}": ${reason}`),
       );
     }
-    request.text = renderRequest(uid, this.#now(), request.session.nextIndex(), request.facts, outcome);
+    request.text = renderRequest(uid, this.#now(), session.nextIndex(), facts, outcome);
     // Nobody will hear whether a best-effort record was written, so it need not be remembered.
-    if (this.#options.mode === "best_effort") this.#requests.delete(uid);
-    return this.#committer.add(request.text, uid);
+    if (this.#options.mode === "best_effort") this.#requests.delete(request);
+    return this.#committer.add(request.text, request);
   }
 
   /** Writes and syncs everything, marks the end of the log, and gives the stream back. Records after it are refused. */
@@ -285,22 +276,11 @@ export class Recorder {
     this.#recoveringFrom = undefined;
   }
 
-  #settle(uids: readonly string[]): void {
-    for (const uid of uids) this.#requests.delete(uid);
-  }
-
-  #postpone(uids: readonly string[]): void {
-    for (const uid of uids) {
-      const request = this.#requests.get(uid);
-      if (request !== undefined) request.late = true;
-    }
-  }
-
   #writeLate(): void {
-    for (const [uid, request] of this.#requests) {
-      if (!request.late || request.text === undefined) continue;
+    for (const request of this.#requests.late()) {
+      if (request.text === undefined) continue;
       request.late = false;
-      this.#committer.add(request.text, uid).catch(() => undefined);
+      this.#committer.add(request.text, request).catch(() => undefined);
     }
   }
 

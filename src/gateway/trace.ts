@@ -2,6 +2,7 @@
 
 import { newId } from "../base/ids.ts";
 import { AuditSession } from "../audit/session.ts";
+import type { OpenRequest } from "../audit/open-requests.ts";
 import type { AuditDecision, RequestFacts, RequestOutcome } from "../audit/event.ts";
 import { redactedBody } from "../dynamodb/redact.ts";
 import type { DynamoRequest } from "../dynamodb/request.ts";
@@ -32,8 +33,8 @@ export class Trace {
   revision = "";
   /** What the request says, once it is understood: an event shows it redacted. */
   request: DynamoRequest | undefined;
-  /** The intent's uid, once it is on record: the event must repeat it. */
-  #intent: string | undefined;
+  /** The intent, once it is on record. */
+  #intent: OpenRequest | undefined;
 
   constructor(services: GatewayServices, listener: FixedListener, exchange: Exchange) {
     this.#services = services;

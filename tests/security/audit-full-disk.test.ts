@@ -32,14 +32,14 @@ describe("A recorder on a full disk", () => {
       const faults: string[] = [];
       const directory = join(mount, "audit");
       const recorder = await openRecorder(directory, { clock, onFault: (error) => faults.push(error.code) });
-      const uids = await Promise.all(Array.from({ length: 16 }, () => recorder.begin(newFacts())));
+      const requests = await Promise.all(Array.from({ length: 16 }, () => recorder.begin(newFacts())));
       fill(join(mount, "ballast"));
       let refused: unknown;
       for (let at = 0; at < 20 && refused === undefined; at++)
         refused = await recorder.begin(newFacts()).catch((error) => error);
       assert.equal((refused as { code?: string }).code ?? "accepted", "audit_unavailable");
       assert.deepEqual([recorder.healthy, faults], [false, ["audit_unavailable"]]);
-      for (const uid of uids) await recorder.finish(uid, COMPLETED);
+      for (const request of requests) await recorder.finish(request, COMPLETED);
       clock.advance(1000);
       await assert.rejects(
         recorder.record(START),
@@ -58,7 +58,7 @@ describe("A recorder on a full disk", () => {
       assert.equal(recovered?.["faulted_ms"], 2000);
       assert.match(String(recovered["reason"]), /ENOSPC|No space/);
       const completed = linesIn(directory).filter((line) => line["outcome"] === "completed");
-      assert.deepEqual(completed.map((line) => line.uid).sort(), uids.toSorted());
+      assert.deepEqual(completed.map((line) => line.uid).sort(), requests.map(({ uid }) => uid).sort());
     } finally {
       unmount();
     }

@@ -128,10 +128,10 @@ describe("invariant 4: the event is on record before the answer's last byte", ()
       const finish = recorder.finish.bind(recorder);
       let release = (): void => undefined;
       const asked = new Promise<void>((resolve) => {
-        recorder.finish = async (uid, outcome) => {
+        recorder.finish = async (request, outcome) => {
           resolve();
           await new Promise<void>((go) => (release = go));
-          await finish(uid, outcome);
+          await finish(request, outcome);
         };
       });
       const client = await RawClient.open(gateway.port);

@@ -190,8 +190,8 @@ async function sampleLog(t: TestContext, operation = "DeleteTable"): Promise<str
   const recorder = await openRecorder(join(dataDir, "audit"));
   const facts = newFacts(newSession());
   await recorder.record({ event: "db.session.start", code: "TDB00I", session: facts.session, error: null });
-  const uid = await recorder.begin(facts);
-  await recorder.finish(uid, COMPLETED);
+  const request = await recorder.begin(facts);
+  await recorder.finish(request, COMPLETED);
   await recorder.record({
     event: "db.session.dynamodb.request",
     ...facts,

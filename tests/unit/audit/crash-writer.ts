@@ -20,10 +20,10 @@ await Promise.all(Array.from({ length: 8 }, client));
 async function client(): Promise<void> {
   for (;;) {
     try {
-      const uid = await recorder.begin(newFacts(session));
-      writeSync(1, `begun ${uid}\n`);
-      await recorder.finish(uid, COMPLETED);
-      writeSync(1, `done ${uid}\n`);
+      const request = await recorder.begin(newFacts(session));
+      writeSync(1, `begun ${request.uid}\n`);
+      await recorder.finish(request, COMPLETED);
+      writeSync(1, `done ${request.uid}\n`);
     } catch (error) {
       writeSync(1, `refused ${(error as { code?: string }).code ?? "?"}\n`);
       return;

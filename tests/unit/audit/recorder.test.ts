@@ -21,12 +21,13 @@ describe("Recorder", () => {
   it("writes an intent before begin() resolves and its event, with the same uid, before finish() does", async (t) => {
     const directory = temporaryDirectory(t);
     const recorder = await openRecorder(directory);
-    const uid = await recorder.begin(newFacts());
+    const request = await recorder.begin(newFacts());
+    const { uid } = request;
     assert.deepEqual(
       linesIn(directory).map((line) => [line.event, line.code, line.uid]),
       [["db.session.dynamodb.intent", "TDY00I", uid]],
     );
-    await recorder.finish(uid, COMPLETED);
+    await recorder.finish(request, COMPLETED);
     const [, event] = linesIn(directory);
     const { seq, prev, hash, ...fields } = event ?? assert.fail("no event");
     assert.deepEqual([seq, typeof prev, typeof hash], [2, "string", "string"]);
@@ -82,9 +83,9 @@ describe("Recorder", () => {
   it("writes what one turn of the loop queues in one write", async (t) => {
     const directory = temporaryDirectory(t);
     const recorder = await openRecorder(directory);
-    const uids = await Promise.all(Array.from({ length: 16 }, () => recorder.begin(newFacts())));
+    const requests = await Promise.all(Array.from({ length: 16 }, () => recorder.begin(newFacts())));
     assert.equal(recorder.stats().writes, 1);
-    await Promise.all(uids.map((uid) => recorder.finish(uid, COMPLETED)));
+    await Promise.all(requests.map((request) => recorder.finish(request, COMPLETED)));
     assert.deepEqual([recorder.stats().writes, recorder.stats().lines, recorder.stats().openRequests], [2, 32, 0]);
     await recorder.close();
   });
@@ -180,8 +181,8 @@ describe("Recorder", () => {
   it("takes the outcome of a request whatever the queue holds", async (t) => {
     const directory = temporaryDirectory(t);
     const recorder = await openRecorder(directory, { maxQueue: 1 });
-    const uid = await recorder.begin(newFacts());
-    await Promise.all([recorder.record(START), recorder.finish(uid, COMPLETED)]);
+    const request = await recorder.begin(newFacts());
+    await Promise.all([recorder.record(START), recorder.finish(request, COMPLETED)]);
     assert.equal(linesIn(directory).length, 3);
     await recorder.close();
   });
@@ -195,14 +196,17 @@ describe("Recorder", () => {
 
   it("refuses to finish a request twice, or one that never began", async (t) => {
     const recorder = await openRecorder(temporaryDirectory(t));
-    const uid = await recorder.begin(newFacts());
+    const request = await recorder.begin(newFacts());
     const [first, second] = await Promise.allSettled([
-      recorder.finish(uid, COMPLETED),
-      recorder.finish(uid, COMPLETED),
+      recorder.finish(request, COMPLETED),
+      recorder.finish(request, COMPLETED),
     ]);
     assert.deepEqual([first.status, second.status], ["fulfilled", "rejected"]);
-    await assert.rejects(recorder.finish("nobody", COMPLETED), { code: "audit_intent_unknown" });
+    const other = await openRecorder(temporaryDirectory(t));
+    const nobodys = await other.begin(newFacts());
+    await assert.rejects(recorder.finish(nobodys, COMPLETED), { code: "audit_intent_unknown" });
     await recorder.close();
+    await other.close();
   });
 
   it("refuses records after close()", async (t) => {
@@ -253,9 +257,9 @@ for (const fsync of ["batch", "always"] as const) {
         await Promise.all(
           Array.from({ length: 8 }, async () => {
             for (let at = 0; at < 10; at++) {
-              const uid = await recorder.begin(newFacts());
-              assert.ok(linesIn(directory).some((line) => line.uid === uid));
-              await recorder.finish(uid, COMPLETED);
+              const request = await recorder.begin(newFacts());
+              assert.ok(linesIn(directory).some(({ uid }) => uid === request.uid));
+              await recorder.finish(request, COMPLETED);
             }
           }),
         );
@@ -303,10 +307,10 @@ describe("Recorder when the log cannot be written", () => {
     const directory = temporaryDirectory(t);
     const clock = new ManualClock();
     const recorder = await openRecorder(directory, { clock, maxFileBytes: 1 });
-    const uid = await recorder.begin(newFacts());
+    const request = await recorder.begin(newFacts());
     const obstacle = join(directory, "main-000000000002.jsonl");
     mkdirSync(obstacle);
-    await assert.rejects(recorder.finish(uid, COMPLETED), { code: "audit_unavailable" });
+    await assert.rejects(recorder.finish(request, COMPLETED), { code: "audit_unavailable" });
     rmdirSync(obstacle);
     clock.advance(5000);
     await recorder.record(START);

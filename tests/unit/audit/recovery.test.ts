@@ -12,8 +12,8 @@ describe("Recorder.open() after a crash", () => {
   it("gives every intent without an event one with outcome unknown and what the intent said, across rotation", async (t) => {
     const directory = await crashedDirectory(t, 2000, async (recorder) => {
       const session = newSession();
-      const uids = await Promise.all(Array.from({ length: 6 }, () => recorder.begin(newFacts(session))));
-      for (const uid of uids.slice(0, 4)) await recorder.finish(uid, COMPLETED);
+      const requests = await Promise.all(Array.from({ length: 6 }, () => recorder.begin(newFacts(session))));
+      for (const request of requests.slice(0, 4)) await recorder.finish(request, COMPLETED);
     });
     const intents = linesIn(directory)
       .filter((line) => line.event === "db.session.dynamodb.intent")
