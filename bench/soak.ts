@@ -6,6 +6,7 @@ import { Load } from "./load/driver.ts";
 import { footnote, gatherFacts, quietness, writeResult } from "./load/facts.ts";
 import { judgeMemory, type MemorySample } from "./load/memory.ts";
 import { requestBytes } from "./load/operations.ts";
+import { completeGoals } from "./load/pages.ts";
 import { startPostern } from "./load/postern.ts";
 import { ask, endWithChildren } from "./load/processes.ts";
 import { machineBusyUs, ProcessReading } from "./load/proc.ts";
@@ -75,4 +76,6 @@ process.stdout.write(
 );
 process.stdout.write(`${footnote(facts, quiet)}\n`);
 writeResult(quick ? "soak-quick.json" : "soak.json", { kind: "soak", ...facts, ...quiet, memory, samples });
+if (!quick && completeGoals(facts, memory))
+  process.stderr.write("postern: bench: the goals of the last whole run know it now\n");
 process.exit(memory.flat || quick ? 0 : 1);

@@ -95,7 +95,7 @@ function atLeast(goal: string, figure: number | undefined, limit: number): Verdi
   return { goal, verdict: figure >= limit ? "met" : "not met", figure: times(figure), limit: `≥ ${times(limit)}` };
 }
 
-function memoryVerdict(memory: MemoryVerdict | undefined): Verdict {
+export function memoryVerdict(memory: MemoryVerdict | undefined): Verdict {
   const goal = "Memory over a million requests";
   if (memory === undefined || memory.requests < 1_000_000)
     return { goal, verdict: "not measured", figure: "–", limit: "flat" };

@@ -1,15 +1,17 @@
 /** Writes what runs find into the page about performance, between marks that name the block. */
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PROJECT } from "./build.ts";
 import { titleOf } from "./cells.ts";
-import type { Verdict } from "./goals.ts";
+import { type Facts, footnote } from "./facts.ts";
+import { type MemoryVerdict, memoryVerdict, type Verdict } from "./goals.ts";
 import type { HalfLoadResult } from "./half-load.ts";
 import { medianOf } from "./report.ts";
 import { median } from "./statistics.ts";
 import type { CellResult } from "./suite.ts";
 
+const LOAD_REPORT = join(PROJECT, "bench", "results", "load.json");
 const PAGE = join(PROJECT, "docs", "explanation", "performance.md");
 
 /** The page with another text in one of its blocks. @throws Error when it has no such block */
@@ -58,4 +60,20 @@ export function halfLoadPage({ perSecond, ways }: HalfLoadResult): string {
       return `| ${way} | ${added(p50, direct?.p50)} | ${added(p99, direct?.p99)} |`;
     });
   return `| added at ${perSecond.toFixed(0)} requests a second | median | 99 of 100 |\n|---|---|---|\n${rows.join("\n")}`;
+}
+
+/** Gives the goals of the last whole run of the same revision, and the page, what a soak after it found. @returns whether there was one */
+export function completeGoals({ revision }: Facts, memory: MemoryVerdict): boolean {
+  if (!existsSync(LOAD_REPORT)) return false;
+  const report = JSON.parse(readFileSync(LOAD_REPORT, "utf8")) as Facts & {
+    readonly goals: readonly Verdict[];
+    readonly quiet: boolean;
+    readonly foreignShare: number;
+  };
+  if (report.revision !== revision) return false;
+  const verdict = memoryVerdict(memory);
+  const goals = report.goals.map((one) => (one.goal === verdict.goal ? verdict : one));
+  writeFileSync(LOAD_REPORT, `${JSON.stringify({ ...report, goals }, null, 1)}\n`);
+  writeBlock("goals", goalsPage(goals, footnote(report, report)));
+  return true;
 }
