@@ -1,4 +1,4 @@
-// What ships: the program and the packages that every start needs in one file, the compiled default policy beside it, so that
+// What ships: the program and the packages that every start needs in one file, the compiled default policies beside it, so that
 // a user who writes no Rego never needs OPA. Usage: node scripts/build.mjs [DIR], for another place than dist/
 
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
@@ -34,7 +34,8 @@ const { metafile } = await build({
 });
 await writeFile(join(dist, "THIRD-PARTY.txt"), await noticesOf(metafile, at(".")));
 await mkdir(join(dist, "policy"), { recursive: true });
-await copyFile(at("build/policy/bundle.tar.gz"), join(dist, "policy", "bundle.tar.gz"));
+for (const name of ["bundle.tar.gz", "control.tar.gz"])
+  await copyFile(at(`build/policy/${name}`), join(dist, "policy", name));
 process.stdout.write(`Built ${dist}\n`);
 
 /** Our YAML's parser in its other form: on Node it looks into the environment at each word of a file, a fifth of its time. */

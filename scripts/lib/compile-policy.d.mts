@@ -5,6 +5,7 @@ export interface PolicySource {
 }
 
 export const ENTRYPOINTS: readonly string[];
+export const CONTROL_ENTRYPOINTS: readonly string[];
 
 /** The policy's own Rego files below `directory`: no tests, fixtures, cases or schemas. Sorted by name. */
 export function readSources(directory: string): Promise<PolicySource[]>;

@@ -15,8 +15,11 @@ const ROOTS = ["postern"];
 // -O=0: at -O=1 without exact roots OPA takes absent data for undefined and turns decisions round.
 const BUILD_FLAGS = ["build", "--bundle", "--target=wasm", "--optimize=0", "--prune-unused"];
 
-/** Folders of policies/ that are no part of the policy. */
-const NOT_POLICY = new Set(["cases", "schemas", "testing"]);
+/** What administration queries: a policy of its own, so that the gateway's does not grow by it. */
+export const CONTROL_ENTRYPOINTS = ["postern/control/decision"];
+
+/** Folders of policies/ that are no part of the gateway's policy. */
+const NOT_POLICY = new Set(["cases", "control", "schemas", "testing"]);
 
 export async function readSources(directory) {
   const sources = [];

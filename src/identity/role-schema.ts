@@ -5,7 +5,7 @@ import { parseDuration } from "./duration.ts";
 import { metadata, type Metadata } from "./metadata.ts";
 import { quoted } from "./names.ts";
 import { RETURN_VALUES } from "./return-values.ts";
-import type { RoleConditions, RoleOptions, RoleRule } from "./role.ts";
+import type { ResourceRule, RoleConditions, RoleOptions, RoleRule } from "./role.ts";
 import { refuse, unavailable } from "./shape.ts";
 
 /** A role's document once read. */
@@ -65,10 +65,10 @@ function conditions(): z.ZodType<RoleConditions> {
         "write db_rules: actions, tables, keys and attributes",
       ),
       db_labels_expression: unavailable("label expressions are not available in this version", "write db_labels"),
-      rules: unavailable(
-        "rules over the cluster's own resources are not available in this version",
-        "remove it; for DynamoDB write db_rules",
-      ),
+      rules: z
+        .array(resourceRule())
+        .nullish()
+        .describe("What may be done to the cluster's own resources; for DynamoDB write `db_rules`."),
       request: unavailable("access requests are not available in this version", "remove it"),
       review_requests: unavailable("access requests are not available in this version", "remove it"),
     })
@@ -84,8 +84,27 @@ function conditions(): z.ZodType<RoleConditions> {
       db_labels: block.db_labels ?? {},
       db_users: block.db_users ?? [],
       ...(block.db_rules == null ? {} : { db_rules: block.db_rules }),
+      // Other printers write what is not set as an empty list.
+      ...(block.rules == null || block.rules.length === 0 ? {} : { rules: block.rules }),
     }));
 }
+
+/** Words are a closed list: in `deny`, one that names nothing would deny nothing. */
+function resourceRule(): z.ZodType<ResourceRule> {
+  const words = (what: "resources" | "verbs", known: readonly string[]): z.ZodType<string[]> =>
+    z.array(z.enum(known, { error: `expected ${known.join(", ")}` })).superRefine((list, context) => {
+      if (list.length === 0) refuse(context, "the list is empty", `write '*' for all ${what}`);
+    });
+  return z.strictObject({
+    resources: words("resources", ADMINISTERED).describe("Kinds of resource, or `'*'`; `event` is the audit log."),
+    verbs: words("verbs", VERBS).describe("`list`, `read`, `create`, `update`, `delete`, or `'*'`."),
+    where: unavailable("conditions of rules are not available in this version", "remove the rule, or the condition"),
+    actions: unavailable("actions of rules are not available in this version", "remove it"),
+  });
+}
+
+const ADMINISTERED = ["role", "user", "db", "token", "lock", "oidc", "event", "*"];
+const VERBS = ["list", "read", "create", "update", "delete", "*"];
 
 function rule(): z.ZodType<RoleRule> {
   return z

@@ -33,6 +33,14 @@ export interface RoleConditions {
   readonly db_users: readonly string[];
   /** Absent: every operation (in a deny block: none); never empty. */
   readonly db_rules?: readonly RoleRule[];
+  /** What may, or may not, be done to the cluster's own resources; never empty. */
+  readonly rules?: readonly ResourceRule[];
+}
+
+/** One entry of `rules`: both lists as words, `*` for all. */
+export interface ResourceRule {
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
 }
 
 /** One entry of `db_rules`. A list that is absent restricts nothing; one that is present is never empty. */

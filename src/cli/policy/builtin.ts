@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { isBuildCurrent } from "../../../scripts/lib/built-policy.mjs";
+import { isBuildCurrent, type PolicyName } from "../../../scripts/lib/built-policy.mjs";
 import { PosternError } from "../../base/errors.ts";
 import { loadBundle, type PolicyBundle } from "../../policy/bundle.ts";
 
@@ -15,14 +15,21 @@ export interface BuiltinSources {
   readonly capabilities: string;
 }
 
-/** The compiled built-in policy. @throws PosternError `policy_not_built`, `policy_stale`, or as `loadBundle` does */
-export async function loadBuiltinBundle(from: string = import.meta.url): Promise<PolicyBundle> {
+/**
+ * The compiled built-in policy of the gateway, or another one.
+ *
+ * @throws PosternError `policy_not_built`, `policy_stale`, or as `loadBundle` does
+ */
+export async function loadBuiltinBundle(
+  from: string = import.meta.url,
+  name: PolicyName = "bundle",
+): Promise<PolicyBundle> {
   // `npm test` and `npm run demo` build to build/, and know when it is out of date; a package has dist/.
-  const places = [join("build", "policy", "bundle.tar.gz"), join("dist", "policy", "bundle.tar.gz")];
+  const places = ["build", "dist"].map((folder) => join(folder, "policy", `${name}.tar.gz`));
   for (const root of parentsOf(from)) {
     const found = places.map((place) => join(root, place)).find((path) => existsSync(path));
     if (found !== undefined) {
-      if (found.startsWith(join(root, "build"))) await requireCurrent(root);
+      if (found.startsWith(join(root, "build"))) await requireCurrent(root, name);
       return await loadBundle(found);
     }
     if (existsSync(join(root, "package.json"))) break;
@@ -32,9 +39,14 @@ export async function loadBuiltinBundle(from: string = import.meta.url): Promise
   });
 }
 
+/** The compiled policy of administration. @throws PosternError as `loadBuiltinBundle` does */
+export function loadControlBundle(): Promise<PolicyBundle> {
+  return loadBuiltinBundle(import.meta.url, "control");
+}
+
 /** In a checkout somebody may have changed the sources since: what runs must be what they read. */
-async function requireCurrent(root: string): Promise<void> {
-  if (await isBuildCurrent(root)) return;
+async function requireCurrent(root: string, name: PolicyName): Promise<void> {
+  if (await isBuildCurrent(root, name)) return;
   throw new PosternError(
     "policy_stale",
     "Cannot load the built-in policy: its sources have changed since it was compiled",

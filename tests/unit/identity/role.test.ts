@@ -83,10 +83,32 @@ describe("parseRole()", () => {
     it(`refuses ${what}`, () => assert.equal(problemsOf(role(spec)).length, 1));
   }
 
+  it("reads rules over the cluster's own resources", () => {
+    const rules = [{ resources: ["role", "*"], verbs: ["list", "read", "create", "update", "delete", "*"] }];
+    const { value } = parseRole(role({ allow: { rules }, deny: { rules: [] } }));
+    assert.deepEqual(value.allow.rules, rules);
+    assert.equal("rules" in value.deny, false);
+  });
+
+  it("refuses words in them that would name nothing, with what was meant", () => {
+    const rules = [
+      { resources: ["rol"], verbs: ["delet"] },
+      { resources: [], verbs: ["*"], where: "true" },
+    ];
+    assert.deepEqual(
+      problemsOf(role({ deny: { rules } })).map(({ path, hint }) => [path.join("."), hint]),
+      [
+        ["spec.deny.rules.0.resources.0", "did you mean role?"],
+        ["spec.deny.rules.0.verbs.0", "did you mean delete?"],
+        ["spec.deny.rules.1.resources", "write '*' for all resources"],
+        ["spec.deny.rules.1.where", "remove the rule, or the condition"],
+      ],
+    );
+  });
+
   for (const [key, remedy] of [
     ["db_names", /db_labels/],
     ["db_permissions", /db_rules/],
-    ["rules", /db_rules/],
     ["db_labels_expression", /db_labels/],
   ] as const) {
     it(`refuses Teleport's ${key} and explains`, () => {
