@@ -76,6 +76,21 @@ _complete if {
 	input.change.after == null
 }
 
+# What is there and cannot be read must not keep those who may do everything from mending it.
+_complete if {
+	_administers
+	input.verb == "update"
+	is_object(input.change.after.spec)
+	input.change.before != null
+}
+
+_complete if {
+	_administers
+	input.verb == "delete"
+	input.change.before != null
+	input.change.after == null
+}
+
 _actor := concat("", [`user "`, input.actor.name, `"`]) if input.actor.kind == "user"
 
 _actor := concat("", [`local user "`, input.actor.name, `"`]) if input.actor.kind == "local"

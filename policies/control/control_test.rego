@@ -56,13 +56,17 @@ test_denies_what_is_incomplete[name] if {
 		"after": {"change": {"after": {"spec": null}}},
 		"editors": {"editors": {"after": null}},
 		"roles": {"roles": null},
+		"before, of the wrong shape, for one who is no editor": {
+			"actor": {"roles": ["helpdesk"]},
+			"change": {"before": {"spec": null}},
+		},
 		"a create over something": {"verb": "create"},
 		"a delete that leaves something": {"verb": "delete"},
 	}
 	decide(object.union(whole, changes)) == unreadable
 }
 
-test_all_that_is_incomplete_was_tried if count(test_denies_what_is_incomplete) == 10
+test_all_that_is_incomplete_was_tried if count(test_denies_what_is_incomplete) == 11
 
 test_editor_administers_everything[concat(" ", [verb, kind])] if {
 	some kind in ["role", "user", "db", "token", "lock", "oidc"]
@@ -77,6 +81,12 @@ test_editor_administers_everything[concat(" ", [verb, kind])] if {
 }
 
 test_every_act_of_an_editor_was_tried if count(test_editor_administers_everything) == 30
+
+test_an_editor_mends_what_cannot_be_read if {
+	decide(asking(by("e", ["editor"]), "update", "role", "x", 7, {"spec": {}})) == allowed
+	decide(asking(by("e", ["editor"]), "delete", "role", "x", 7, null)) == allowed
+	decide(asking(by("h", ["helpdesk"]), "delete", "role", "x", 7, null)) == unreadable
+}
 
 test_local_administers_everything if {
 	decide(asking(local, "create", "role", "x", null, {"spec": {}})) == allowed

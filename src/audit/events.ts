@@ -52,6 +52,10 @@ export const FIELDS = {
   revision: ["string", "digest of the policy or the resources"],
   source: ["string", "where it was loaded from"],
   table: ["string", "the table whose keys are asked for"],
+  verb: ["string", "what somebody wanted to do to a resource: list, read, create, update or delete"],
+  kind: ["string", "kind of the resource"],
+  name: ["string", "name of the resource; empty for all of a kind"],
+  roles: ["list of strings", "roles of the user that the event is about"],
   counts: ["object", "number of documents of each kind"],
   stream: ["string", "which chain of lines: each writing process has its own"],
   file: ["string", "the file concerned"],
@@ -143,6 +147,66 @@ export const EVENTS = {
     meaning: "Resources were not put in force; those before them stay",
     codes: { PRS01E: "refused" },
     fields: ["source", "reason"],
+  },
+  "role.created": {
+    meaning: "A role is there from here on",
+    codes: { T9000I: "created" },
+    fields: ["user", "service", "name"],
+  },
+  "role.updated": {
+    meaning: "A role is another from here on",
+    codes: { T9002I: "updated" },
+    fields: ["user", "service", "name"],
+  },
+  "role.deleted": {
+    meaning: "A role is gone",
+    codes: { T9001I: "deleted" },
+    fields: ["user", "service", "name"],
+  },
+  "user.create": {
+    meaning: "A user is there from here on",
+    codes: { T1002I: "created" },
+    fields: ["user", "service", "name", "roles"],
+  },
+  "user.update": {
+    meaning: "A user is another from here on",
+    codes: { T1003I: "updated" },
+    fields: ["user", "service", "name", "roles"],
+  },
+  "user.delete": {
+    meaning: "A user is gone",
+    codes: { T1004I: "deleted" },
+    fields: ["user", "service", "name"],
+  },
+  "lock.created": {
+    meaning: "A lock is in force, or another, from here on",
+    codes: { TLK00I: "in force" },
+    fields: ["user", "service", "name"],
+  },
+  "lock.deleted": {
+    meaning: "A lock is gone",
+    codes: { TLK01I: "deleted" },
+    fields: ["user", "service", "name"],
+  },
+  "db.create": {
+    meaning: "A database is there from here on",
+    codes: { TDB03I: "created" },
+    fields: ["user", "service", "name"],
+  },
+  "db.update": {
+    meaning: "A database is another from here on",
+    codes: { TDB04I: "updated" },
+    fields: ["user", "service", "name"],
+  },
+  "db.delete": {
+    meaning: "A database is gone",
+    codes: { TDB05I: "deleted" },
+    fields: ["user", "service", "name"],
+  },
+  "postern.control.denied": {
+    meaning: "Policy said no to an act of administration; nothing was changed",
+    codes: { PCT01E: "denied" },
+    fields: ["user", "service", "verb", "kind", "name", "reason"],
   },
   "postern.audit.repaired": {
     meaning: "A crash left half a line at the end of the log; it was cut off (it had not been acknowledged)",

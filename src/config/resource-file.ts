@@ -141,7 +141,8 @@ function tagged<T extends Read["value"]>(
 
 const DATABASE = databaseResourceSchema();
 
-function parseDatabase(document: unknown): Parsed<DatabaseSpec> {
+/** Reads a database's document, as YAML gave it. @throws DocumentError `database_invalid` with every problem */
+export function parseDatabase(document: unknown): Parsed<DatabaseSpec> {
   const shaped = parseShape(DATABASE, document);
   if ("problems" in shaped) throw new DocumentError("database_invalid", "Cannot load a database", shaped.problems);
   return { value: shaped.value, warnings: [] };

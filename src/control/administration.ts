@@ -1,0 +1,370 @@
+/** Administration: acts on the cluster's resources, each decided by policy, done whole or not at all, and recorded. */
+
+import type { AuditEvent } from "../audit/event.ts";
+import type { Clock } from "../base/clock.ts";
+import { messageOf, PosternError } from "../base/errors.ts";
+import { BUILT_IN_ROLES } from "../identity/built-in-roles.ts";
+import type { Directory } from "../identity/directory.ts";
+import { quoted } from "../identity/names.ts";
+import { ResourceProblemsError } from "../identity/problem.ts";
+import type { Store, StoredResource, StoredValue, Write } from "../store/store.ts";
+import type { Actor, Authorizer, ControlDecision, Verb } from "./authorize.ts";
+import { DocumentsError, placed, type GivenDocument, readDocuments, type PlacedProblem } from "./documents.ts";
+import { eventOf } from "./events.ts";
+import { kindNamed, type Kind } from "./kinds.ts";
+import { editorsIn, isBuiltIn, type PlannedChange, rulesOf, World } from "./world.ts";
+
+/** Where events go. */
+export interface EventSink {
+  readonly healthy: boolean;
+  record(event: AuditEvent): Promise<void>;
+}
+
+export interface AdministrationOptions {
+  readonly store: Store;
+  readonly authorizer: Authorizer;
+  readonly events: EventSink;
+  readonly clock: Clock;
+  readonly kinds: ReadonlyMap<string, Kind>;
+  /** Where acts are asked for, as events name it. */
+  readonly service: string;
+}
+
+/** What became of one resource. */
+export interface Outcome {
+  readonly kind: string;
+  /** What people call the kind. */
+  readonly noun: string;
+  readonly name: string;
+  readonly done: "created" | "updated" | "deleted";
+}
+
+/** A resource as it is shown. */
+export interface ShownResource {
+  readonly kind: string;
+  readonly name: string;
+  readonly value: StoredValue;
+  /** Absent for what is built in. */
+  readonly revision?: string;
+}
+
+type Denial = Extract<ControlDecision, { allow: false }>;
+
+/** Policy said no. */
+export class DeniedError extends PosternError {
+  readonly reasons: Denial["reasons"];
+
+  constructor(attempt: string, { reasons }: Denial) {
+    super("control_denied", `Cannot ${attempt}: ${reasons.map(({ message }) => message).join("; ")}`);
+    this.reasons = reasons;
+  }
+}
+
+/** Acts of administration over one store. */
+export class Administration {
+  readonly #options: AdministrationOptions;
+
+  constructor(options: AdministrationOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Puts documents into the store, all or none. What is there already is an error, with `force` it is replaced.
+   *
+   * @throws DocumentsError, DeniedError, PosternError `resource_exists`
+   */
+  async create(
+    actor: Actor,
+    given: readonly GivenDocument[],
+    { force }: { readonly force: boolean },
+  ): Promise<{ outcomes: readonly Outcome[]; warnings: readonly PlacedProblem[] }> {
+    const { documents, warnings } = await readDocuments(given, this.#options.kinds);
+    if (documents.length === 0)
+      throw new PosternError("resources_missing", "Cannot create anything: no document is there");
+    const givenOf = new Map(documents.map(({ kind, name, given: one }) => [`${kind.kind}/${name}`, one]));
+    const outcomes = await this.#act(actor, givenOf, async () =>
+      Promise.all(
+        documents.map(async ({ kind, name, value, expiresAt }): Promise<PlannedChange> => {
+          const before = await this.#options.store.get(kind.kind, name);
+          if (before !== undefined && !force)
+            throw new PosternError("resource_exists", `${kind.noun} ${quoted(name)} already exists`, {
+              hint: "use -f to replace it",
+            });
+          const verb = before === undefined ? "create" : "update";
+          const expiry = expiresAt === undefined ? {} : { expiresAt };
+          return { verb, kind: kind.kind, name, before, after: value, ...expiry };
+        }),
+      ),
+    );
+    return { outcomes, warnings };
+  }
+
+  /** All resources of a kind, by name. @throws DeniedError */
+  async list(actor: Actor, kindName: string): Promise<readonly ShownResource[]> {
+    const { kind } = kindNamed(this.#options.kinds, kindName);
+    await this.#mayRead(actor, "list", kind, null);
+    await this.#mayRead(actor, "read", kind, null);
+    const found: ShownResource[] = await this.#options.store.list(kind);
+    return kind === "role" ? [...BUILT_IN_ROLES.map(({ name }) => builtInRole(name)), ...found] : found;
+  }
+
+  /** One resource. @throws DeniedError, PosternError `resource_missing` */
+  async get(actor: Actor, kindName: string, name: string): Promise<ShownResource> {
+    const kind = kindNamed(this.#options.kinds, kindName);
+    await this.#mayRead(actor, "read", kind.kind, name);
+    const found = await this.#options.store.get(kind.kind, name);
+    if (found !== undefined) return found;
+    if (kind.kind === "role" && isBuiltIn(name)) return builtInRole(name);
+    throw missing(kind, name);
+  }
+
+  /** Replaces a resource that is as it was read. @throws PosternError `resource_changed` when somebody was faster */
+  async replace(
+    actor: Actor,
+    kindName: string,
+    name: string,
+    revision: string,
+    given: GivenDocument,
+  ): Promise<Outcome> {
+    const { documents } = await readDocuments([given], this.#options.kinds);
+    const [document] = documents;
+    const kind = kindNamed(this.#options.kinds, kindName);
+    if (document === undefined || document.kind !== kind || document.name !== name) {
+      const problem = {
+        path: ["metadata", "name"],
+        message: `The document is not ${kind.noun} ${quoted(name)} any more`,
+        hint: "leave kind and metadata.name as they are; ctl create makes another one",
+      };
+      throw new DocumentsError("Cannot use the document", [placed(problem, given)]);
+    }
+    return await this.change(actor, kindName, name, () => document.value, { revision, given });
+  }
+
+  /** Changes the document of a resource. @throws PosternError `resource_missing`, `resource_changed` */
+  async change(
+    actor: Actor,
+    kindName: string,
+    name: string,
+    edit: (document: StoredValue) => StoredValue,
+    { revision, given }: { readonly revision?: string; readonly given?: GivenDocument } = {},
+  ): Promise<Outcome> {
+    const kind = kindNamed(this.#options.kinds, kindName);
+    const givenOf = new Map(given === undefined ? [] : [[`${kind.kind}/${name}`, given]]);
+    const outcomes = await this.#act(actor, givenOf, async () => {
+      const before = await this.#present(kind, name, "update");
+      if (revision !== undefined && before.revision !== revision) {
+        throw new PosternError(
+          "resource_changed",
+          `Cannot update ${kind.noun} ${quoted(name)}: somebody else changed it meanwhile`,
+          { hint: "read it again and repeat the change" },
+        );
+      }
+      const after = edit(before.value);
+      kind.read(after);
+      return [{ verb: "update", kind: kind.kind, name, before, after }];
+    });
+    return only(outcomes);
+  }
+
+  /** Removes a resource. @throws PosternError `resource_missing`, `role_in_use` */
+  async remove(actor: Actor, kindName: string, name: string): Promise<Outcome> {
+    const kind = kindNamed(this.#options.kinds, kindName);
+    const outcomes = await this.#act(actor, new Map(), async (world) => {
+      const before = await this.#present(kind, name, "delete");
+      if (kind.kind === "role") requireUnused(name, world.directory);
+      return [{ verb: "delete", kind: kind.kind, name, before, after: undefined }];
+    });
+    return only(outcomes);
+  }
+
+  async #present(kind: Kind, name: string, verb: "update" | "delete"): Promise<StoredResource> {
+    const found = await this.#options.store.get(kind.kind, name);
+    if (found !== undefined) return found;
+    if (kind.kind === "role" && isBuiltIn(name))
+      throw new PosternError("role_built_in", `Cannot ${verb} role ${quoted(name)}: it is built in`);
+    throw missing(kind, name);
+  }
+
+  /** Plans on what is there, judges, and writes if nothing changed meanwhile; else plans again. */
+  async #act(
+    actor: Actor,
+    givenOf: ReadonlyMap<string, GivenDocument>,
+    plan: (world: World) => Promise<readonly PlannedChange[]>,
+  ): Promise<readonly Outcome[]> {
+    const { store, clock, events } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      const serial = await store.get(SERIAL.kind, SERIAL.name);
+      const world = await World.read(store, clock);
+      const changes = await plan(world);
+      if (changes.length > MAX_CHANGES)
+        throw new PosternError("resources_too_many", `Cannot change ${changes.length} resources at once`, {
+          hint: `hand in at most ${MAX_CHANGES} documents at a time`,
+        });
+      await this.#judge(actor, world, changes, givenOf);
+      if (!events.healthy)
+        throw new PosternError("audit_unavailable", "Cannot change anything: the audit log cannot be written");
+      try {
+        await store.write([...changes.map(writeOf), serialWrite(serial)]);
+      } catch (thrown) {
+        // Whoever was faster changed what this was judged by: all of it is judged anew.
+        if (isRace(thrown) && attempt < MAX_ATTEMPTS) continue;
+        throw thrown;
+      }
+      await this.#record(actor, changes);
+      return changes.map((change) => this.#outcomeOf(change));
+    }
+  }
+
+  async #judge(
+    actor: Actor,
+    world: World,
+    changes: readonly PlannedChange[],
+    givenOf: ReadonlyMap<string, GivenDocument>,
+  ): Promise<void> {
+    const after = afterwards(world, changes, givenOf);
+    const editors = { before: editorsIn(world.directory), after: editorsIn(after) };
+    for (const { verb, kind, name, before, after: value } of changes) {
+      const change = { before: before?.value ?? null, after: value ?? null };
+      await this.#require(actor, verb, kind, name, { change, editors, directory: world.directory });
+    }
+  }
+
+  async #mayRead(actor: Actor, verb: "list" | "read", kind: string, name: string | null): Promise<void> {
+    const { store, clock } = this.#options;
+    const { directory } = await World.read(store, clock);
+    const change = { before: null, after: null };
+    await this.#require(actor, verb, kind, name, { change, editors: { before: 0, after: 0 }, directory });
+  }
+
+  async #require(
+    actor: Actor,
+    verb: Verb,
+    kind: string,
+    name: string | null,
+    facts: {
+      readonly change: { readonly before: unknown; readonly after: unknown };
+      readonly editors: { readonly before: number; readonly after: number };
+      readonly directory: Directory;
+    },
+  ): Promise<void> {
+    const { authorizer, clock, events, kinds, service } = this.#options;
+    const decision = authorizer.decide({
+      version: 1,
+      time: new Date(clock.now()).toISOString(),
+      actor,
+      verb,
+      resource: { kind, name },
+      change: facts.change,
+      roles: rulesOf(actor, facts.directory),
+      editors: facts.editors,
+    });
+    if (decision.allow) return;
+    const noun = kinds.get(kind)?.noun ?? kind;
+    const error = new DeniedError(
+      `${verb} ${name === null ? `resources of kind ${kind}` : `${noun} ${quoted(name)}`}`,
+      decision,
+    );
+    const reason = decision.reasons.map(({ code, message }) => `${code}: ${message}`).join("; ");
+    const denied = { user: actor.name, service, verb, kind, name: name ?? "", reason };
+    // The denial stands, whether or not it can be recorded.
+    await events.record({ event: "postern.control.denied", code: "PCT01E", ...denied }).catch(() => undefined);
+    throw error;
+  }
+
+  async #record(actor: Actor, changes: readonly PlannedChange[]): Promise<void> {
+    const { events, service } = this.#options;
+    const recorded = changes.flatMap((change) => {
+      const event = eventOf(change, actor.name, service);
+      return event === undefined ? [] : [events.record(event)];
+    });
+    await Promise.all(recorded).catch((cause: unknown) => {
+      throw new PosternError(
+        "audit_unavailable",
+        `The change is in force, but could not be recorded: ${messageOf(cause)}`,
+        { cause, hint: "make data_dir writable, and note the change elsewhere" },
+      );
+    });
+  }
+
+  #outcomeOf({ kind, name, verb }: PlannedChange): Outcome {
+    const noun = this.#options.kinds.get(kind)?.noun ?? kind;
+    return { kind, noun, name, done: `${verb}d` };
+  }
+}
+
+/** Another one with every act: who plans on what another act changes meanwhile is refused by the store. */
+const SERIAL = { kind: "control_serial", name: "resources" } as const;
+
+/** The store takes 50 writes, of which one is the serial's. */
+const MAX_CHANGES = 49;
+const MAX_ATTEMPTS = 10;
+
+function serialWrite(serial: StoredResource | undefined): Write {
+  return serial === undefined
+    ? { op: "create", ...SERIAL, value: {} }
+    : { op: "update", ...SERIAL, value: {}, revision: serial.revision };
+}
+
+function writeOf({ kind, name, before, after, expiresAt }: PlannedChange): Write {
+  const expiry = expiresAt === undefined ? {} : { expiresAt };
+  if (after === undefined)
+    return { op: "delete", kind, name, ...(before === undefined ? {} : { revision: before.revision }) };
+  return before === undefined
+    ? { op: "create", kind, name, value: after, ...expiry }
+    : { op: "update", kind, name, value: after, revision: before.revision, ...expiry };
+}
+
+function isRace(thrown: unknown): boolean {
+  return thrown instanceof PosternError && ["store_conflict", "store_exists", "store_missing"].includes(thrown.code);
+}
+
+function afterwards(
+  world: World,
+  changes: readonly PlannedChange[],
+  givenOf: ReadonlyMap<string, GivenDocument>,
+): Directory {
+  try {
+    return world.after(changes);
+  } catch (thrown) {
+    if (!(thrown instanceof ResourceProblemsError)) throw thrown;
+    const found = thrown.problems.flatMap((problem) => {
+      const given = givenOf.get(`${problem.kind}/${problem.name}`);
+      return given === undefined ? [] : [placed(problem, given)];
+    });
+    throw found.length === 0 ? thrown : new DocumentsError("Cannot use the documents", found);
+  }
+}
+
+function requireUnused(role: string, directory: Directory): void {
+  const holders = directory.users().filter(({ roles }) => roles.includes(role));
+  if (holders.length === 0) return;
+  const shown = holders.slice(0, 5).map(({ name }) => quoted(name));
+  const more = holders.length > shown.length ? ` and ${holders.length - shown.length} more` : "";
+  const who = `${holders.length === 1 ? "user" : "users"} ${shown.join(", ")}${more}`;
+  throw new PosternError(
+    "role_in_use",
+    `Cannot delete role ${quoted(role)}: ${who} ${holders.length === 1 ? "holds" : "hold"} it`,
+    {
+      hint: "take it from them first: postern ctl users update NAME --set-roles …",
+    },
+  );
+}
+
+function builtInRole(name: string): ShownResource {
+  const role = BUILT_IN_ROLES.find((one) => one.name === name);
+  const { description = "", allow = {}, deny = {} } = role ?? {};
+  const value = { kind: "role", version: "v7", metadata: { name, description }, spec: { allow, deny } };
+  return { kind: "role", name, value: JSON.parse(JSON.stringify(value)) as StoredValue };
+}
+
+function missing(kind: Kind, name: string): PosternError {
+  return new PosternError("resource_missing", `${kind.noun} ${quoted(name)} is not found`, {
+    hint: `postern ctl get ${kind.kind} lists them`,
+  });
+}
+
+function only(outcomes: readonly Outcome[]): Outcome {
+  const [outcome] = outcomes;
+  if (outcome === undefined) throw new PosternError("resource_missing", "Nothing was changed");
+  return outcome;
+}

@@ -1,0 +1,116 @@
+/** People, roles and locks of a cluster at one moment, and as a change would leave them. */
+
+import type { Clock } from "../base/clock.ts";
+import { PosternError } from "../base/errors.ts";
+import { BUILT_IN_ROLES } from "../identity/built-in-roles.ts";
+import { Directory } from "../identity/directory.ts";
+import { parseLock, type Lock } from "../identity/lock.ts";
+import { quoted } from "../identity/names.ts";
+import { parseRole, type ResourceRule, type Role } from "../identity/role.ts";
+import { parseUser, type User } from "../identity/user.ts";
+import type { Store, StoredResource, StoredValue } from "../store/store.ts";
+import type { Actor, Verb } from "./authorize.ts";
+
+/** One resource that is to be another, or to be gone. */
+export interface PlannedChange {
+  readonly verb: Extract<Verb, "create" | "update" | "delete">;
+  readonly kind: string;
+  readonly name: string;
+  readonly before: StoredResource | undefined;
+  /** The document as it is to be; undefined: gone. */
+  readonly after: StoredValue | undefined;
+  readonly expiresAt?: number;
+}
+
+/** Documents by kind and name. */
+type Documents = ReadonlyMap<string, StoredValue>;
+
+/** What was read at one moment. */
+export class World {
+  readonly #documents: Documents;
+  readonly #clock: Clock;
+  #before: Directory | undefined;
+
+  /** Reads people, roles and locks. What changes meanwhile must be noticed by whoever writes. */
+  static async read(store: Store, clock: Clock): Promise<World> {
+    const lists = await Promise.all(["role", "user", "lock"].map((kind) => store.list(kind)));
+    return new World(new Map(lists.flat().map(({ kind, name, value }) => [`${kind}/${name}`, value])), clock);
+  }
+
+  /** Use `read`. */
+  constructor(documents: Documents, clock: Clock) {
+    this.#documents = documents;
+    this.#clock = clock;
+  }
+
+  /** As it is. A document that cannot be read counts for nothing, so that it can be removed or replaced. */
+  get directory(): Directory {
+    this.#before ??= directoryOf(this.#documents, this.#clock, "forgiving");
+    return this.#before;
+  }
+
+  /** As it would be. @throws ResourceProblemsError for a reference to nothing, PosternError for what cannot be read */
+  after(changes: readonly PlannedChange[]): Directory {
+    const documents = new Map(this.#documents);
+    for (const { kind, name, after } of changes) {
+      if (after === undefined) documents.delete(`${kind}/${name}`);
+      else if (["role", "user", "lock"].includes(kind)) documents.set(`${kind}/${name}`, after);
+    }
+    return directoryOf(documents, this.#clock, "strict");
+  }
+}
+
+/** How many users hold the role `editor` and can use it. */
+export function editorsIn(directory: Directory): number {
+  const isEditor = ({ name, roles }: User): boolean => roles.includes("editor") && directory.lockOf(name) === undefined;
+  return directory.users().filter(isEditor).length;
+}
+
+/** The rules of an actor's roles, without the built-in ones, which policy knows by itself. */
+export function rulesOf(
+  actor: Actor,
+  directory: Directory,
+): Record<string, { allow: readonly ResourceRule[]; deny: readonly ResourceRule[] }> {
+  const roles = actor.roles.map((name) => directory.role(name));
+  const own = roles.filter((role): role is Role => role !== undefined && !role.builtIn);
+  return Object.fromEntries(
+    own.map(({ name, allow, deny }) => [name, { allow: allow.rules ?? [], deny: deny.rules ?? [] }]),
+  );
+}
+
+function directoryOf(documents: Documents, clock: Clock, mood: "strict" | "forgiving"): Directory {
+  const users: User[] = [];
+  const roles: Role[] = [];
+  const locks: Lock[] = [];
+  for (const [key, value] of documents) {
+    try {
+      if (key.startsWith("user/")) users.push(parseUser(value).value);
+      else if (key.startsWith("role/")) roles.push(parseRole(value).value);
+      else locks.push(parseLock(value).value);
+    } catch (cause) {
+      if (mood === "strict") throw unreadable(key, cause);
+    }
+  }
+  if (mood === "strict") return new Directory({ users, roles, locks }, clock);
+  const sound = roles.filter(({ name }) => !isBuiltIn(name));
+  const known = new Set(sound.map(({ name }) => name));
+  // What a broken role leaves behind must not keep anybody from mending it.
+  const kept = users.map((user) => ({
+    ...user,
+    roles: user.roles.filter((role) => known.has(role) || isBuiltIn(role)),
+  }));
+  return new Directory({ users: kept, roles: sound, locks }, clock);
+}
+
+/** Whether every cluster has this role. */
+export function isBuiltIn(role: string): boolean {
+  return BUILT_IN_ROLES.some(({ name }) => name === role);
+}
+
+function unreadable(key: string, cause: unknown): PosternError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new PosternError("resource_unreadable", `Cannot read ${quoted(key)}, which is in the store: ${reason}`, {
+    cause,
+    hint: `remove it with postern ctl rm ${key}, or write it anew with postern ctl create -f`,
+  });
+}

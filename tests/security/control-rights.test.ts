@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { DeniedError } from "../../src/control/administration.ts";
+import { documents, ROOT, startTestCluster, type TestCluster } from "../support/cluster.ts";
+
+const USER = (name: string, roles: string, traits = "{}"): string => `
+kind: user
+version: v2
+metadata: {name: ${name}}
+spec: {roles: [${roles}], traits: ${traits}}
+`;
+const ROLE = (name: string, rules: string): string => `
+kind: role
+version: v7
+metadata: {name: ${name}}
+spec: {allow: {rules: ${rules}}}
+`;
+const LOCK = (name: string, target: string): string => `
+kind: lock
+version: v2
+metadata: {name: ${name}}
+spec: {target: {${target}}}
+`;
+const HELPDESK = ROLE("helpdesk", "[{resources: [user, role, lock], verbs: ['*']}]");
+
+async function withCluster(yaml: readonly string[], test: (cluster: TestCluster) => Promise<void>): Promise<void> {
+  const cluster = await startTestCluster(yaml.join("---"));
+  try {
+    await test(cluster);
+  } finally {
+    await cluster.close();
+  }
+}
+
+function deniedFor(code: string): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof DeniedError, String(error));
+    assert.deepEqual([...new Set(error.reasons.map((reason) => reason.code))], [code]);
+    return true;
+  };
+}
+
+describe("the last editor", () => {
+  const ways: readonly (readonly [string, (cluster: TestCluster, actor: "eve" | "root") => Promise<unknown>])[] = [
+    [
+      "deletes itself",
+      async (cluster, actor) => cluster.administration.remove(await as(cluster, actor), "user", "eve"),
+    ],
+    ["gives up the role", async (cluster, actor) => put(cluster, actor, USER("eve", "access"))],
+    ["locks itself", async (cluster, actor) => put(cluster, actor, LOCK("l", "user: eve"))],
+    ["locks the role", async (cluster, actor) => put(cluster, actor, LOCK("l", "role: editor"))],
+    [
+      "says in its own document that it is locked",
+      async (cluster, actor) =>
+        put(cluster, actor, USER("eve", "editor").replace("traits", "status: {is_locked: true}, traits")),
+    ],
+    [
+      "says that it has expired",
+      async (cluster, actor) =>
+        put(cluster, actor, USER("eve", "editor").replace("traits", "expires: '2020-01-01T00:00:00Z', traits")),
+    ],
+    [
+      "hides that among other documents",
+      async (cluster, actor) =>
+        put(cluster, actor, [HELPDESK, USER("bob", "access"), USER("eve", "access")].join("---")),
+    ],
+  ];
+  for (const actor of ["eve", "root"] as const) {
+    for (const [what, way] of ways) {
+      it(`${actor === "root" ? "(by whoever is on the machine) " : ""}${what}: denied, recorded, nothing changed`, () =>
+        withCluster([USER("eve", "editor"), USER("bob", "access")], async (cluster) => {
+          const snapshot = await all(cluster);
+          await assert.rejects(way(cluster, actor), deniedFor("last_editor"));
+          assert.deepEqual(await all(cluster), snapshot);
+          assert.deepEqual(
+            cluster.events.map((event) => [event.event, "reason" in event && event.reason.split(":")[0]]),
+            [["postern.control.denied", "last_editor"]],
+          );
+        }));
+    }
+  }
+
+  it("may go in one file with its successor", () =>
+    withCluster([USER("eve", "editor")], async (cluster) => {
+      await put(cluster, "eve", [USER("eve", "access"), USER("bob", "editor")].join("---"));
+    }));
+
+  it("is left, however often two editors remove each other at once", () =>
+    withCluster([USER("eve", "editor"), USER("bob", "editor")], async (cluster) => {
+      const other = cluster.another();
+      const [eve, bob] = await Promise.all([cluster.actor("eve"), cluster.actor("bob")]);
+      const results = await Promise.allSettled([
+        cluster.administration.remove(eve, "user", "bob"),
+        other.remove(bob, "user", "eve"),
+      ]);
+      assert.equal((await cluster.store.list("user")).length, 1);
+      assert.equal(results.filter(({ status }) => status === "fulfilled").length, 1);
+    }));
+});
+
+describe("somebody who is no editor", () => {
+  let cluster: TestCluster;
+  before(async () => {
+    const people = [USER("eve", "editor"), USER("hal", "helpdesk", "{team: [a]}"), USER("bob", "access")];
+    cluster = await startTestCluster([HELPDESK, ROLE("other", "[]"), ...people].join("---"));
+  });
+  after(() => cluster.close());
+
+  for (const [what, yaml] of [
+    ["makes itself an editor", USER("hal", "helpdesk, editor")],
+    ["makes another one an editor", USER("mal", "editor")],
+    ["gives a role that it does not hold", USER("mal", "other")],
+    ["changes a user who holds more", USER("eve", "helpdesk")],
+    ["gives a trait that it does not have", USER("mal", "helpdesk", "{db_users: [Admin]}")],
+    ["changes its own traits", USER("hal", "helpdesk", "{team: [a, b]}")],
+    ["grants in its own role what it may not do", ROLE("helpdesk", "[{resources: ['*'], verbs: ['*']}]")],
+    ["grants in another role what it may not do", ROLE("more", "[{resources: [token], verbs: [create]}]")],
+  ] as const) {
+    it(`${what}: denied`, async () => {
+      const snapshot = await all(cluster);
+      await assert.rejects(put(cluster, "hal", yaml), deniedFor("more_than_own"));
+      assert.deepEqual(await all(cluster), snapshot);
+    });
+  }
+
+  it("may do what its role grants within what it has", async () => {
+    await put(cluster, "hal", USER("new", "helpdesk", "{team: [a]}"));
+    await put(cluster, "hal", LOCK("l", "user: bob"));
+    assert.equal((await cluster.administration.list(await cluster.actor("hal"), "user")).length, 4);
+  });
+
+  it("reads nothing that its roles do not grant", async () => {
+    const bob = await cluster.actor("bob");
+    for (const kind of ["role", "user", "lock", "db"]) {
+      await assert.rejects(cluster.administration.list(bob, kind), deniedFor("not_granted"));
+      // Whether it is there must not be told either.
+      await assert.rejects(cluster.administration.get(bob, kind, "no-such"), deniedFor("not_granted"));
+    }
+    await assert.rejects(cluster.administration.list(await cluster.actor("hal"), "db"), deniedFor("not_granted"));
+  });
+});
+
+describe("acts at the same time", () => {
+  it("each build on the one before, and none is lost", () =>
+    withCluster([USER("eve", "editor"), USER("bob", "access")], async (cluster) => {
+      const administrations = Array.from({ length: 6 }, () => cluster.another());
+      const add = (at: number) =>
+        administrations[at]?.change(ROOT, "user", "bob", (value) => {
+          const document = structuredClone(value) as { spec: { traits: Record<string, string[]> } };
+          document.spec.traits[`t${at}`] = ["x"];
+          return document;
+        });
+      await Promise.all(administrations.map((_, at) => add(at)));
+      const { value } = await cluster.administration.get(ROOT, "user", "bob");
+      const { traits } = (value as { spec: { traits: object } }).spec;
+      assert.deepEqual(Object.keys(traits).sort(), ["t0", "t1", "t2", "t3", "t4", "t5"]);
+    }));
+
+  it("never give a user a role that is being removed", () =>
+    withCluster([USER("eve", "editor"), ROLE("dev", "[]")], async (cluster) => {
+      const results = await Promise.allSettled([
+        cluster.administration.remove(ROOT, "role", "dev"),
+        cluster.another().create(ROOT, documents(USER("bob", "dev")), { force: false }),
+      ]);
+      assert.equal(results.filter(({ status }) => status === "fulfilled").length, 1);
+      const [role, bob] = [await cluster.store.get("role", "dev"), await cluster.store.get("user", "bob")];
+      assert.equal(role === undefined, bob === undefined);
+    }));
+});
+
+async function as(cluster: TestCluster, name: "eve" | "hal" | "root"): ReturnType<TestCluster["actor"]> {
+  return name === "root" ? ROOT : cluster.actor(name);
+}
+
+async function put(cluster: TestCluster, name: "eve" | "hal" | "root", yaml: string): Promise<unknown> {
+  return cluster.administration.create(await as(cluster, name), documents(yaml), { force: true });
+}
+
+async function all({ store }: TestCluster): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for await (const resource of store.snapshot()) found.push(resource);
+  return found;
+}
