@@ -24,7 +24,8 @@ const { metafile } = await build({
   format: "esm",
   target: "node20",
   // Node takes a third of a start to find, read and link hundreds of small files (ADR 25). The SDK's clients come later.
-  external: ["@aws-sdk/*"],
+  // libsql finds its native part beside itself.
+  external: ["@aws-sdk/*", "libsql"],
   plugins: [{ name: "yaml", setup: withoutEnvironment }],
   // Packages that are CommonJS ask for what is Node's by this name.
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },

@@ -18,7 +18,7 @@ export interface StoredResource {
   readonly value: StoredValue;
   /** Opaque; another one with every write. */
   readonly revision: string;
-  /** Milliseconds since the epoch after which nobody sees it; absent: it stays. */
+  /** Milliseconds since the epoch after which nobody sees it; absent: it stays. That it expired is told to no one who watches. */
   readonly expiresAt?: number;
 }
 
@@ -64,17 +64,22 @@ export interface Change {
 /**
  * A store. Errors are PosternErrors: `store_exists`, `store_missing`, `store_conflict` (each says which resource),
  * `store_invalid` (a kind, name or value that it cannot keep), `store_tampered` (what is there is not what was written),
+ * `store_corrupt` (it is damaged, or no store of ours), `store_exposed` (others can write or read its file),
  * `store_newer` (made by a newer version), `store_unavailable` (try again), `store_closed`.
  */
 export interface Store {
   get(kind: string, name: string): Promise<StoredResource | undefined>;
   /** Those of a kind, by name in the order of their UTF-8 bytes, beginning behind `after`. At most `limit`; by default all. */
   list(kind: string, options?: { readonly after?: string; readonly limit?: number }): Promise<StoredResource[]>;
-  /** At most 50 writes. Returns what creates, puts and updates wrote, in their order. Acknowledged writes survive kill -9 and power cuts. */
+  /**
+   * At most 50 writes, of values of 300 KiB each and 1.5 MB together. Returns what creates, puts and updates wrote, in their
+   * order. Acknowledged writes survive kill -9 and power cuts.
+   */
   write(writes: readonly Write[]): Promise<StoredResource[]>;
   /**
-   * Calls `onChange` for what this and other processes write from now on, in the order of writing, within a second. After a gap that
-   * cannot be told, `onGap` is called instead: read anew. Returns how to end it.
+   * Calls `onChange` for what this and other processes write from now on, in the order of writing, within a second. Several
+   * writes of one resource may come as the last of them. After a gap that cannot be told, `onGap` is called instead: read
+   * anew. Neither may throw. Returns how to end it.
    */
   watch(onChange: (changes: readonly Change[]) => void, onGap: () => void): Promise<() => Promise<void>>;
   /** Everything that has not expired, as it is at one moment, in the order of kind and name. */

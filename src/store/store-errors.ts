@@ -1,0 +1,53 @@
+/** The errors of every store, in one wording. None of them holds a value. */
+
+import { PosternError } from "../base/errors.ts";
+import type { Write } from "./store.ts";
+
+/** Why a write was refused, as a PosternError's code. */
+export type Refusal = "store_exists" | "store_missing" | "store_conflict";
+
+const REASONS: Readonly<Record<Refusal, { readonly reason: string; readonly hint: string }>> = {
+  store_exists: { reason: "there is one already", hint: "change the one that is there, or choose another name" },
+  store_missing: { reason: "there is none", hint: "check kind and name" },
+  store_conflict: { reason: "it is no longer as it was read", hint: "read it again and repeat the change" },
+};
+
+/** A write that what is there does not allow. */
+export function refused(code: Refusal, write: Write): PosternError {
+  const { reason, hint } = REASONS[code];
+  return new PosternError(code, `Cannot ${write.op} ${nameOf(write)}: ${reason}`, { hint });
+}
+
+/** What the store cannot keep, or cannot be asked. */
+export function invalid(attempt: string, reason: string, hint: string): PosternError {
+  return new PosternError("store_invalid", `Cannot ${attempt}: ${reason}`, { hint });
+}
+
+export function closed(): PosternError {
+  return new PosternError("store_closed", "Cannot use the store: it is closed", { hint: "open it again" });
+}
+
+export function unavailable(attempt: string, reason: string, hint: string, cause?: unknown): PosternError {
+  return new PosternError("store_unavailable", `Cannot ${attempt}: ${reason}`, { hint, cause });
+}
+
+export function corrupt(place: string, reason: string, cause?: unknown): PosternError {
+  return new PosternError("store_corrupt", `Cannot use the store "${place}": ${reason}`, {
+    hint: "keep it for inspection and restore a backup into a new one: nothing was changed",
+    cause,
+  });
+}
+
+/** @param known the newest schema that this version can read */
+export function newer(place: string, found: number, known: number): PosternError {
+  return new PosternError(
+    "store_newer",
+    `Cannot use the store "${place}": it has schema ${found}, made by a newer Postern; this one knows schemas up to ${known}`,
+    { hint: `run the newer Postern, or have it take the store back to schema ${known} first` },
+  );
+}
+
+/** A resource as errors name it. */
+export function nameOf(resource: { readonly kind: string; readonly name: string }): string {
+  return `${resource.kind} ${JSON.stringify(resource.name)}`;
+}
