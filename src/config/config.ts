@@ -14,6 +14,8 @@ export interface Config {
   readonly postern: PosternSection;
   readonly policy: PolicySection;
   readonly db_service: DbServiceSection;
+  readonly auth_service?: AuthServiceSection;
+  readonly proxy_service?: ProxyServiceSection;
   /** What was read but does nothing yet. */
   readonly warnings: readonly PositionedProblem[];
   /** Where a path of the file stands, for errors that show up later. */
@@ -62,6 +64,30 @@ export interface DbServiceSection {
   readonly listeners: readonly ListenerSpec[];
   /** As written; src/aws/database.ts makes databases of them. */
   readonly databases: readonly DatabaseSpec[];
+}
+
+/** Users, roles and certificates of a cluster. */
+export interface AuthServiceSection {
+  readonly enabled: boolean;
+  readonly cluster_name: string;
+  readonly listen_addr: ListenAddress;
+  readonly storage: StorageSection;
+  readonly authentication: { readonly second_factor: SecondFactor };
+}
+
+/** Where a cluster's resources are kept. */
+export type StorageSection =
+  | { readonly type: "sqlite"; readonly path: string }
+  | { readonly type: "dynamodb"; readonly table: string; readonly region: string; readonly endpoint?: string };
+
+/** What a login needs beside the password. */
+export type SecondFactor = "off" | "otp" | "webauthn";
+
+/** The one door of a cluster. */
+export interface ProxyServiceSection {
+  readonly enabled: boolean;
+  readonly listen_addr: ListenAddress;
+  readonly public_addr?: string;
 }
 
 /** An address and who speaks on it. */

@@ -2,7 +2,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { dirname, isAbsolute, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import type { DatabaseSpec } from "../aws/database.ts";
 import { PosternError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
@@ -11,7 +11,7 @@ import { quoted } from "../identity/names.ts";
 import { parseShape } from "../identity/shape.ts";
 import { isMapping } from "../identity/teleport-keys.ts";
 import { formatAddress, parseAddress, type ListenAddress } from "./address.ts";
-import type { Config, JoinToken } from "./config.ts";
+import type { AuthServiceSection, Config, JoinToken, ProxyServiceSection } from "./config.ts";
 import { defaultDataDirectory } from "./data-directory.ts";
 import { isExampleHost, placeholdersIn } from "./placeholders.ts";
 import { ConfigError, MAX_PLACED, reasonOf, type PositionedProblem } from "./problem.ts";
@@ -130,7 +130,7 @@ function withPosternSection(value: unknown): { value: unknown; section: "postern
 }
 
 /** Faults that no single value has. */
-function inconsistencies({ postern, db_service }: ConfigDocument): Problem[] {
+function inconsistencies({ postern, db_service, auth_service }: ConfigDocument): Problem[] {
   const problems: Problem[] = [];
   const names = new Map<string, number>();
   for (const [at, { name }] of db_service.databases.entries()) {
@@ -157,8 +157,8 @@ function inconsistencies({ postern, db_service }: ConfigDocument): Problem[] {
       );
     }
     addresses.set(key, first ?? at);
-    // With a resources directory the database may be a document there, which is not known yet.
-    if (names.has(database) || postern.resources !== undefined) continue;
+    // With a resources directory or a store the database may be a document there, which is not known yet.
+    if (names.has(database) || postern.resources !== undefined || auth_service?.enabled === true) continue;
     const path = ["db_service", "listeners", at, "database"];
     problems.push({
       path,
@@ -206,7 +206,7 @@ export function databaseProblem(thrown: unknown, base: DocumentPath): Problem {
 }
 
 /** What is accepted so that an agent's file loads, and what will surprise. */
-function warningsOf({ postern, db_service }: ConfigDocument): Problem[] {
+function warningsOf({ postern, db_service, auth_service }: ConfigDocument): Problem[] {
   const warnings: Problem[] = [];
   for (const key of ["proxy_server", "auth_token", "ca_pin"] as const) {
     const value = postern[key];
@@ -228,7 +228,8 @@ function warningsOf({ postern, db_service }: ConfigDocument): Problem[] {
       hint: 'write enabled: "yes"',
     });
   }
-  if (db_service.enabled && db_service.listeners.length > 0 && postern.resources === undefined) {
+  const hasUsers = postern.resources !== undefined || auth_service?.enabled === true;
+  if (db_service.enabled && db_service.listeners.length > 0 && !hasUsers) {
     const message = "postern.resources is missing: no user is defined, so every request on a listener will be denied";
     warnings.push({
       path: ["db_service", "listeners"],
@@ -270,8 +271,43 @@ function configOf(
       listeners: listeners.map((listener) => ({ ...listener, address: addressOf(listener.address, from) })),
       databases,
     },
+    ...clusterOf(document, from, data_dir ?? defaultDataDirectory(env), nodename ?? hostname()),
     ...rest,
   };
+}
+
+/** The cluster's own services, where the file has them. */
+function clusterOf(
+  { auth_service, proxy_service }: ConfigDocument,
+  from: (path: string) => string,
+  dataDirectory: string,
+  nodename: string,
+): Pick<Config, "auth_service" | "proxy_service"> {
+  const cluster: { auth_service?: AuthServiceSection; proxy_service?: ProxyServiceSection } = {};
+  if (auth_service !== undefined) {
+    const { enabled, cluster_name = nodename, listen_addr, storage, authentication } = auth_service;
+    cluster.auth_service = {
+      enabled,
+      cluster_name,
+      listen_addr: addressOf(listen_addr, from),
+      storage:
+        storage.type === "sqlite"
+          ? { type: "sqlite", path: from(storage.path ?? join(dataDirectory, "store.sqlite")) }
+          : withoutUndefined(storage),
+      authentication,
+    };
+  }
+  if (proxy_service !== undefined)
+    cluster.proxy_service = withoutUndefined({
+      ...proxy_service,
+      listen_addr: addressOf(proxy_service.listen_addr, from),
+    });
+  return cluster;
+}
+
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
 }
 
 /** Teleport's rule: an absolute path names a file, anything else is the token itself. */

@@ -78,7 +78,10 @@ interface Definition {
 }
 
 function rowsOf(schema: z.core.$ZodType, prefix: string): Row[] {
-  const shape = definitionOf(core(schema)).shape ?? {};
+  const { shape = {}, options = [] } = definitionOf(core(schema));
+  // Mappings that differ by a word in them: one after another, each beginning with its word.
+  if (options.length > 0 && options.every((option) => definitionOf(option).shape !== undefined))
+    return options.flatMap((option) => rowsOf(option, prefix));
   return Object.entries(shape).flatMap(([key, inner]) => {
     const path = prefix === "" ? key : `${prefix}.${key}`;
     const within = core(inner);

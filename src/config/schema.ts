@@ -6,6 +6,7 @@ import { name } from "../identity/metadata.ts";
 import { quoted } from "../identity/names.ts";
 import { refuse, unavailable, yesNo } from "../identity/shape.ts";
 import { isLoopback, parseAddress } from "./address.ts";
+import { authService, proxyService, type AuthServiceDocument, type ProxyServiceDocument } from "./cluster-schema.ts";
 import type { AuditSection, LogSection } from "./config.ts";
 import { databaseSchema } from "./database-schema.ts";
 
@@ -19,6 +20,8 @@ export interface ConfigDocument {
     readonly listeners: readonly ListenerDocument[];
     readonly databases: readonly DatabaseSpec[];
   };
+  readonly auth_service?: AuthServiceDocument | undefined;
+  readonly proxy_service?: ProxyServiceDocument | undefined;
 }
 
 /** `postern` as it is written. */
@@ -59,8 +62,8 @@ export function configSchema(): z.ZodType<ConfigDocument> {
       .prefault({})
       .describe("What decides."),
     db_service: dbService().prefault({ enabled: false }).describe("The gateway to databases."),
-    auth_service: service("auth_service").describe("Users, roles and certificates of a cluster."),
-    proxy_service: service("proxy_service").describe("The public door of a cluster."),
+    auth_service: authService().optional().describe("Users, roles and certificates of a cluster."),
+    proxy_service: proxyService().optional().describe("The one door of a cluster."),
     ssh_service: service("ssh_service").describe("Not a service of Postern."),
     app_service: service("app_service").describe("Not a service of Postern."),
     kubernetes_service: service("kubernetes_service").describe("Not a service of Postern."),

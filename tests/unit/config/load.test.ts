@@ -123,7 +123,8 @@ db_service:
       protocol: mysql
       static_lables: {env: dev}
       aws: {account_id: 012345678901}
-auth_service: {enabled: yes, cluster_name: x}
+auth_service: {enabled: yes, cluster_nam: x, storage: {type: sqlight}, listen_addr: "/x"}
+app_service: {enabled: yes}
 policy: {opa_config: x}
 `;
     assert.deepEqual(problemsIn(text), [
@@ -134,15 +135,42 @@ policy: {opa_config: x}
       '10:17 db_service.databases[0].protocol: expected dynamodb, not "mysql"',
       '11:7 db_service.databases[0]: unknown key "static_lables" (did you mean "static_labels"?)',
       "12:25 db_service.databases[0].aws.account_id: expected a string, not 12345678901 (put the value in quotes, exactly as you mean it)",
-      '13:25 auth_service.enabled: auth_service is not available in this version (write enabled: "no", or remove the section)',
-      "14:22 policy.opa_config: OPA's own configuration is not available in this version (write policy.bundle)",
+      '13:30 auth_service: unknown key "cluster_nam" (did you mean "cluster_name"?)',
+      "X",
+      '14:24 app_service.enabled: app_service is not available in this version (write enabled: "no", or remove the section)',
+      "15:22 policy.opa_config: OPA's own configuration is not available in this version (write policy.bundle)",
     ]);
   });
 
   it("accepts services that are off, whatever else their sections say", () => {
     parse(
-      'version: v3\nauth_service: {enabled: "no", x: 1}\nproxy_service: {enabled: no}\nssh_service: {enabled: false}\n',
+      'version: v3\nauth_service: {enabled: "no"}\nproxy_service: {enabled: no}\nssh_service: {enabled: false, x: 1}\n',
     );
+  });
+
+  it("reads the sections of a cluster, with what they leave out", () => {
+    const { auth_service, proxy_service } = parse(
+      "version: v3\npostern: {nodename: n, data_dir: d}\nauth_service: {enabled: yes}\nproxy_service: {enabled: no}\n",
+      "/x/y.yaml",
+    );
+    assert.deepEqual(auth_service, {
+      enabled: true,
+      cluster_name: "n",
+      listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3025 },
+      storage: { type: "sqlite", path: "/x/d/store.sqlite" },
+      authentication: { second_factor: "otp" },
+    });
+    assert.deepEqual(proxy_service, { enabled: false, listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3080 } });
+    const { auth_service: shared } = parse(`version: v3
+auth_service:
+  enabled: yes
+  cluster_name: c
+  storage: {type: dynamodb, table: t, region: us-east-1}
+  authentication: {type: local, second_factor: off}
+`);
+    assert.deepEqual(shared?.storage, { type: "dynamodb", table: "t", region: "us-east-1" });
+    assert.equal(shared?.authentication.second_factor, "off");
+    assert.equal("auth_service" in parse("version: v3\n"), false);
   });
 
   it("refuses a postern and a teleport section together", () => {

@@ -1,0 +1,98 @@
+/** The schema of the cluster's own services: `auth_service` and `proxy_service`. */
+
+import * as z from "zod";
+import { name } from "../identity/metadata.ts";
+import { quoted } from "../identity/names.ts";
+import { refuse, yesNo } from "../identity/shape.ts";
+import { parseAddress } from "./address.ts";
+import type { SecondFactor } from "./config.ts";
+
+/** `auth_service` as it is written. */
+export interface AuthServiceDocument {
+  readonly enabled: boolean;
+  readonly cluster_name?: string | undefined;
+  readonly listen_addr: string;
+  readonly storage: StorageDocument;
+  readonly authentication: { readonly second_factor: SecondFactor };
+}
+
+/** `auth_service.storage` as it is written. */
+export type StorageDocument =
+  | { readonly type: "sqlite"; readonly path?: string | undefined }
+  | {
+      readonly type: "dynamodb";
+      readonly table: string;
+      readonly region: string;
+      readonly endpoint?: string | undefined;
+    };
+
+/** `proxy_service` as it is written. */
+export interface ProxyServiceDocument {
+  readonly enabled: boolean;
+  readonly listen_addr: string;
+  readonly public_addr?: string | undefined;
+}
+
+/** Users, roles and certificates of a cluster. */
+export function authService(): z.ZodType<AuthServiceDocument> {
+  return z.strictObject({
+    enabled: yesNo().describe("Whether this process keeps the cluster's resources."),
+    cluster_name: name().optional().describe("Name of the cluster, which never changes; absent: `postern.nodename`."),
+    listen_addr: address().default("127.0.0.1:3025").describe("Where agents and the proxy reach it."),
+    storage: storage().prefault({ type: "sqlite" }).describe("Where users, roles, locks and databases are kept."),
+    authentication: z
+      .strictObject({
+        type: z.literal("local", "expected local").optional().describe("Only `local`."),
+        second_factor: z
+          .enum(["off", "otp", "webauthn"])
+          .default("otp")
+          .describe("What a login needs beside the password."),
+      })
+      .transform(({ second_factor }) => ({ second_factor }))
+      .prefault({})
+      .describe("How people log in."),
+  });
+}
+
+/** The one door of a cluster. */
+export function proxyService(): z.ZodType<ProxyServiceDocument> {
+  return z.strictObject({
+    enabled: yesNo().describe("Whether this process is the cluster's door."),
+    listen_addr: address().default("127.0.0.1:3080").describe("Where clients, agents and the web reach it."),
+    public_addr: z
+      .string()
+      .min(1, "expected host:port")
+      .optional()
+      .describe("What clients call it, `host:port`; absent: `listen_addr`."),
+  });
+}
+
+function storage(): z.ZodType<StorageDocument, { type: "sqlite" }> {
+  const text = (what: string): z.ZodString => z.string().min(1, `expected ${what}`);
+  const schema = z.discriminatedUnion(
+    "type",
+    [
+      z.strictObject({
+        type: z.literal("sqlite").describe("A file on this machine, for one auth service."),
+        path: text("a path").optional().describe("The file; absent: `store.sqlite` in `data_dir`."),
+      }),
+      z.strictObject({
+        type: z.literal("dynamodb").describe("A DynamoDB table, for several auth services."),
+        table: text("a table").describe("Name of the table."),
+        region: text("a region").describe("AWS region of the table."),
+        endpoint: text("a URL").optional().describe("Endpoint, for an emulator; absent: derived from the region."),
+      }),
+    ],
+    { error: "expected sqlite or dynamodb" },
+  );
+  return schema as unknown as z.ZodType<StorageDocument, { type: "sqlite" }>;
+}
+
+function address(): z.ZodType<string, string> {
+  return z.string().superRefine((text, context) => {
+    const parsed = parseAddress(text);
+    if ("fault" in parsed) refuse(context, `cannot listen on ${quoted(text)}: ${parsed.fault}`, parsed.hint);
+    else if (parsed.address.kind === "unix")
+      refuse(context, `cannot listen on ${quoted(text)}: others could not reach it`, "write host:port");
+  });
+}
