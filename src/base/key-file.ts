@@ -8,7 +8,7 @@ import { messageOf, PosternError } from "./errors.ts";
 import { makePrivateDirectory } from "./private-directory.ts";
 
 /** Bytes of a key. */
-const KEY_BYTES = 32;
+export const KEY_BYTES = 32;
 
 /**
  * The key of this name in the data directory, made on first use (`<name>.key`, 64 hex digits, 0600); every process of an
@@ -44,7 +44,7 @@ function readOrNothing(path: string): string | undefined {
 }
 
 /** Makes the key file whole or not at all; of several processes that start together, one wins. */
-function makeKey(directory: string, path: string): string {
+export function makeKey(directory: string, path: string): string {
   makePrivateDirectory(directory);
   const key = randomBytes(KEY_BYTES).toString("hex");
   const draft = `${path}.${createHash("sha256").update(key).digest("hex").slice(0, 8)}`;
