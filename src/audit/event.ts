@@ -1,10 +1,11 @@
 /** What callers hand to the recorder: one type for each event of the closed list. */
 
+import type { ClusterEvent } from "./cluster-event.ts";
 import type { CodeOf, EventName, Outcome } from "./events.ts";
 import type { AuditSession } from "./session.ts";
 
 /** Any event that others than the recorder itself may record. */
-export type AuditEvent = SessionStartEvent | SessionEndEvent | RequestEvent | AdminEvent;
+export type AuditEvent = SessionStartEvent | SessionEndEvent | RequestEvent | AdminEvent | ClusterEvent;
 
 /** A decision as it stands in a line. */
 export interface AuditDecision {

@@ -1,5 +1,7 @@
 /** The closed list of audit events: names, codes, meanings and fields, for the recorder, its documentation and its tests. */
 
+import { CLUSTER_EVENTS, CLUSTER_FIELDS } from "./cluster-events.ts";
+
 /** How a request ended. */
 export const OUTCOMES = {
   completed: "DynamoDB answered and the answer was passed on, whatever its status",
@@ -26,12 +28,15 @@ export const FIELDS = {
   db_name: ["string", "name of the database on the server; empty for DynamoDB, which has none"],
   db_user: ["string", "the AWS role that the user chose, as a full ARN"],
   db_uri: ["string", "where requests are sent"],
-  success: ["boolean", "whether the session was let in"],
+  success: ["boolean", "whether it was let in"],
   error: ["string or null", "why not, without secrets"],
   session_start: ["string", "when the session began, RFC 3339"],
   session_stop: ["string", "when the session ended, RFC 3339"],
-  target: ["string", "the X-Amz-Target header"],
-  method: ["string", "HTTP method"],
+  target: ["string or object", "of a request: the X-Amz-Target header; of a lock: {user} or {role}"],
+  method: [
+    "string",
+    "of a request: its HTTP method; of a login or a join: how it was proved, such as local, oidc, token or iam",
+  ],
   path: ["string", "HTTP path as the client sent it"],
   body: [
     "object or null",
@@ -62,10 +67,12 @@ export const FIELDS = {
   faulted_ms: ["number", "milliseconds without a working log"],
   rejected_count: ["number", "records refused meanwhile"],
   dropped_count: ["number", "records dropped because the buffer was full"],
+  ...CLUSTER_FIELDS,
 } as const satisfies Record<string, readonly [type: string, meaning: string]>;
 
 export type FieldName = keyof typeof FIELDS;
 
+/** What there is to say of an event. */
 interface EventRow {
   readonly meaning: string;
   /** Each code with what tells it from its siblings. */
@@ -164,14 +171,10 @@ export const EVENTS = {
     codes: { PAU04W: "dropped" },
     fields: ["stream", "dropped_count"],
   },
+  ...CLUSTER_EVENTS,
 } as const satisfies Record<string, EventRow>;
 
 export type EventName = keyof typeof EVENTS;
 
 /** The codes of one event. */
 export type CodeOf<E extends EventName> = keyof (typeof EVENTS)[E]["codes"] & string;
-
-/** Whether a word is the name of an event. */
-export function isEventName(word: string): word is EventName {
-  return Object.hasOwn(EVENTS, word);
-}
