@@ -17,6 +17,7 @@ export interface IdentityRequestParts {
   readonly headers?: Readonly<Record<string, string>>;
   readonly at?: number;
   readonly sessionToken?: string;
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
 /** A request as an agent signs it. */
@@ -30,6 +31,7 @@ export async function signedIdentityRequest(parts: IdentityRequestParts = {}): P
     credentials: {
       accessKeyId: "AKIAIOSFODNN7EXAMPLE",
       secretAccessKey: "secret",
+      ...parts.credentials,
       ...(parts.sessionToken === undefined ? {} : { sessionToken: parts.sessionToken }),
     },
     sha256: Sha256,
