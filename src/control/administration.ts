@@ -26,8 +26,6 @@ export interface AdministrationOptions {
   readonly events: EventSink;
   readonly clock: Clock;
   readonly kinds: ReadonlyMap<string, Kind>;
-  /** Where acts are asked for, as events name it. */
-  readonly service: string;
 }
 
 /** What became of one resource. */
@@ -247,7 +245,7 @@ export class Administration {
       readonly directory: Directory;
     },
   ): Promise<void> {
-    const { authorizer, clock, events, kinds, service } = this.#options;
+    const { authorizer, clock, events, kinds } = this.#options;
     const decision = authorizer.decide({
       version: 1,
       time: new Date(clock.now()).toISOString(),
@@ -265,16 +263,17 @@ export class Administration {
       decision,
     );
     const reason = decision.reasons.map(({ code, message }) => `${code}: ${message}`).join("; ");
-    const denied = { user: actor.name, service, verb, kind, name: name ?? "", reason };
+    const resource = name === null ? kind : `${kind}/${name}`;
+    const refused = { user: actor.name, verb, resource, "addr.remote": null, reason };
     // The denial stands, whether or not it can be recorded.
-    await events.record({ event: "postern.control.denied", code: "PCT01E", ...denied }).catch(() => undefined);
+    await events.record({ event: "postern.control.refused", code: "PCT01W", ...refused }).catch(() => undefined);
     throw error;
   }
 
   async #record(actor: Actor, changes: readonly PlannedChange[]): Promise<void> {
-    const { events, service } = this.#options;
+    const { events } = this.#options;
     const recorded = changes.flatMap((change) => {
-      const event = eventOf(change, actor.name, service);
+      const event = eventOf(change, actor.name);
       return event === undefined ? [] : [events.record(event)];
     });
     await Promise.all(recorded).catch((cause: unknown) => {

@@ -1,39 +1,52 @@
 /** What is recorded of a change: Teleport's names and codes. */
 
-import type { ResourceEvent } from "../audit/event.ts";
-import type { CodeOf } from "../audit/events.ts";
+import type { ClusterEvent } from "../audit/cluster-event.ts";
+import { parseLock } from "../identity/lock.ts";
 import { parseUser } from "../identity/user.ts";
 import type { PlannedChange } from "./world.ts";
 
-/** The event of a change. Kinds that have none of their own are recorded by whoever brings them. */
-export function eventOf(
-  { kind, name, verb, after }: PlannedChange,
-  user: string,
-  service: string,
-): ResourceEvent | undefined {
-  const who = { user, service, name };
-  const row = EVENTS_OF[`${kind}/${verb}`];
-  if (row === undefined) return undefined;
-  if (row.event === "user.create" || row.event === "user.update")
-    return { ...row, ...who, roles: parseUser(after).value.roles };
-  return { ...row, ...who };
+/** The event of a change by `user`. Kinds that have none of their own are recorded by whoever brings them. */
+export function eventOf({ kind, name, verb, after }: PlannedChange, user: string): ClusterEvent | undefined {
+  const by = { user, name };
+  switch (`${kind}/${verb}`) {
+    case "role/create":
+      return { event: "role.created", code: "T9000I", ...by };
+    case "role/update":
+      return { event: "role.updated", code: "T9002I", ...by };
+    case "role/delete":
+      return { event: "role.deleted", code: "T9001I", ...by };
+    case "user/create":
+      return { event: "user.create", code: "T1002I", ...by, ...userFacts(after) };
+    case "user/update":
+      return { event: "user.update", code: "T1003I", ...by, ...userFacts(after) };
+    case "user/delete":
+      return { event: "user.delete", code: "T1004I", ...by };
+    case "lock/create":
+    case "lock/update":
+      return { event: "lock.created", code: "TLK00I", ...by, ...lockFacts(after) };
+    case "lock/delete":
+      return { event: "lock.deleted", code: "TLK01I", ...by };
+    case "db/create":
+      return { event: "db.create", code: "TDB03I", ...by };
+    case "db/update":
+      return { event: "db.update", code: "TDB04I", ...by };
+    case "db/delete":
+      return { event: "db.delete", code: "TDB05I", ...by };
+    default:
+      return undefined;
+  }
 }
 
-type Row<E extends ResourceEvent["event"]> = E extends unknown
-  ? { readonly event: E; readonly code: CodeOf<E> }
-  : never;
+function userFacts(document: unknown): { roles: readonly string[]; connector: string; expires: string | null } {
+  const { roles, expires } = parseUser(document).value;
+  return { roles, connector: "local", expires: timeOf(expires) };
+}
 
-const EVENTS_OF: Readonly<Record<string, Row<Exclude<ResourceEvent["event"], "postern.control.denied">>>> = {
-  "role/create": { event: "role.created", code: "T9000I" },
-  "role/update": { event: "role.updated", code: "T9002I" },
-  "role/delete": { event: "role.deleted", code: "T9001I" },
-  "user/create": { event: "user.create", code: "T1002I" },
-  "user/update": { event: "user.update", code: "T1003I" },
-  "user/delete": { event: "user.delete", code: "T1004I" },
-  "lock/create": { event: "lock.created", code: "TLK00I" },
-  "lock/update": { event: "lock.created", code: "TLK00I" },
-  "lock/delete": { event: "lock.deleted", code: "TLK01I" },
-  "db/create": { event: "db.create", code: "TDB03I" },
-  "db/update": { event: "db.update", code: "TDB04I" },
-  "db/delete": { event: "db.delete", code: "TDB05I" },
-};
+function lockFacts(document: unknown): { target: { user: string } | { role: string }; expires: string | null } {
+  const { target, expires } = parseLock(document).value;
+  return { target, expires: timeOf(expires) };
+}
+
+function timeOf(expires: number | undefined): string | null {
+  return expires === undefined ? null : new Date(expires).toISOString();
+}

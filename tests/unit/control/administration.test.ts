@@ -62,9 +62,10 @@ describe("Administration.create()", () => {
         event: "user.create",
         code: "T1002I",
         user: "root",
-        service: "test",
         name: "ada",
         roles: ["dev", "editor"],
+        connector: "local",
+        expires: null,
       });
     }));
 
