@@ -11,7 +11,7 @@ import type { Store, StoredResource, StoredValue, Write } from "../store/store.t
 import type { Actor, Authorizer, ControlDecision, Verb } from "./authorize.ts";
 import { DocumentsError, placed, type GivenDocument, readDocuments, type PlacedProblem } from "./documents.ts";
 import { eventOf } from "./events.ts";
-import { kindNamed, type Kind } from "./kinds.ts";
+import { called, kindNamed, type Kind } from "./kinds.ts";
 import { editorsIn, isBuiltIn, type PlannedChange, rulesOf, World } from "./world.ts";
 
 /** Where events go. */
@@ -85,7 +85,7 @@ export class Administration {
         documents.map(async ({ kind, name, value, expiresAt }): Promise<PlannedChange> => {
           const before = await this.#options.store.get(kind.kind, name);
           if (before !== undefined && !force)
-            throw new PosternError("resource_exists", `${kind.noun} ${quoted(name)} already exists`, {
+            throw new PosternError("resource_exists", `${called(kind, name)} already exists`, {
               hint: "use -f to replace it",
             });
           const verb = before === undefined ? "create" : "update";
@@ -130,7 +130,7 @@ export class Administration {
     if (document === undefined || document.kind !== kind || document.name !== name) {
       const problem = {
         path: ["metadata", "name"],
-        message: `The document is not ${kind.noun} ${quoted(name)} any more`,
+        message: `The document is not ${called(kind, name)} any more`,
         hint: "leave kind and metadata.name as they are; ctl create makes another one",
       };
       throw new DocumentsError("Cannot use the document", [placed(problem, given)]);
@@ -153,7 +153,7 @@ export class Administration {
       if (revision !== undefined && before.revision !== revision) {
         throw new PosternError(
           "resource_changed",
-          `Cannot update ${kind.noun} ${quoted(name)}: somebody else changed it meanwhile`,
+          `Cannot update ${called(kind, name)}: somebody else changed it meanwhile`,
           { hint: "read it again and repeat the change" },
         );
       }
@@ -257,13 +257,11 @@ export class Administration {
       editors: facts.editors,
     });
     if (decision.allow) return;
-    const noun = kinds.get(kind)?.noun ?? kind;
-    const error = new DeniedError(
-      `${verb} ${name === null ? `resources of kind ${kind}` : `${noun} ${quoted(name)}`}`,
-      decision,
-    );
+    const known = kinds.get(kind);
+    const what = name === null || known === undefined ? `resources of kind ${kind}` : called(known, name);
+    const error = new DeniedError(`${verb} ${what}`, decision);
     const reason = decision.reasons.map(({ code, message }) => `${code}: ${message}`).join("; ");
-    const resource = name === null ? kind : `${kind}/${name}`;
+    const resource = name === null ? kind : `${kind}/${known?.shown?.(name) ?? name}`;
     const refused = { user: actor.name, verb, resource, "addr.remote": null, reason };
     // The denial stands, whether or not it can be recorded.
     await events.record({ event: "postern.control.refused", code: "PCT01W", ...refused }).catch(() => undefined);
@@ -357,7 +355,7 @@ function builtInRole(name: string): ShownResource {
 }
 
 function missing(kind: Kind, name: string): PosternError {
-  return new PosternError("resource_missing", `${kind.noun} ${quoted(name)} is not found`, {
+  return new PosternError("resource_missing", `${called(kind, name)} is not found`, {
     hint: `postern ctl get ${kind.kind} lists them`,
   });
 }

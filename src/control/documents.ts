@@ -1,11 +1,10 @@
 /** Documents that somebody hands in, with the places of what is in them: read, judged and refused together. */
 
 import { PosternError, type SourcePosition } from "../base/errors.ts";
-import { quoted } from "../identity/names.ts";
 import { DocumentError, parsePath, type DocumentPath, type Problem } from "../identity/problem.ts";
 import { isMapping } from "../identity/teleport-keys.ts";
 import type { StoredValue } from "../store/store.ts";
-import { kindProblem, type Kind } from "./kinds.ts";
+import { called, kindProblem, type Kind } from "./kinds.ts";
 
 /** A document as a parser of files gives it: this room knows no files. */
 export interface GivenDocument {
@@ -70,7 +69,7 @@ export async function readDocuments(
     warnings.push(...found.warnings.map((problem) => placed(problem, one)));
     if (found.ready === undefined) continue;
     const key = `${found.ready.kind.kind}/${found.ready.name}`;
-    const message = `metadata.name: ${found.ready.kind.noun} ${quoted(found.ready.name)} stands twice`;
+    const message = `metadata.name: ${called(found.ready.kind, found.ready.name)} stands twice`;
     if (documents.has(key)) problems.push(placed({ path: ["metadata", "name"], message, hint: "remove one" }, one));
     documents.set(key, found.ready);
   }

@@ -1,12 +1,13 @@
 /** What is recorded of a change: Teleport's names and codes. */
 
 import type { ClusterEvent } from "../audit/cluster-event.ts";
+import { type JoinToken, maskedName, parseJoinToken } from "../identity/join-tokens.ts";
 import { parseLock } from "../identity/lock.ts";
 import { parseUser } from "../identity/user.ts";
 import type { PlannedChange } from "./world.ts";
 
 /** The event of a change by `user`. Kinds that have none of their own are recorded by whoever brings them. */
-export function eventOf({ kind, name, verb, after }: PlannedChange, user: string): ClusterEvent | undefined {
+export function eventOf({ kind, name, verb, before, after }: PlannedChange, user: string): ClusterEvent | undefined {
   const by = { user, name };
   switch (`${kind}/${verb}`) {
     case "role/create":
@@ -32,6 +33,11 @@ export function eventOf({ kind, name, verb, after }: PlannedChange, user: string
       return { event: "db.update", code: "TDB04I", ...by };
     case "db/delete":
       return { event: "db.delete", code: "TDB05I", ...by };
+    case "token/create":
+    case "token/update":
+      return { event: "join_token.create", code: "TJT00I", user, ...tokenFacts(after) };
+    case "token/delete":
+      return { event: "postern.join_token.deleted", code: "PJT01I", user, name: maskedName(tokenOf(before?.value)) };
     default:
       return undefined;
   }
@@ -45,6 +51,25 @@ function userFacts(document: unknown): { roles: readonly string[]; connector: st
 function lockFacts(document: unknown): { target: { user: string } | { role: string }; expires: string | null } {
   const { target, expires } = parseLock(document).value;
   return { target, expires: timeOf(expires) };
+}
+
+function tokenFacts(document: unknown): {
+  name: string;
+  roles: readonly string[];
+  join_method: string;
+  expires: string | null;
+} {
+  const token = parseJoinToken(document).value;
+  return { name: maskedName(token), roles: token.roles, join_method: token.method, expires: timeOf(token.expires) };
+}
+
+/** What is there and cannot be read is taken for a secret. */
+function tokenOf(document: unknown): Pick<JoinToken, "name" | "method"> {
+  try {
+    return parseJoinToken(document).value;
+  } catch {
+    return { name: "", method: "token" };
+  }
 }
 
 function timeOf(expires: number | undefined): string | null {

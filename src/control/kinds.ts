@@ -1,6 +1,7 @@
 /** The kinds of resource that people write, and how a document of each is read. */
 
 import { PosternError } from "../base/errors.ts";
+import { maskedName, parseJoinToken } from "../identity/join-tokens.ts";
 import { parseLock } from "../identity/lock.ts";
 import { quoted } from "../identity/names.ts";
 import { nearMiss } from "../identity/near-miss.ts";
@@ -23,6 +24,8 @@ export interface Kind {
   readonly kind: string;
   /** What people call it in a sentence. */
   readonly noun: string;
+  /** How a name is shown, where it is a secret. */
+  shown?(name: string): string;
   /** Reads a document. @throws DocumentError with every problem */
   read(document: unknown): ReadDocument;
   /** Judges what its shape does not tell, as whoever will use it would. @throws PosternError, with `path` where it knows */
@@ -42,7 +45,22 @@ export function kindsOf(judgeRole: JudgeRole, others: readonly Kind[]): Readonly
   };
   const user: Kind = { kind: "user", noun: "user", read: (document) => named(parseUser(document)) };
   const lock: Kind = { kind: "lock", noun: "lock", read: (document) => named(parseLock(document)) };
-  return new Map([role, user, lock, ...others].map((one) => [one.kind, one]));
+  const token: Kind = {
+    kind: "token",
+    noun: "token",
+    shown: (name) => maskedName({ name, method: "token" }),
+    read: (document) => {
+      const parsed = parseJoinToken(document);
+      const { expires } = parsed.value;
+      return { ...named(parsed), ...(expires === undefined ? {} : { expiresAt: expires }) };
+    },
+  };
+  return new Map([role, user, lock, token, ...others].map((one) => [one.kind, one]));
+}
+
+/** A resource of the kind as sentences name it. */
+export function called(kind: Kind, name: string): string {
+  return `${kind.noun} ${quoted(kind.shown?.(name) ?? name)}`;
 }
 
 /** The kind of this name. @throws PosternError `kind_unknown` */
