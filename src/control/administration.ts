@@ -202,7 +202,7 @@ export class Administration {
       if (!events.healthy)
         throw new PosternError("audit_unavailable", "Cannot change anything: the audit log cannot be written");
       try {
-        await store.write([...changes.map(writeOf), serialWrite(serial)]);
+        await store.write([...changes.map(writeOf), ...(await this.#belongings(changes)), serialWrite(serial)]);
       } catch (thrown) {
         // Whoever was faster changed what this was judged by: all of it is judged anew.
         if (isRace(thrown) && attempt < MAX_ATTEMPTS) continue;
@@ -211,6 +211,19 @@ export class Administration {
       await this.#record(actor, changes);
       return changes.map((change) => this.#outcomeOf(change));
     }
+  }
+
+  async #belongings(changes: readonly PlannedChange[]): Promise<Write[]> {
+    const { store, kinds } = this.#options;
+    const writes: Write[] = [];
+    for (const { verb, kind, name } of changes) {
+      if (verb === "update") continue;
+      for (const belonging of kinds.get(kind)?.belongings ?? []) {
+        const found = await store.get(belonging, name);
+        if (found !== undefined) writes.push({ op: "delete", kind: belonging, name, revision: found.revision });
+      }
+    }
+    return writes;
   }
 
   async #judge(
@@ -292,8 +305,8 @@ export class Administration {
 /** Another one with every act: who plans on what another act changes meanwhile is refused by the store. */
 const SERIAL = { kind: "control_serial", name: "resources" } as const;
 
-/** The store takes 50 writes, of which one is the serial's. */
-const MAX_CHANGES = 49;
+/** The store takes 50 writes, of which one is the serial's, and half of the others may be about what belongs to these. */
+const MAX_CHANGES = 24;
 const MAX_ATTEMPTS = 10;
 
 function serialWrite(serial: StoredResource | undefined): Write {

@@ -24,6 +24,8 @@ export interface Kind {
   readonly kind: string;
   /** What people call it in a sentence. */
   readonly noun: string;
+  /** Kinds of what belongs to a resource of the same name: it goes with it, and none is there when one is made. */
+  readonly belongings?: readonly string[];
   /** How a name is shown, where it is a secret. */
   shown?(name: string): string;
   /** Reads a document. @throws DocumentError with every problem */
@@ -43,7 +45,12 @@ export function kindsOf(judgeRole: JudgeRole, others: readonly Kind[]): Readonly
     read: (document) => named(parseRole(document)),
     judge: (document) => judgeRole(parseRole(document).value),
   };
-  const user: Kind = { kind: "user", noun: "user", read: (document) => named(parseUser(document)) };
+  const user: Kind = {
+    kind: "user",
+    noun: "user",
+    belongings: ["user_secret"],
+    read: (document) => named(parseUser(document)),
+  };
   const lock: Kind = { kind: "lock", noun: "lock", read: (document) => named(parseLock(document)) };
   const token: Kind = {
     kind: "token",

@@ -1,0 +1,248 @@
+/** Logging in: a password and a code, tried not too often, for a certificate that does not last long. */
+
+import type { Clock } from "../base/clock.ts";
+import { messageOf, PosternError } from "../base/errors.ts";
+import type { Secret } from "../base/secret.ts";
+import type { Issued } from "../identity/authority-keys.ts";
+import { openAuthority } from "../identity/authority-keys.ts";
+import { issueUserCertificate } from "../identity/certificates.ts";
+import type { Directory } from "../identity/directory.ts";
+import { AddressLimiter, Lockout, NO_FAILURES } from "../identity/lockout.ts";
+import { nameFault } from "../identity/names.ts";
+import type { Passwords } from "../identity/passwords.ts";
+import type { Principal } from "../identity/principal.ts";
+import type { KeyRing } from "../identity/sealing.ts";
+import { checkTotp } from "../identity/totp.ts";
+import type { EventSink } from "./administration.ts";
+import type { Cluster } from "./cluster.ts";
+import { type ReadSecrets, SecretsStore, type UserSecrets } from "./user-secrets.ts";
+import { World } from "./world.ts";
+
+export interface LoginsOptions {
+  readonly cluster: Cluster;
+  readonly ring: KeyRing;
+  readonly passwords: Passwords;
+  readonly events: EventSink;
+  readonly clock: Clock;
+  readonly secondFactor: "off" | "otp";
+}
+
+/** What somebody gives who wants to log in. */
+export interface LoginAttempt {
+  readonly user: string;
+  readonly password: Secret;
+  /** The code of the authenticator app; needed where the cluster asks for a second factor. */
+  readonly code?: string | undefined;
+  /** Where the attempt comes from; null from the machine itself. */
+  readonly address: string | null;
+  /** PEM of the key that the certificate is for. */
+  readonly publicKey: string;
+  /** Milliseconds; at most what the user's roles allow. */
+  readonly lifetime?: number | undefined;
+}
+
+/** Somebody who is in. */
+export interface Login {
+  readonly principal: Principal;
+  readonly certificate: Issued;
+}
+
+/** Twelve hours, as in Teleport; a role may allow less. */
+const USUAL_LIFETIME_MS = 12 * 3_600_000;
+const LONGEST_LIFETIME_MS = 30 * 3_600_000;
+const NOBODY: ReadSecrets = { secrets: { lockout: NO_FAILURES }, revision: undefined };
+/** Somebody else tried at the same moment: judged anew, so often. */
+const MAX_ATTEMPTS = 5;
+
+/** The logins of one cluster. */
+export class Logins {
+  readonly #options: LoginsOptions;
+  readonly #secrets: SecretsStore;
+  readonly #lockout: Lockout;
+  readonly #limiter: AddressLimiter;
+
+  constructor(options: LoginsOptions) {
+    this.#options = options;
+    this.#secrets = new SecretsStore(options.cluster.store, options.ring);
+    this.#lockout = new Lockout(options.clock);
+    this.#limiter = new AddressLimiter(options.clock);
+  }
+
+  /**
+   * Checks password and code and issues a certificate. Every attempt goes on record.
+   *
+   * @throws PosternError `login_refused` in the same words for an unknown user, a wrong password, a wrong or used code and
+   * too many failures; `login_limited` for too many attempts from an address; `login_locked` for who is right, but locked;
+   * `audit_unavailable`
+   */
+  async logIn(attempt: LoginAttempt): Promise<Login> {
+    const { events } = this.#options;
+    if (!events.healthy) throw new PosternError("audit_unavailable", "Cannot log in: the audit log cannot be written");
+    try {
+      const wait = this.#limiter.take(attempt.address ?? "");
+      if (attempt.address !== null && wait > 0) throw limited(wait);
+      const mfaVerified = await this.#prove(attempt);
+      const principal = { ...(await this.#principal(attempt.user)), mfaVerified };
+      const certificate = await this.#issue(principal, attempt);
+      await this.#record(attempt, null);
+      return { principal, certificate };
+    } catch (thrown) {
+      const reason = thrown instanceof RefusedError ? thrown.why : messageOf(thrown);
+      // What is refused stays refused, whether or not that can be recorded.
+      await this.#record(attempt, reason).catch(() => undefined);
+      throw thrown;
+    }
+  }
+
+  /** @returns whether a second factor was shown */
+  async #prove(attempt: LoginAttempt): Promise<boolean> {
+    const { passwords } = this.#options;
+    for (let round = 1; ; round++) {
+      // What can be nobody's name is looked up nowhere, and costs what a name costs.
+      const isName = nameFault(attempt.user) === undefined;
+      const read = isName ? await this.#secrets.read(attempt.user) : NOBODY;
+      const { secrets } = read;
+      const shut = this.#lockout.lockedUntil(secrets.lockout) !== undefined;
+      // Who is locked out is told nothing else, and nothing sooner, than who is unknown.
+      const verdict = await passwords.verify(attempt.password, shut ? undefined : secrets.password);
+      const code = this.#judgeCode(secrets, attempt.code);
+      const why = shut ? "too many failures" : !verdict.ok ? "wrong user or password" : code.fault;
+      try {
+        if (why === undefined) {
+          const password = verdict.stale ? await passwords.hash(attempt.password) : secrets.password;
+          await this.#settle(attempt.user, read, { password, counter: code.counter });
+          return code.counter !== undefined;
+        }
+        if (!shut) await this.#fail(attempt, read);
+      } catch (thrown) {
+        if (isRace(thrown) && round < MAX_ATTEMPTS) continue;
+        throw thrown;
+      }
+      throw new RefusedError(why);
+    }
+  }
+
+  #judgeCode(
+    { totp }: UserSecrets,
+    code: string | undefined,
+  ): { readonly fault: string | undefined; readonly counter?: number } {
+    if (this.#options.secondFactor === "off" && totp === undefined) return { fault: undefined };
+    if (totp === undefined) return { fault: "no second factor is set up" };
+    const verdict = checkTotp({
+      secret: totp.secret,
+      code: code ?? "",
+      lastCounter: totp.lastCounter,
+      now: this.#options.clock.now(),
+    });
+    return verdict.ok ? { fault: undefined, counter: verdict.counter } : { fault: `${verdict.reason} code` };
+  }
+
+  /** A code counts once: it is written before anybody is in. */
+  async #settle(
+    user: string,
+    { secrets, revision }: ReadSecrets,
+    { password, counter }: { readonly password: string | undefined; readonly counter: number | undefined },
+  ): Promise<void> {
+    const unchanged = password === secrets.password && counter === undefined && secrets.lockout.failures.length === 0;
+    if (unchanged && secrets.lockout.locked_until === null) return;
+    const { totp } = secrets;
+    const next: UserSecrets = {
+      ...secrets,
+      ...(password === undefined ? {} : { password }),
+      ...(totp === undefined || counter === undefined ? {} : { totp: { secret: totp.secret, lastCounter: counter } }),
+      lockout: { failures: [], locked_until: null },
+    };
+    await this.#secrets.write(user, next, revision);
+  }
+
+  /** Nothing is kept of users that are not there: names would fill the store. */
+  async #fail({ user, address }: LoginAttempt, { secrets, revision }: ReadSecrets): Promise<void> {
+    if (revision === undefined) return;
+    const lockout = this.#lockout.failed(secrets.lockout);
+    await this.#secrets.write(user, { ...secrets, lockout }, revision);
+    if (lockout.locked_until === null) return;
+    const until = new Date(lockout.locked_until).toISOString();
+    await this.#options.events.record({
+      event: "postern.user.locked_out",
+      code: "PUL01W",
+      user,
+      "addr.remote": address,
+      locked_until: until,
+    });
+  }
+
+  async #principal(user: string): Promise<Principal> {
+    const { cluster, clock } = this.#options;
+    const { directory } = await World.read(cluster.store, clock);
+    const lock = directory.lockOf(user);
+    if (lock !== undefined) {
+      const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
+      throw new PosternError("login_locked", `Cannot log in: the user is locked${because}`);
+    }
+    const principal = directory.principalOf(user);
+    if (principal === undefined) throw new RefusedError("the user has a password, but is not defined");
+    return principal;
+  }
+
+  async #issue(user: Principal, { publicKey, lifetime }: LoginAttempt): Promise<Issued> {
+    const { cluster, ring, clock, events } = this.#options;
+    const { directory } = await World.read(cluster.store, clock);
+    const signer = await openAuthority(await cluster.authority("user"), ring);
+    const request = { user, publicKey, lifetime: lifetime ?? USUAL_LIFETIME_MS, longest: longestOf(user, directory) };
+    const issued = await issueUserCertificate(signer, request, clock);
+    await events.record({
+      event: "cert.create",
+      code: "TC000I",
+      user: user.name,
+      cert_type: "user",
+      identity: {
+        name: user.name,
+        roles: user.roles,
+        serial: issued.serial,
+        expires: new Date(issued.expires).toISOString(),
+      },
+    });
+    return issued;
+  }
+
+  #record({ user, code, address }: LoginAttempt, error: string | null): Promise<void> {
+    return this.#options.events.record({
+      event: "user.login",
+      code: error === null ? "T1000I" : "T1000W",
+      user: user.slice(0, 255),
+      method: "local",
+      mfa_device: code === undefined ? null : { mfa_device_type: "totp" },
+      "addr.remote": address,
+      success: error === null,
+      error,
+    });
+  }
+}
+
+/** The shortest that any role allows. */
+function longestOf({ roles }: Principal, directory: Directory): number {
+  const limits = roles.flatMap((name) => directory.role(name)?.options?.max_session_ttl ?? []);
+  return Math.min(LONGEST_LIFETIME_MS, ...limits);
+}
+
+/** One text for all that a stranger could try out; why is for the log. */
+class RefusedError extends PosternError {
+  readonly why: string;
+
+  constructor(why: string) {
+    super("login_refused", "Cannot log in: user name, password or code is not right, or there were too many failures", {
+      hint: "try again in a while, or ask an administrator: postern ctl users reset NAME",
+    });
+    this.why = why;
+  }
+}
+
+function limited(wait: number): PosternError {
+  return new PosternError("login_limited", "Cannot log in: there were too many attempts from this address", {
+    hint: `try again in ${Math.ceil(wait / 1000)} s`,
+  });
+}
+
+function isRace(thrown: unknown): boolean {
+  return thrown instanceof PosternError && ["store_conflict", "store_exists", "store_missing"].includes(thrown.code);
+}

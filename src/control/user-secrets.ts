@@ -1,0 +1,101 @@
+/** What is kept of a user's password, second factor and failed tries: apart from its document, and gone with it. */
+
+import * as z from "zod";
+import { PosternError } from "../base/errors.ts";
+import type { Secret } from "../base/secret.ts";
+import { type LockoutState, NO_FAILURES, readLockoutState } from "../identity/lockout.ts";
+import { quoted } from "../identity/names.ts";
+import type { KeyRing, SealingContext } from "../identity/sealing.ts";
+import { newTotpSecret } from "../identity/totp.ts";
+import type { Store, StoredValue } from "../store/store.ts";
+
+/** Plain only in memory. */
+export interface UserSecrets {
+  /** As `Passwords.hash()` made it; absent: nobody can log in by password. */
+  readonly password?: string;
+  readonly totp?: { readonly secret: Secret; readonly lastCounter?: number };
+  readonly lockout: LockoutState;
+}
+
+/** Secrets as they were read: `write()` fails when somebody else wrote them meanwhile. */
+export interface ReadSecrets {
+  readonly secrets: UserSecrets;
+  /** Undefined: there are none yet. */
+  readonly revision: string | undefined;
+}
+
+export const USER_SECRET = "user_secret";
+
+/** Secrets of users in a store. */
+export class SecretsStore {
+  readonly #store: Store;
+  readonly #ring: KeyRing;
+
+  constructor(store: Store, ring: KeyRing) {
+    this.#store = store;
+    this.#ring = ring;
+  }
+
+  /** @throws PosternError `user_secret_invalid`: what cannot be read must not count as none */
+  async read(user: string): Promise<ReadSecrets> {
+    const found = await this.#store.get(USER_SECRET, user);
+    if (found === undefined) return { secrets: { lockout: NO_FAILURES }, revision: undefined };
+    const result = FORM.safeParse(found.value);
+    if (!result.success) {
+      throw new PosternError("user_secret_invalid", `Cannot use what is kept of the password of user ${quoted(user)}`, {
+        hint: `reset the user: postern ctl users reset ${user}`,
+      });
+    }
+    const { password, totp, lockout } = result.data;
+    return {
+      revision: found.revision,
+      secrets: {
+        ...(password === undefined ? {} : { password }),
+        ...(totp === undefined
+          ? {}
+          : {
+              totp: {
+                secret: this.#ring.open(totp.sealed, contextOf(user)),
+                ...(totp.last_counter === undefined ? {} : { lastCounter: totp.last_counter }),
+              },
+            }),
+        lockout: readLockoutState(lockout),
+      },
+    };
+  }
+
+  /** @throws PosternError `store_conflict` or `store_exists` when they are not as they were read */
+  async write(user: string, { password, totp, lockout }: UserSecrets, revision: string | undefined): Promise<void> {
+    const value: StoredValue = {
+      ...(password === undefined ? {} : { password }),
+      ...(totp === undefined
+        ? {}
+        : {
+            totp: {
+              sealed: this.#ring.seal(totp.secret, contextOf(user)),
+              ...(totp.lastCounter === undefined ? {} : { last_counter: totp.lastCounter }),
+            },
+          }),
+      lockout: { failures: [...lockout.failures], locked_until: lockout.locked_until },
+    };
+    const where = { kind: USER_SECRET, name: user, value } as const;
+    await this.#store.write([
+      revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision },
+    ]);
+  }
+}
+
+/** A second factor that nobody has used yet. */
+export function freshTotp(): { readonly secret: Secret } {
+  return { secret: newTotpSecret() };
+}
+
+const FORM = z.strictObject({
+  password: z.string().optional(),
+  totp: z.strictObject({ sealed: z.string(), last_counter: z.number().int().optional() }).optional(),
+  lockout: z.unknown(),
+});
+
+function contextOf(user: string): SealingContext {
+  return { kind: USER_SECRET, name: user, purpose: "second factor" };
+}

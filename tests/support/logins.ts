@@ -1,0 +1,56 @@
+/** A cluster with people who can log in, over a store in a file, for tests. Passwords are hashed at a cost that tests can bear. */
+
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import type { Clock } from "../../src/base/clock.ts";
+import { type Cluster, openCluster } from "../../src/control/cluster.ts";
+import { Logins } from "../../src/control/logins.ts";
+import { People } from "../../src/control/people.ts";
+import { Passwords } from "../../src/identity/passwords.ts";
+import { KeyRing } from "../../src/identity/sealing.ts";
+import { documents, ROOT, startTestCluster, type TestCluster } from "./cluster.ts";
+
+export interface TestLogins extends TestCluster {
+  readonly cluster: Cluster;
+  readonly ring: KeyRing;
+  readonly people: People;
+  readonly logins: Logins;
+  /** Milliseconds that have passed beside those of the machine. */
+  advance(ms: number): void;
+  readonly clock: Clock;
+  readonly publicKey: string;
+}
+
+export async function startLogins(yaml: string, secondFactor: "off" | "otp"): Promise<TestLogins> {
+  let ahead = 0;
+  const clock: Clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() + ahead };
+  const started = await startTestCluster();
+  const ring = new KeyRing([randomBytes(32)]);
+  // The store must be empty for a cluster to be made in it.
+  const cluster = await openCluster({ store: await emptied(started), ring, name: "example", clock });
+  const administration = started.another({ store: cluster.store, clock });
+  if (yaml !== "") await administration.create(ROOT, documents(yaml), { force: false });
+  started.events.length = 0;
+  const sink = {
+    healthy: true,
+    record: async (event: TestCluster["events"][number]) => void started.events.push(event),
+  };
+  const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
+  const common = { cluster, ring, passwords, events: sink, clock, secondFactor };
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return {
+    ...started,
+    administration,
+    cluster,
+    ring,
+    clock,
+    people: new People({ ...common, administration }),
+    logins: new Logins(common),
+    advance: (ms) => void (ahead += ms),
+    publicKey: publicKey.export({ type: "spki", format: "pem" }) as string,
+  };
+}
+
+async function emptied({ store }: TestCluster): Promise<TestCluster["store"]> {
+  for await (const { kind, name } of store.snapshot()) await store.write([{ op: "delete", kind, name }]);
+  return store;
+}
