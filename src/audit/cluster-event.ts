@@ -3,20 +3,9 @@
 import type { CodeOf } from "./events.ts";
 import type { CLUSTER_EVENTS } from "./cluster-events.ts";
 
-/** Any event of a cluster. Times are RFC 3339, members in the order of the table. */
-export type ClusterEvent =
-  | Act<
-      "user.login",
-      {
-        user: string;
-        method: "local" | "oidc";
-        mfa_device: MfaDevice | null;
-        "addr.remote": string | null;
-        success: boolean;
-        error: string | null;
-      }
-    >
-  | Act<"user.create" | "user.update", ActUpon & UserFacts>
+/** What somebody did, or wanted to do, to the cluster's resources. Members stand in the order of the table. */
+export type ResourceEvent =
+  | Act<"user.create" | "user.update", ActUpon & { roles: readonly string[] }>
   | Act<
       | "user.delete"
       | "role.created"
@@ -28,16 +17,35 @@ export type ClusterEvent =
       | "db.create"
       | "db.update"
       | "db.delete"
-      | "postern.join_token.deleted"
-      | "postern.user.unlocked",
+      | "postern.join_token.deleted",
       ActUpon
     >
+  | Act<"join_token.create", ActUpon & { roles: readonly string[]; join_method: string; expires: string | null }>
+  | Act<"lock.created", ActUpon & { target: LockTarget; expires: string | null }>
+  | Act<
+      "postern.control.denied" | "postern.control.refused",
+      { user: string; service: string; verb: string; kind: string; name: string; reason: string }
+    >;
+
+/** Any event of a cluster. Times are RFC 3339. */
+export type ClusterEvent =
+  | ResourceEvent
+  | Act<
+      "user.login",
+      {
+        user: string;
+        method: "local" | "oidc";
+        mfa_device: MfaDevice | null;
+        "addr.remote": string | null;
+        success: boolean;
+        error: string | null;
+      }
+    >
+  | Act<"postern.user.unlocked", ActUpon>
   | Act<"user.password_change", { user: string; "addr.remote": string | null }>
   | Act<"mfa.add", { user: string; mfa_device: MfaDevice }>
   | Act<"mfa.delete", ActUpon & { mfa_device: MfaDevice }>
   | Act<"reset_password_token.create", ActUpon & { ttl: string; expires: string }>
-  | Act<"join_token.create", ActUpon & { roles: readonly string[]; join_method: string; expires: string | null }>
-  | Act<"lock.created", ActUpon & { target: LockTarget; expires: string | null }>
   | Act<"bot.join" | "instance.join", JoinFacts>
   | Act<"cert.create", { user: string; cert_type: "user" | "host"; identity: CertifiedIdentity }>
   | Act<
@@ -45,10 +53,6 @@ export type ClusterEvent =
       { cert_type: "user" | "host"; identity: CertifiedIdentity; "addr.remote": string | null; reason: string }
     >
   | Act<"postern.user.locked_out", { user: string; "addr.remote": string | null; locked_until: string }>
-  | Act<
-      "postern.control.refused",
-      { user: string; verb: string; resource: string; "addr.remote": string | null; reason: string }
-    >
   | Act<"postern.authority.rotated", { user: string; authority: "host" | "user"; phase: string; pin: string }>
   | Act<"postern.sealing.rotated", { user: string; key_id: string }>
   | Act<
@@ -58,16 +62,11 @@ export type ClusterEvent =
   | Act<"postern.store.migrated", { store: string; from_version: number; to_version: number }>
   | Act<"postern.store.tampered", { store: string; resource: string }>;
 
-/** Who did it, and to whom or what. */
+/** Who did it, where it was asked for, and to whom or what. */
 interface ActUpon {
   readonly user: string;
+  readonly service: string;
   readonly name: string;
-}
-
-interface UserFacts {
-  readonly roles: readonly string[];
-  readonly connector: string;
-  readonly expires: string | null;
 }
 
 interface MfaDevice {

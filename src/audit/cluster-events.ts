@@ -2,11 +2,10 @@
 
 /** Fields that only these events have. */
 export const CLUSTER_FIELDS = {
-  name: ["string", "name of what was made, changed or removed; of a join token its last characters only"],
+  name: ["string", "name of what it was done to; of a join token its last characters only; empty for all of a kind"],
   "addr.remote": ["string or null", "where the client came from; null for the auth node's own terminal"],
   mfa_device: ["object or null", "{mfa_device_type}: totp or webauthn; null when no second factor was shown"],
   roles: ["array", "names of roles: a user's, or of a join token those by which services may join"],
-  connector: ["string", "where a user comes from: local, or the name of an OIDC connector"],
   expires: ["string or null", "when it ends, RFC 3339; null for never"],
   ttl: ["string", "how long the link lasts, such as 1h0m0s"],
   join_method: ["string", "token or iam"],
@@ -21,16 +20,18 @@ export const CLUSTER_FIELDS = {
   phase: ["string", "init, update_clients, update_servers, standby or rollback"],
   pin: ["string", "the authority's pin from here on: sha256: and 64 hex digits"],
   key_id: ["string", "which sealing key; never the key"],
-  verb: ["string", "what was attempted: create, update, delete, read, list, login, join …"],
-  resource: ["string", "of what: kind and name, such as role/dev"],
+  verb: ["string", "what was attempted: list, read, create, update or delete"],
+  kind: ["string", "kind of the resource: role, user, db, token …"],
+  resource: ["string", "kind and name of a resource, such as role/dev"],
   locked_until: ["string", "until when the user cannot log in, RFC 3339"],
   store: ["string", "which kind of store: sqlite or dynamodb"],
   from_version: ["number", "version of the store's form before"],
   to_version: ["number", "version of the store's form now"],
 } as const satisfies Record<string, readonly [type: string, meaning: string]>;
 
-const BY = ["user", "name"] as const;
-const USER = [...BY, "roles", "connector", "expires"] as const;
+const BY = ["user", "service", "name"] as const;
+const USER = [...BY, "roles"] as const;
+const REFUSED = ["user", "service", "verb", "kind", "name", "reason"] as const;
 const JOIN = [
   "token_name",
   "method",
@@ -45,7 +46,7 @@ const JOIN = [
 
 /**
  * Names and codes without `postern.` are Teleport's. `user` is who did it and `name` whom or what it was done to, also
- * as there.
+ * as there; `service` is where it was asked for.
  */
 export const CLUSTER_EVENTS = {
   "user.login": {
@@ -127,10 +128,15 @@ export const CLUSTER_EVENTS = {
     codes: { PJT01I: "removed" },
     fields: BY,
   },
+  "postern.control.denied": {
+    meaning: "Policy said no to an administrative act; nothing was changed",
+    codes: { PCT01E: "denied" },
+    fields: REFUSED,
+  },
   "postern.control.refused": {
-    meaning: "An administrative act was refused; nothing was changed",
-    codes: { PCT01W: "by policy", PCT02W: "because of what was asked" },
-    fields: ["user", "verb", "resource", "addr.remote", "reason"],
+    meaning: "An administrative act was allowed and could not be done as it was asked for; nothing was changed",
+    codes: { PCT02E: "refused" },
+    fields: REFUSED,
   },
   "postern.authority.rotated": {
     meaning: "A certificate authority came a step further in changing its key",

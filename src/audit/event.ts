@@ -4,6 +4,8 @@ import type { ClusterEvent } from "./cluster-event.ts";
 import type { CodeOf, EventName, Outcome } from "./events.ts";
 import type { AuditSession } from "./session.ts";
 
+export type { ClusterEvent, ResourceEvent } from "./cluster-event.ts";
+
 /** Any event that others than the recorder itself may record. */
 export type AuditEvent = SessionStartEvent | SessionEndEvent | RequestEvent | AdminEvent | ClusterEvent;
 

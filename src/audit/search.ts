@@ -86,7 +86,7 @@ function decisionOf({ decision }: AuditRecord): unknown {
 
 /** Whether policy said no: to a request, a session, or an administrative act. */
 export function isDenied(record: AuditRecord): boolean {
-  return record["outcome"] === "denied" || record.code === "TDB00W" || record.code === "PCT01W";
+  return record["outcome"] === "denied" || record.code === "TDB00W" || record.code === "PCT01E";
 }
 
 /** Whether an event has this name, or one of its family. */

@@ -1,5 +1,7 @@
 /** Whom a join token of the `iam` method lets in: AWS identities, as STS states them, against rules. */
 
+import { globFits } from "./glob.ts";
+
 /** One rule of `spec.allow`; both members must fit. */
 export interface AllowRule {
   readonly aws_account: string;
@@ -40,7 +42,7 @@ export function ruleFor(identity: AwsIdentity, rules: readonly AllowRule[]): All
   return rules.find(
     ({ aws_account, aws_arn }) =>
       aws_account === identity.account &&
-      (aws_arn === undefined || spellings.some((spelling) => globFits(aws_arn, spelling))),
+      (aws_arn === undefined || spellings.some((spelling) => arnFits(aws_arn, spelling))),
   );
 }
 
@@ -54,22 +56,8 @@ function spellingsOf({ arn }: AwsIdentity): string[] {
  * Whether a text fits a pattern. A `*` stays within its part: callers of AssumeRole choose the session's name, so a star
  * that reached over a slash would let `assumed-role/*-admin` take the session `x-admin` of any role.
  */
-function globFits(pattern: string, text: string): boolean {
+function arnFits(pattern: string, text: string): boolean {
   const parts = text.split(/([/:])/);
   const patterns = pattern.split(/([/:])/);
-  return parts.length === patterns.length && parts.every((part, at) => partFits(patterns[at] ?? "", part));
-}
-
-function partFits(pattern: string, part: string): boolean {
-  const [head = "", ...rest] = pattern.split("*");
-  const tail = rest.pop();
-  if (tail === undefined) return part === head;
-  if (part.length < head.length + tail.length || !part.startsWith(head) || !part.endsWith(tail)) return false;
-  let from = head.length;
-  for (const piece of rest) {
-    const found = part.indexOf(piece, from);
-    if (found < 0) return false;
-    from = found + piece.length;
-  }
-  return from <= part.length - tail.length;
+  return parts.length === patterns.length && parts.every((part, at) => globFits(patterns[at] ?? "", part));
 }

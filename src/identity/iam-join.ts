@@ -66,7 +66,7 @@ export function judgeIdentityRequest(request: SignedIdentityRequest, challenge: 
   const bodyHash = headers.get("x-amz-content-sha256");
   if (bodyHash !== undefined && bodyHash !== sha256(body).toString("hex"))
     throw invalid("its x-amz-content-sha256 is not its body's");
-  if (challenge === "" || !timingSafeEqual(sha256(value(CHALLENGE_HEADER)), sha256(challenge)))
+  if (!timingSafeEqual(sha256(value(CHALLENGE_HEADER)), sha256(challenge)))
     throw invalid("its challenge is not the one that was given", "ask for a challenge and sign anew");
   refuseUnlessFresh(value("x-amz-date"), now);
 

@@ -45,7 +45,6 @@ function resultOf(record: AuditRecord): string {
   if (outcome === "completed" || outcome === "aborted") return outcome === "completed" ? "allowed" : "aborted";
   if (typeof outcome === "string") return outcome;
   if (isDenied(record) || record.code.endsWith("E") || record["success"] === false) return "refused";
-  if (record.event === "postern.control.refused") return "refused";
   return record.event === "db.session.dynamodb.intent" ? "intent" : "";
 }
 
@@ -54,6 +53,8 @@ function objectOf(record: AuditRecord): string {
   const tables = [...new Set(tablesOf(record["body"]))];
   if (tables.length > 0)
     return tables.length > 3 ? `${tables.slice(0, 3).join(",")},+${tables.length - 3}` : tables.join(",");
+  const { kind, name } = record;
+  if (typeof kind === "string" && typeof name === "string") return name === "" ? kind : `${kind}/${name}`;
   for (const field of [
     "table",
     "db_service",

@@ -152,11 +152,11 @@ describe("postern audit", () => {
     assert.equal(
       await run(["ls", "--data-dir", dataDir]),
       [
-        "TIME                  USER   ACTION                   ON        RESULT   STATUS  LATENCY  REASON",
-        "2026-11-22 14:00:00Z  alice  user.login                         refused                   wrong password or code",
-        "2026-11-22 14:00:00Z  root   user.create              bob",
-        "2026-11-22 14:00:00Z  bob    postern.control.refused  role/dev  refused                   no role allows it",
-        "2026-11-22 14:00:00Z         instance.join            ****abcd  refused                   the token has expired",
+        "TIME                  USER   ACTION                  ON        RESULT   STATUS  LATENCY  REASON",
+        "2026-11-22 14:00:00Z  alice  user.login                        refused                   wrong password or code",
+        "2026-11-22 14:00:00Z  root   user.create             bob",
+        "2026-11-22 14:00:00Z  bob    postern.control.denied  role/dev  refused                   no role allows it",
+        "2026-11-22 14:00:00Z         instance.join           ****abcd  refused                   the token has expired",
         "",
       ].join("\n"),
     );
@@ -167,7 +167,7 @@ describe("postern audit", () => {
     assert.deepEqual(await events("--type", "user.login"), ["user.login"]);
     assert.deepEqual(await events("--type", "user.*"), ["user.login", "user.create"]);
     assert.deepEqual(await events("--type", "user.*", "--user", "root", "--since", "1h"), ["user.create"]);
-    assert.deepEqual(await events("--denied"), ["postern.control.refused"]);
+    assert.deepEqual(await events("--denied"), ["postern.control.denied"]);
     await assert.rejects(events("--type", "user.logn"), { exitCode: 2, hint: "did you mean user.login?" });
     for (const none of ["user", "user.logins.*", ".*", "*"])
       await assert.rejects(events("--type", none), { exitCode: 2 });
@@ -231,18 +231,18 @@ async function clusterLog(t: TestContext): Promise<string> {
     event: "user.create",
     code: "T1002I",
     user: "root",
+    service: "auth",
     name: "bob",
     roles: ["dev"],
-    connector: "local",
-    expires: null,
   });
   await recorder.record({
-    event: "postern.control.refused",
-    code: "PCT01W",
+    event: "postern.control.denied",
+    code: "PCT01E",
     user: "bob",
+    service: "auth",
     verb: "delete",
-    resource: "role/dev",
-    ...from,
+    kind: "role",
+    name: "dev",
     reason: "no role allows it",
   });
   await recorder.record({

@@ -70,8 +70,9 @@ describe("The table of events", () => {
   });
 });
 
-const BY = { user: "root", name: "alice" };
-const USER = { ...BY, roles: ["dev"], connector: "local", expires: null };
+const BY = { user: "root", service: "auth", name: "alice" };
+const USER = { ...BY, roles: ["dev"] };
+const REFUSED = { user: "bob", service: "auth", verb: "delete", kind: "role", name: "dev", reason: "no" };
 const JOIN = {
   token_name: "****abcd",
   method: "token",
@@ -133,15 +134,8 @@ const ONE_OF_EACH: readonly ClusterEvent[] = [
   },
   { event: "postern.user.unlocked", code: "PUL02I", ...BY },
   { event: "postern.join_token.deleted", code: "PJT01I", ...BY },
-  {
-    event: "postern.control.refused",
-    code: "PCT01W",
-    user: "bob",
-    verb: "delete",
-    resource: "role/dev",
-    "addr.remote": null,
-    reason: "no",
-  },
+  { event: "postern.control.denied", code: "PCT01E", ...REFUSED },
+  { event: "postern.control.refused", code: "PCT02E", ...REFUSED },
   {
     event: "postern.authority.rotated",
     code: "PCA01I",

@@ -128,6 +128,8 @@ describe("ruleFor()", () => {
       "arn:aws:sts::123456789012:assumed-role/agent/i-0abc",
       "arn:aws:sts::123456789012:assumed-role/agents/i-0abcd",
       "arn:aws:sts::123456789012:assumed-role/agents/*x*",
+      "arn:aws:sts::123456789012:assumed-role/agents/i-0ab*c*c",
+      "arn:aws:sts::123456789012:assumed-role/agents/i-0abc/*",
       "arn:aws:sts::123456789012:assumed-role/AGENTS/*",
       "arn:aws:iam::123456789012:user/agents",
       "arn:aws-cn:iam::123456789012:role/agents",
