@@ -331,7 +331,13 @@ function afterwards(
       const given = givenOf.get(`${problem.kind}/${problem.name}`);
       return given === undefined ? [] : [placed(problem, given)];
     });
-    throw found.length === 0 ? thrown : new DocumentsError("Cannot use the documents", found);
+    if (found.length > 0) throw new DocumentsError("Cannot use the documents", found);
+    // Nobody wrote a document: where in it the fault would stand helps nobody.
+    const told = thrown.problems.map(({ message }) => message.replace(/^[\w.[\]]+: /, ""));
+    const [first] = thrown.problems;
+    throw new PosternError("reference_missing", told.join("; "), {
+      ...(first?.hint === undefined ? {} : { hint: first.hint }),
+    });
   }
 }
 
