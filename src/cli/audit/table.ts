@@ -53,7 +53,7 @@ function objectOf(record: AuditRecord): string {
   const tables = [...new Set(tablesOf(record["body"]))];
   if (tables.length > 0)
     return tables.length > 3 ? `${tables.slice(0, 3).join(",")},+${tables.length - 3}` : tables.join(",");
-  for (const field of ["table", "db_service", "source", "service", "file", "stream"]) {
+  for (const field of ["table", "db_service", "name", "source", "service", "file", "stream"]) {
     if (typeof record[field] === "string") return textOf(record[field]);
   }
   return "";
