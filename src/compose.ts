@@ -5,7 +5,6 @@ import { settleStreams } from "./audit/settle.ts";
 import { createRedaction } from "./audit/redaction.ts";
 import { auditDirectoryOf } from "./audit/files.ts";
 import { CredentialSource } from "./aws/credentials.ts";
-import { type Database, type DatabaseSpec, resolveDatabase } from "./aws/database.ts";
 import { Signer } from "./aws/signer.ts";
 import { reportingSts } from "./aws/reporting-sts.ts";
 import { SdkSts } from "./aws/sts.ts";
@@ -13,14 +12,16 @@ import { type Clock, systemClock } from "./base/clock.ts";
 import { keyFromFile } from "./base/key-file.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
 import { listenersOf } from "./compose/listeners.ts";
+import { databasesOf, firstResources, merged, policyDataOf, validateResources } from "./compose/sources.ts";
+import { openStore } from "./compose/store.ts";
+import { readStore, StoreFollower, type StoredSet } from "./compose/store-follower.ts";
 import type { Config } from "./config/config.ts";
 import { requireDataDirectory } from "./config/data-directory.ts";
 import { positioned } from "./config/positioned.ts";
 import { formatProblem } from "./config/problem.ts";
-import { loadResources, type Resources } from "./config/resources.ts";
+import type { Resources } from "./config/resources.ts";
 import { type Closer, watchPath } from "./config/watch-path.ts";
 import { watchResources } from "./config/watch-resources.ts";
-import { ACTION_TABLE } from "./dynamodb/catalogue.ts";
 import { BodyBudget } from "./gateway/body-budget.ts";
 import type { FixedListener } from "./gateway/listener.ts";
 import type { Upstream } from "./gateway/ports.ts";
@@ -28,9 +29,7 @@ import type { GatewayServices } from "./gateway/services.ts";
 import { Seals } from "./gateway/seals.ts";
 import type { GatewayState } from "./gateway/state.ts";
 import { TableSchemas } from "./gateway/table-schemas.ts";
-import { Directory } from "./identity/directory.ts";
 import type { PolicyBundle } from "./policy/bundle.ts";
-import { compilePolicyData, type PolicyData } from "./policy/data.ts";
 import { compileAhead, PolicyDecisionPoint, type PolicyFault } from "./policy/pdp.ts";
 import type { Readiness } from "./telemetry/diagnostics.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -72,7 +71,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   const audit = auditDirectoryOf(config.postern.data_dir);
   const bundle = await options.loadPolicy();
   compileAhead(bundle);
-  const resources = await firstResources(config, clock);
+  const files = await firstResources(config, clock);
   // A worker's stream is its own to settle; alone, this process answers for all that earlier ones left.
   if (options.stream === undefined) await settleAudit(config, clock);
   const recorder = await Recorder.open({
@@ -87,6 +86,9 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   });
   const stopped: (() => Promise<void> | void)[] = [];
   try {
+    const follower =
+      config.auth_service?.enabled === true ? await StoreFollower.open(await openStore(config, clock)) : undefined;
+    if (follower !== undefined) stopped.push(() => follower.close());
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
     const credentials = new CredentialSource({
       sts: reportingSts(new SdkSts({ env }), (outcome) => metrics.credentialsRefreshed(outcome)),
@@ -101,8 +103,10 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     if (signer.difference !== undefined)
       log.warn({ difference: signer.difference }, "Signing goes the SDK's way, which costs more");
 
-    const reloader = new Reloader(config, { bundle, resources }, { clock, log, metrics, recorder });
-    await reloader.activate({ bundle, resources });
+    const stored = follower?.current;
+    const sources = { bundle, files, stored, resources: merged(files, stored, clock) };
+    const reloader = new Reloader(config, sources, { clock, log, metrics, recorder });
+    await reloader.activate({ bundle, files, stored });
     const services: GatewayServices = {
       state: () => reloader.state,
       recorder,
@@ -130,6 +134,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       }),
     });
     stopped.push(...reloader.watch(options.loadPolicy));
+    if (follower !== undefined) reloader.follow(follower);
     await recorder.record({
       event: "postern.service.start",
       code: "PSV01I",
@@ -181,16 +186,32 @@ export async function loadSources(
   loadPolicy: () => Promise<PolicyBundle>,
 ): Promise<{ state: ActiveState; warnings: Resources["warnings"] }> {
   const bundle = await loadPolicy();
-  const resources = await firstResources(config, systemClock);
+  const files = await firstResources(config, systemClock);
+  const stored = config.auth_service?.enabled === true ? await storedNow(config) : undefined;
+  const resources = merged(files, stored, systemClock);
   const state = await stateOf(config, { bundle, resources }, { clock: systemClock, onFault: () => undefined });
   return { state, warnings: resources.warnings };
+}
+
+async function storedNow(config: Config): Promise<StoredSet> {
+  const store = await openStore(config, systemClock);
+  try {
+    return await readStore(store);
+  } finally {
+    await store.close();
+  }
 }
 
 /** What decides: a bundle and the resources that are its data. */
 interface Sources {
   readonly bundle: PolicyBundle;
   readonly resources: Resources;
+  readonly files: Resources;
+  readonly stored: StoredSet | undefined;
 }
+
+/** What may change by itself. */
+type SourceChange = Partial<Omit<Sources, "resources">>;
 
 interface ReloaderServices {
   readonly clock: Clock;
@@ -224,9 +245,12 @@ class Reloader {
   }
 
   /** Prepares what changed and swaps it in. @throws PosternError when it cannot be used; what was in force stays */
-  activate(change: Partial<Sources>): Promise<void> {
+  activate(change: SourceChange): Promise<void> {
     const activated = this.#last.then(async () => {
-      const sources = { ...this.#sources, ...change };
+      const { clock } = this.#services;
+      const next = { ...this.#sources, ...change };
+      const changed = "files" in change || "stored" in change;
+      const sources = changed ? { ...next, resources: merged(next.files, next.stored, clock) } : next;
       this.#state = await stateOf(this.#config, sources, {
         clock: this.#services.clock,
         onFault: (fault) => this.#faulted(fault),
@@ -249,8 +273,8 @@ class Reloader {
       const activation = [
         recorder.record({ event: "postern.policy.activated", code: "PPO01I", revision: policy.revision, source }),
       ];
-      if (change.resources !== undefined) {
-        for (const warning of change.resources.warnings) log.warn({}, formatProblem(warning));
+      if (changed) {
+        for (const warning of change.files?.warnings ?? []) log.warn({}, formatProblem(warning));
         const counts = {
           role: directory.roles().length,
           user: directory.users().length,
@@ -258,8 +282,8 @@ class Reloader {
           db: databases.size,
         };
         const loaded = {
-          revision: change.resources.digest,
-          source: this.#config.postern.resources ?? "built-in",
+          revision: sources.resources.digest,
+          source: change.stored === undefined ? (this.#config.postern.resources ?? "built-in") : "store",
           counts,
         };
         activation.push(recorder.record({ event: "postern.resources.loaded", code: "PRS01I", ...loaded }));
@@ -283,11 +307,11 @@ class Reloader {
     if (resources !== undefined) {
       closers.push(
         watchResources(resources, {
-          current: this.#sources.resources,
+          current: this.#sources.files,
           clock: this.#services.clock,
           validate: (next) => validateResources(this.#config, next),
           onChange: async (next) => {
-            await this.activate({ resources: next });
+            await this.activate({ files: next });
             this.#services.metrics.resourcesReloaded("loaded");
           },
           onError: (error) => {
@@ -310,6 +334,21 @@ class Reloader {
       );
     }
     return closers.map((closer) => () => closer.close());
+  }
+
+  /** Puts what is in the store in force, now and whenever it changes. */
+  follow(follower: StoreFollower): void {
+    const { metrics } = this.#services;
+    follower.start(
+      async (stored) => {
+        await this.activate({ stored });
+        metrics.resourcesReloaded("loaded");
+      },
+      (error) => {
+        metrics.resourcesReloaded("refused");
+        this.#refuse("resources", "store", error);
+      },
+    );
   }
 
   #faulted({ code, message, revision }: PolicyFault): void {
@@ -335,53 +374,15 @@ interface StateOptions {
   readonly onFault: (fault: PolicyFault) => void;
 }
 
-async function stateOf(config: Config, sources: Sources, { clock, onFault }: StateOptions): Promise<ActiveState> {
+async function stateOf(
+  config: Config,
+  sources: Pick<Sources, "bundle" | "resources">,
+  { clock, onFault }: StateOptions,
+): Promise<ActiveState> {
   const { bundle, resources } = sources;
   const data = policyDataOf(resources);
   const policy = await PolicyDecisionPoint.load({ bundle, data, clock, onFault }).catch((error: unknown) => {
     throw positioned(error, resources);
   });
   return { policy, directory: resources.directory, databases: databasesOf(config, resources) };
-}
-
-/** Compiled once to judge the roles and then again to use them would be twice the work. */
-function policyDataOf(resources: Resources): PolicyData {
-  const known = compiled.get(resources);
-  if (known !== undefined) return known;
-  const data = compilePolicyData(resources.roles, ACTION_TABLE);
-  compiled.set(resources, data);
-  return data;
-}
-
-const compiled = new WeakMap<Resources, PolicyData>();
-
-/** Databases of the configuration and of the resources, by name. */
-function databasesOf(config: Config, resources: Resources): ReadonlyMap<string, Database> {
-  const databases = new Map<string, Database>();
-  const add = (spec: DatabaseSpec): void => {
-    const database = resolveDatabase(spec);
-    if (databases.has(database.name)) {
-      throw new PosternError("database_defined_twice", `Cannot load database "${database.name}": it is defined twice`, {
-        hint: "keep it either in the configuration or in the resources",
-      });
-    }
-    databases.set(database.name, database);
-  };
-  for (const spec of config.db_service.databases) add(spec);
-  for (const spec of resources.databases) add(spec);
-  return databases;
-}
-
-/** Judges a set of resources as it would be used: roles compile, databases resolve. */
-function validateResources(config: Config, resources: Resources): void {
-  policyDataOf(resources);
-  databasesOf(config, resources);
-}
-
-async function firstResources(config: Config, clock: Clock): Promise<Resources> {
-  const { resources } = config.postern;
-  if (resources !== undefined)
-    return await loadResources(resources, { clock, validate: (set) => validateResources(config, set) });
-  const directory = new Directory({ users: [], roles: [], locks: [] }, clock);
-  return { directory, roles: directory.roles(), databases: [], warnings: [], digest: "", positionOf: () => undefined };
 }

@@ -1,6 +1,6 @@
 /** The lock of a stream: one writer, or its chain would fork. */
 
-import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { PosternError } from "../base/errors.ts";
@@ -41,8 +41,8 @@ function isHeld(path: string): boolean {
   try {
     holder = JSON.parse(readFileSync(path, "utf8")) as typeof holder;
   } catch {
-    // Gone, or its writer died between creating and filling it.
-    return false;
+    // Gone, or its writer is, or died, between creating and filling it.
+    return isYoung(path);
   }
   const { pid, started } = holder;
   if (typeof pid !== "number" || !isRunning(pid)) return false;
@@ -51,6 +51,17 @@ function isHeld(path: string): boolean {
   if (now !== null && started !== null) return now === started;
   return pid !== process.pid;
 }
+
+/** Younger than any writer takes to fill it. */
+function isYoung(path: string): boolean {
+  try {
+    return Math.abs(Date.now() - statSync(path).mtimeMs) < FILLING_MS;
+  } catch {
+    return false;
+  }
+}
+
+const FILLING_MS = 2_000;
 
 function isRunning(pid: number): boolean {
   try {

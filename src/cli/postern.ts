@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { auditCommand } from "./audit/index.ts";
+import { ctlCommand } from "./ctl/index.ts";
 import { doctorCommand } from "./doctor/index.ts";
 import { policyCommand } from "./policy/index.ts";
 import { readConfig, startCommand } from "./start/index.ts";
@@ -25,6 +26,7 @@ export async function postern(argv: readonly string[]): Promise<number> {
   program.addCommand(doctorCommand());
   program.addCommand(policyCommand());
   program.addCommand(auditCommand({ dataDirOf: (file) => readConfig(file).postern.data_dir }));
+  program.addCommand(ctlCommand(readConfig));
   program.addCommand(versionCommand());
   forEachCommand(program, (command) => {
     command

@@ -221,6 +221,13 @@ function warningsOf({ postern, db_service, auth_service }: ConfigDocument): Prob
       hint: "list what to serve in db_service.listeners",
     });
   }
+  if (auth_service?.enabled === true) {
+    warnings.push({
+      path: ["auth_service", "listen_addr"],
+      message: "auth_service.listen_addr is not opened: in this version the store is administered on this machine only",
+      hint: "postern ctl -c with this file",
+    });
+  }
   if (!db_service.enabled && db_service.listeners.length > 0) {
     warnings.push({
       path: ["db_service", "enabled"],

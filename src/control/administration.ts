@@ -26,6 +26,8 @@ export interface AdministrationOptions {
   readonly events: EventSink;
   readonly clock: Clock;
   readonly kinds: ReadonlyMap<string, Kind>;
+  /** Where acts are asked for, as events name it. */
+  readonly service: string;
 }
 
 /** What became of one resource. */
@@ -274,17 +276,17 @@ export class Administration {
     const what = name === null || known === undefined ? `resources of kind ${kind}` : called(known, name);
     const error = new DeniedError(`${verb} ${what}`, decision);
     const reason = decision.reasons.map(({ code, message }) => `${code}: ${message}`).join("; ");
-    const resource = name === null ? kind : `${kind}/${known?.shown?.(name) ?? name}`;
-    const refused = { user: actor.name, verb, resource, "addr.remote": null, reason };
+    const shown = name === null ? "" : (known?.shown?.(name) ?? name);
+    const denied = { user: actor.name, service: this.#options.service, verb, kind, name: shown, reason };
     // The denial stands, whether or not it can be recorded.
-    await events.record({ event: "postern.control.refused", code: "PCT01W", ...refused }).catch(() => undefined);
+    await events.record({ event: "postern.control.denied", code: "PCT01E", ...denied }).catch(() => undefined);
     throw error;
   }
 
   async #record(actor: Actor, changes: readonly PlannedChange[]): Promise<void> {
-    const { events } = this.#options;
+    const { events, service } = this.#options;
     const recorded = changes.flatMap((change) => {
-      const event = eventOf(change, actor.name);
+      const event = eventOf(change, actor.name, service);
       return event === undefined ? [] : [events.record(event)];
     });
     await Promise.all(recorded).catch((cause: unknown) => {
@@ -341,7 +343,13 @@ function afterwards(
       const given = givenOf.get(`${problem.kind}/${problem.name}`);
       return given === undefined ? [] : [placed(problem, given)];
     });
-    throw found.length === 0 ? thrown : new DocumentsError("Cannot use the documents", found);
+    if (found.length > 0) throw new DocumentsError("Cannot use the documents", found);
+    // Nobody wrote a document: where in it the fault would stand helps nobody.
+    const told = thrown.problems.map(({ message }) => message.replace(/^[\w.[\]]+: /, ""));
+    const [first] = thrown.problems;
+    throw new PosternError("reference_missing", told.join("; "), {
+      ...(first?.hint === undefined ? {} : { hint: first.hint }),
+    });
   }
 }
 

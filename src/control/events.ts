@@ -1,14 +1,18 @@
 /** What is recorded of a change: Teleport's names and codes. */
 
-import type { ClusterEvent } from "../audit/cluster-event.ts";
+import type { ResourceEvent } from "../audit/event.ts";
 import { type JoinToken, maskedName, parseJoinToken } from "../identity/join-tokens.ts";
 import { parseLock } from "../identity/lock.ts";
 import { parseUser } from "../identity/user.ts";
 import type { PlannedChange } from "./world.ts";
 
 /** The event of a change by `user`. Kinds that have none of their own are recorded by whoever brings them. */
-export function eventOf({ kind, name, verb, before, after }: PlannedChange, user: string): ClusterEvent | undefined {
-  const by = { user, name };
+export function eventOf(
+  { kind, name, verb, before, after }: PlannedChange,
+  user: string,
+  service: string,
+): ResourceEvent | undefined {
+  const by = { user, service, name };
   switch (`${kind}/${verb}`) {
     case "role/create":
       return { event: "role.created", code: "T9000I", ...by };
@@ -35,17 +39,16 @@ export function eventOf({ kind, name, verb, before, after }: PlannedChange, user
       return { event: "db.delete", code: "TDB05I", ...by };
     case "token/create":
     case "token/update":
-      return { event: "join_token.create", code: "TJT00I", user, ...tokenFacts(after) };
+      return { event: "join_token.create", code: "TJT00I", ...by, ...tokenFacts(after) };
     case "token/delete":
-      return { event: "postern.join_token.deleted", code: "PJT01I", user, name: maskedName(tokenOf(before?.value)) };
+      return { event: "postern.join_token.deleted", code: "PJT01I", ...by, name: maskedName(tokenOf(before?.value)) };
     default:
       return undefined;
   }
 }
 
-function userFacts(document: unknown): { roles: readonly string[]; connector: string; expires: string | null } {
-  const { roles, expires } = parseUser(document).value;
-  return { roles, connector: "local", expires: timeOf(expires) };
+function userFacts(document: unknown): { roles: readonly string[] } {
+  return { roles: parseUser(document).value.roles };
 }
 
 function lockFacts(document: unknown): { target: { user: string } | { role: string }; expires: string | null } {

@@ -84,6 +84,7 @@ export class People {
       event: "reset_password_token.create",
       code: "T6000I",
       user: actor.name,
+      service: "auth_service",
       name: user,
       ttl: `${Math.round((record.expires - record.created) / 60_000)}m0s`,
       expires: new Date(record.expires).toISOString(),

@@ -74,7 +74,7 @@ describe("the last editor", () => {
           assert.deepEqual(await all(cluster), snapshot);
           assert.deepEqual(
             cluster.events.map((event) => [event.event, "reason" in event && event.reason.split(":")[0]]),
-            [["postern.control.refused", "last_editor"]],
+            [["postern.control.denied", "last_editor"]],
           );
         }));
     }

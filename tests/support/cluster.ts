@@ -44,6 +44,7 @@ export async function startTestCluster(yaml = ""): Promise<TestCluster> {
     },
     clock: systemClock,
     kinds: kindsForUse(),
+    service: "test",
   };
   const administration = new Administration(options);
   if (yaml !== "") await administration.create(ROOT, documents(yaml), { force: false });

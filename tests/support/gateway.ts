@@ -32,8 +32,10 @@ export interface TestGatewayOptions {
   readonly uri?: string;
   /** YAML of one more key of the database, for example `key_schema: {orders: {partition_key: id}}`. */
   readonly database?: string;
+  /** More YAML beside `postern:`, for example `auth_service: {enabled: yes}`. */
+  readonly sections?: string;
   /** Called with the directory before anything is opened in it. */
-  readonly prepare?: (directory: string) => void;
+  readonly prepare?: (directory: string) => unknown;
   /** Bounds on clients, in milliseconds. */
   readonly timeouts?: Partial<ServeTimeouts>;
   readonly listener?: Partial<Pick<FixedListener, "user" | "database" | "dbUser">> & {
@@ -121,7 +123,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
 
 async function startBefore(sandbox: Sandbox, options: TestGatewayOptions): Promise<TestGateway> {
   const directory = mkdtempSync(join(tmpdir(), "postern-test-"));
-  options.prepare?.(directory);
+  await options.prepare?.(directory);
   const resources = join(directory, "resources");
   mkdirSync(resources);
   writeFileSync(join(resources, "all.yaml"), options.resources ?? ALICE_MAY_NEARLY_EVERYTHING);
@@ -228,7 +230,7 @@ export function auditOf(directory: string): Record<string, unknown>[] {
 }
 
 function configuration(uri: string, options: TestGatewayOptions): string {
-  const { postern = "", listener = {}, database: more = "" } = options;
+  const { postern = "", listener = {}, database: more = "", sections = "" } = options;
   const { user = "alice", database = "example", dbUser = "ExampleRole", hostNames = [] } = listener;
   return `
 version: v3
@@ -236,6 +238,7 @@ postern:
   data_dir: ./data
   resources: ./resources
   ${postern}
+${sections}
 db_service:
   enabled: "yes"
   listeners: [{address: "127.0.0.1:0", user: ${user}, database: ${database}, db_user: "${dbUser}", host_names: ${JSON.stringify(hostNames)}}]

@@ -47,6 +47,12 @@ export function readConfig(file: string): Config {
 async function start(config: Config, diagnostics: ListenAddress | undefined): Promise<void> {
   const log = createLog(config.postern.log);
   for (const warning of config.warnings) log.warn({}, formatProblem(warning));
+  if (config.proxy_service?.enabled === true) {
+    throw new CommandError(1, "Cannot start proxy_service: this version has none", {
+      position: config.positionOf(["proxy_service", "enabled"]),
+      hint: 'write enabled: "no", or remove the section',
+    });
+  }
   if (!config.db_service.enabled) {
     throw new CommandError(1, `Nothing to start: no service is enabled in "${config.file}"`, {
       hint: 'write db_service: {enabled: "yes"}',

@@ -136,7 +136,8 @@ policy: {opa_config: x}
       '11:7 db_service.databases[0]: unknown key "static_lables" (did you mean "static_labels"?)',
       "12:25 db_service.databases[0].aws.account_id: expected a string, not 12345678901 (put the value in quotes, exactly as you mean it)",
       '13:30 auth_service: unknown key "cluster_nam" (did you mean "cluster_name"?)',
-      "X",
+      '13:62 auth_service.storage.type: expected sqlite or dynamodb, not "sqlight"',
+      '13:85 auth_service.listen_addr: cannot listen on "/x": others could not reach it (write host:port)',
       '14:24 app_service.enabled: app_service is not available in this version (write enabled: "no", or remove the section)',
       "15:22 policy.opa_config: OPA's own configuration is not available in this version (write policy.bundle)",
     ]);

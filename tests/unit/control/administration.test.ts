@@ -63,9 +63,8 @@ describe("Administration.create()", () => {
         code: "T1002I",
         user: "root",
         name: "ada",
+        service: "test",
         roles: ["dev", "editor"],
-        connector: "local",
-        expires: null,
       });
     }));
 

@@ -70,7 +70,7 @@ describe("join tokens", () => {
       assert.ok(!JSON.stringify(events).includes(name));
       assert.deepEqual(
         events.map(({ event }) => event),
-        ["join_token.create", "postern.control.refused"],
+        ["join_token.create", "postern.control.denied"],
       );
     }));
 });

@@ -1,0 +1,38 @@
+/** `postern ctl`: administers a cluster's users, roles, locks and databases. */
+
+import { Command } from "commander";
+import type { Config } from "../../config/config.ts";
+import { createCommand, editCommand, getCommand, rmCommand } from "./resources.ts";
+import { dbCommand, statusCommand } from "./status.ts";
+import type { ConfigOf } from "./surroundings.ts";
+import { usersCommand } from "./users.ts";
+import { CommandError } from "../command-error.ts";
+
+/** The `ctl` command; `read` loads a configuration file. */
+export function ctlCommand(read: (file: string) => Config): Command {
+  const command = new Command("ctl")
+    .description("administer a cluster")
+    .option("-c, --config <file>", "configuration of the auth service, on its own machine: needs no login");
+  const configOf: ConfigOf = () => {
+    const { config } = command.opts<{ config?: string }>();
+    if (config !== undefined) return read(config);
+    throw new CommandError(2, "Cannot tell which cluster to administer", {
+      hint: "name the auth service's configuration on its own machine: postern ctl -c postern.yaml …",
+    });
+  };
+  return command
+    .addCommand(statusCommand(configOf))
+    .addCommand(createCommand(configOf))
+    .addCommand(getCommand(configOf))
+    .addCommand(editCommand(configOf))
+    .addCommand(rmCommand(configOf))
+    .addCommand(usersCommand(configOf))
+    .addCommand(dbCommand(configOf))
+    .addHelpText("after", EXAMPLES);
+}
+
+const EXAMPLES = `
+Examples:
+  postern ctl -c postern.yaml create -f role.yaml
+  postern ctl -c postern.yaml users add alice --roles=access
+  postern ctl -c postern.yaml get role -f text`;

@@ -1,0 +1,104 @@
+/** Resources as people and programs read them: YAML, JSON and tables. */
+
+import { stringify } from "yaml";
+import type { ShownResource } from "../../control/administration.ts";
+
+/** How resources are printed. */
+export type ResourceFormat = "yaml" | "json" | "text";
+
+/** Resources of one kind in a format. */
+export function renderResources(resources: readonly ShownResource[], kind: string, format: ResourceFormat): string {
+  const values = resources.map(({ value }) => value);
+  if (format === "json") return `${JSON.stringify(values, null, 4)}\n`;
+  if (format === "yaml") return values.map((value) => stringify(value, { lineWidth: 0 })).join("---\n");
+  const { headings, row } = TABLES[kind] ?? NAMES_ONLY;
+  return renderTable(
+    headings,
+    resources.map(({ name, value }) => row(name, value as Document)),
+  );
+}
+
+/** A table with its headings underlined. What a name could do to a terminal is shown as `?`. */
+export function renderTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = rows.map((row) => row.map(printable));
+  const widths = headings.map((heading, at) => Math.max(heading.length, ...cells.map((row) => row[at]?.length ?? 0)));
+  const lines = [headings, widths.map((width) => "-".repeat(width)), ...cells];
+  return lines
+    .map(
+      (row) =>
+        `${row
+          .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+          .join(" ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}
+
+function printable(cell: string): string {
+  return cell.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
+}
+
+/** What tables show of a document; what is stored has been read by its schema. */
+interface Document {
+  readonly metadata?: { readonly description?: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly spec?: {
+    readonly roles?: readonly string[] | null;
+    readonly allow?: {
+      readonly db_users?: readonly string[] | null;
+      readonly db_labels?: Readonly<Record<string, string | readonly string[]>> | null;
+      readonly rules?: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[] | null;
+    } | null;
+    readonly target?: Readonly<Record<string, string>>;
+    readonly message?: string;
+    readonly expires?: string;
+    readonly protocol?: string;
+    readonly uri?: string;
+    readonly aws?: { readonly region?: string; readonly account_id?: string };
+  };
+}
+
+interface TableForm {
+  readonly headings: readonly string[];
+  readonly row: (name: string, document: Document) => readonly string[];
+}
+
+const NAMES_ONLY: TableForm = { headings: ["Name"], row: (name) => [name] };
+
+const TABLES: Readonly<Record<string, TableForm>> = {
+  role: {
+    headings: ["Role", "Allowed database users", "Database Labels", "Access to resources"],
+    row: (name, { spec }) => [
+      name,
+      (spec?.allow?.db_users ?? []).join(","),
+      labelsOf(spec?.allow?.db_labels ?? {}),
+      (spec?.allow?.rules ?? []).map(({ resources, verbs }) => `${resources.join(",")}:${verbs.join(",")}`).join(" "),
+    ],
+  },
+  user: { headings: ["User", "Roles"], row: (name, { spec }) => [name, (spec?.roles ?? []).join(",")] },
+  lock: {
+    headings: ["Lock", "Target", "Message", "Expires"],
+    row: (name, { spec }) => [
+      name,
+      Object.entries(spec?.target ?? {})
+        .map(([kind, target]) => `${kind}:${target}`)
+        .join(","),
+      spec?.message ?? "",
+      spec?.expires ?? "never",
+    ],
+  },
+  db: {
+    headings: ["Name", "Protocol", "URI", "Labels"],
+    row: (name, { metadata, spec }) => [
+      name,
+      spec?.protocol ?? "",
+      spec?.uri ?? [spec?.aws?.region, spec?.aws?.account_id].filter((part) => part !== undefined).join("/"),
+      labelsOf(metadata?.labels ?? {}),
+    ],
+  },
+};
+
+function labelsOf(labels: Readonly<Record<string, string | readonly string[]>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${typeof value === "string" ? value : value.join("|")}`)
+    .join(",");
+}

@@ -1,0 +1,25 @@
+/** What the ctl commands share. */
+
+import process from "node:process";
+import type { Config } from "../../config/config.ts";
+
+/** The configuration that `ctl -c` names. @throws CommandError when it names none */
+export type ConfigOf = () => Config;
+
+/** Writes a part of the answer. */
+export function answer(text: string): void {
+  process.stdout.write(text);
+}
+
+/** Tells a person something that is no part of the answer. */
+export function tell(text: string): void {
+  process.stderr.write(`postern: ${text}\n`);
+}
+
+/** `a,b` as a list; what is empty does not count, as in `"$ROLES,new"` where there were no roles. */
+export function commaList(text: string): string[] {
+  return text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}

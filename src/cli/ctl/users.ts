@@ -1,0 +1,128 @@
+/** `postern ctl users`: people and their roles. */
+
+import { Command, Option } from "commander";
+import { PosternError } from "../../base/errors.ts";
+import type { GivenDocument } from "../../control/documents.ts";
+import type { StoredValue } from "../../store/store.ts";
+import { CommandError } from "../command-error.ts";
+import { withAdministration } from "./local.ts";
+import { renderResources } from "./render.ts";
+import { answer, commaList, type ConfigOf } from "./surroundings.ts";
+
+/** The `users` command with its subcommands. */
+export function usersCommand(configOf: ConfigOf): Command {
+  return new Command("users")
+    .description("add, update, list and remove users")
+    .addCommand(addCommand(configOf))
+    .addCommand(updateCommand(configOf))
+    .addCommand(lsCommand(configOf))
+    .addCommand(rmCommand(configOf))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  postern ctl -c postern.yaml users add alice --roles=access
+  postern ctl -c postern.yaml users update alice --set-roles access,dev
+  postern ctl -c postern.yaml users ls`,
+    );
+}
+
+function addCommand(configOf: ConfigOf): Command {
+  return new Command("add")
+    .description("create a user")
+    .argument("<NAME>", "name of the user")
+    .requiredOption("--roles <a,b>", "roles of the user", commaList)
+    .option("--db-users <a,b>", "AWS roles, for the role access", commaList)
+    .action(async (name: string, { roles, dbUsers }: { roles: string[]; dbUsers?: string[] }) => {
+      const traits = dbUsers === undefined ? {} : { db_users: dbUsers };
+      const value = { kind: "user", version: "v2", metadata: { name }, spec: { roles, traits } };
+      await withAdministration(configOf(), "writes", ({ administration, actor }) =>
+        administration.create(actor, [fromCommandLine(value)], { force: false }),
+      ).catch((error: unknown) => {
+        if (!(error instanceof PosternError) || error.code !== "resource_exists") throw error;
+        throw new CommandError(1, error.message, {
+          hint: `postern ctl users update ${name} --set-roles ${roles.join(",")} replaces the roles`,
+        });
+      });
+      answer(`User ${JSON.stringify(name)} has been created\n`);
+    })
+    .addHelpText(
+      "after",
+      `
+Examples:
+  postern ctl -c postern.yaml users add alice --roles=access,auditor
+  postern ctl -c postern.yaml users add bob --roles=access --db-users=ExampleRole`,
+    );
+}
+
+function updateCommand(configOf: ConfigOf): Command {
+  return new Command("update")
+    .description("change a user; each --set flag replaces")
+    .argument("<NAME>", "name of the user")
+    .option("--set-roles <a,b>", "the user's roles from here on", commaList)
+    .option("--set-db-users <a,b>", "the AWS roles of the user's trait db_users from here on", commaList)
+    .action(async (name: string, { setRoles, setDbUsers }: { setRoles?: string[]; setDbUsers?: string[] }) => {
+      if (setRoles === undefined && setDbUsers === undefined)
+        throw new CommandError(2, "Nothing to update. Please provide at least one --set flag.");
+      await withAdministration(configOf(), "writes", ({ administration, actor }) =>
+        administration.change(actor, "user", name, (document) => withChanges(document, setRoles, setDbUsers)),
+      );
+      answer(`User ${name} has been updated:\n`);
+      if (setRoles !== undefined) answer(`\tNew roles: ${setRoles.join(",")}\n`);
+      if (setDbUsers !== undefined) answer(`\tNew database users: ${setDbUsers.join(",")}\n`);
+    })
+    .addHelpText(
+      "after",
+      `
+Examples:
+  postern ctl -c postern.yaml users update alice --set-roles access,dev
+  postern ctl -c postern.yaml users update alice --set-db-users ExampleRole`,
+    );
+}
+
+function lsCommand(configOf: ConfigOf): Command {
+  return new Command("ls")
+    .description("list users")
+    .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))
+    .action(async ({ format }: { format: "text" | "json" | "yaml" }) => {
+      const users = await withAdministration(configOf(), "reads", ({ administration, actor }) =>
+        administration.list(actor, "user"),
+      );
+      if (format !== "text") answer(renderResources(users, "user", format));
+      else answer(users.length === 0 ? "No users found\n" : `${renderResources(users, "user", "text")}\n`);
+    })
+    .addHelpText(
+      "after",
+      "\nExamples:\n  postern ctl -c postern.yaml users ls\n  postern ctl -c postern.yaml users ls -f json",
+    );
+}
+
+function rmCommand(configOf: ConfigOf): Command {
+  return new Command("rm")
+    .description("delete users")
+    .argument("<NAMES>", "names, with commas between them", commaList)
+    .action(async (names: string[]) => {
+      await withAdministration(configOf(), "writes", async ({ administration, actor }) => {
+        for (const name of names) {
+          await administration.remove(actor, "user", name);
+          answer(`User ${JSON.stringify(name)} has been deleted\n`);
+        }
+      });
+    })
+    .addHelpText(
+      "after",
+      "\nExamples:\n  postern ctl -c postern.yaml users rm alice\n  postern ctl -c postern.yaml users rm alice,bob",
+    );
+}
+
+/** A document that nobody wrote: what is wrong with it stands on the command line. */
+function fromCommandLine(value: unknown): GivenDocument {
+  return { value, positionOf: () => ({ file: "command line", line: 1, column: 1 }) };
+}
+
+function withChanges(document: StoredValue, roles: string[] | undefined, dbUsers: string[] | undefined): StoredValue {
+  const copy = structuredClone(document) as { spec: { roles?: string[]; traits?: Record<string, string[]> | null } };
+  if (roles !== undefined) copy.spec.roles = roles;
+  if (dbUsers !== undefined) copy.spec.traits = { ...copy.spec.traits, db_users: dbUsers };
+  return copy as unknown as StoredValue;
+}

@@ -1,0 +1,152 @@
+/** Following a cluster's store: what people put into it is read as one set, and read again whenever it changes. */
+
+import { createHash } from "node:crypto";
+import type { DatabaseSpec } from "../aws/database.ts";
+import { messageOf, PosternError } from "../base/errors.ts";
+import { parseDatabase } from "../config/resource-file.ts";
+import { type Lock, parseLock } from "../identity/lock.ts";
+import { quoted } from "../identity/names.ts";
+import { parseRole, type Role } from "../identity/role.ts";
+import { parseUser, type User } from "../identity/user.ts";
+import type { Store } from "../store/store.ts";
+
+/** What a store held at one moment. */
+export interface StoredSet {
+  readonly users: readonly User[];
+  readonly roles: readonly Role[];
+  readonly locks: readonly Lock[];
+  readonly databases: readonly DatabaseSpec[];
+  /** The same resources in the same revisions give the same digest. */
+  readonly digest: string;
+}
+
+/** Reads a set. One document that cannot be read refuses all of it. @throws PosternError `resource_unreadable`, and the store's */
+export async function readStore(store: Store): Promise<StoredSet> {
+  const users: User[] = [];
+  const roles: Role[] = [];
+  const locks: Lock[] = [];
+  const databases: DatabaseSpec[] = [];
+  const readers: Readonly<Record<string, (value: unknown) => void>> = {
+    user: (value) => void users.push(parseUser(value).value),
+    role: (value) => void roles.push(parseRole(value).value),
+    lock: (value) => void locks.push(parseLock(value).value),
+    db: (value) => void databases.push(parseDatabase(value).value),
+  };
+  const digest = createHash("sha256");
+  // A snapshot, not lists: a user must not be seen without the role that was written with it.
+  for await (const { kind, name, value, revision } of store.snapshot()) {
+    const read = FOLLOWED.has(kind) ? readers[kind] : undefined;
+    if (read === undefined) continue;
+    digest.update(`${JSON.stringify([kind, name, revision])}\n`);
+    try {
+      read(value);
+    } catch (cause) {
+      const reason = messageOf(cause);
+      throw new PosternError(
+        "resource_unreadable",
+        `Cannot read ${quoted(`${kind}/${name}`)} in the store: ${reason}`,
+        {
+          cause,
+          hint: `write it anew with postern ctl create -f, or remove it with postern ctl rm ${kind}/${name}`,
+        },
+      );
+    }
+  }
+  return { users, roles, locks, databases, digest: digest.digest("hex") };
+}
+
+const FOLLOWED: ReadonlySet<string> = new Set(["user", "role", "lock", "db"]);
+
+/** Keeps up with a store, which is its own from then on. */
+export class StoreFollower {
+  readonly #store: Store;
+  #current: StoredSet | undefined;
+  #stale = false;
+  #reading: Promise<void> | undefined;
+  #unwatch: (() => Promise<void>) | undefined;
+  #again: NodeJS.Timeout | undefined;
+  #onChange: ((set: StoredSet) => Promise<void>) | undefined;
+  #onError: ((error: unknown) => void) | undefined;
+  #failure: string | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #closed = false;
+
+  /** Reads a store and begins to watch it. @throws PosternError what keeps it from being read; the store is closed then */
+  static async open(store: Store): Promise<StoreFollower> {
+    const follower = new StoreFollower(store);
+    try {
+      // First the watch: what is written between the two must not go unseen.
+      follower.#unwatch = await store.watch(
+        (changes) => {
+          if (changes.some(({ kind }) => FOLLOWED.has(kind))) follower.#changed();
+        },
+        () => follower.#changed(),
+      );
+      follower.#current = await readStore(store);
+      return follower;
+    } catch (error) {
+      await follower.close();
+      throw error;
+    }
+  }
+
+  /** Use `open`. */
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** What was read last and, once started, is in force. */
+  get current(): StoredSet | undefined {
+    return this.#current;
+  }
+
+  /** Calls `onChange` for each new set until it is closed, one after another; what keeps one from being in force goes to `onError`, once. */
+  start(onChange: (set: StoredSet) => Promise<void>, onError: (error: unknown) => void): void {
+    this.#onChange = onChange;
+    this.#onError = onError;
+    if (this.#stale) this.#changed();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#again);
+    await this.#unwatch?.();
+    await this.#reading;
+    await this.#store.close();
+  }
+
+  #changed(): void {
+    this.#stale = true;
+    if (this.#onChange !== undefined && !this.#closed) this.#reading ??= this.#keepUp();
+  }
+
+  async #keepUp(): Promise<void> {
+    while (this.#stale && !this.#closed) {
+      this.#stale = false;
+      try {
+        const next = await readStore(this.#store);
+        if (next.digest !== this.#current?.digest || this.#failure !== undefined) await this.#onChange?.(next);
+        this.#current = next;
+        this.#failure = undefined;
+        this.#retryMs = FIRST_RETRY_MS;
+      } catch (error) {
+        this.#failed(error);
+      }
+    }
+    this.#reading = undefined;
+  }
+
+  /** What is in force stays. What the next change may not mend, such as a disk that is full, is tried again by itself. */
+  #failed(error: unknown): void {
+    const message = messageOf(error);
+    if (message !== this.#failure) this.#onError?.(error);
+    this.#failure = message;
+    clearTimeout(this.#again);
+    if (this.#closed) return;
+    this.#again = setTimeout(() => this.#changed(), this.#retryMs);
+    this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
+  }
+}
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 30_000;
