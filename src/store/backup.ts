@@ -36,6 +36,8 @@ const BATCH_BYTES = 1_000_000;
 /**
  * The store at one moment as lines, each with its end. What a guarded store holds keeps its seals: it can be put back only
  * where the key is the same.
+ *
+ * @throws PosternError `store_tampered`, `restore_unfinished`
  */
 export async function* backup(
   store: Store,
@@ -45,6 +47,11 @@ export async function* backup(
   for await (const resource of bare(store).snapshot()) {
     if (store instanceof GuardedStore) store.open(resource);
     const { kind, name, value, expiresAt } = resource;
+    if (kind === MARK.kind && name === MARK.name) {
+      throw new PosternError("restore_unfinished", "Cannot back up this store: a backup was put into it in part", {
+        hint: "finish the restore first: run it again with the same backup",
+      });
+    }
     lines.push(`${JSON.stringify({ kind, name, value, expiresAt })}\n`);
   }
   const header: BackupHeader = {
@@ -172,7 +179,7 @@ function parse(line: string, number: number): Readonly<Record<string, unknown>> 
 
 /** Lines with their ends; the last may lack it. */
 async function* linesOf(text: AsyncIterable<Uint8Array | string>): AsyncGenerator<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const decode = (chunk?: Uint8Array): string => {
     try {
       return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
