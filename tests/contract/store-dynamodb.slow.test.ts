@@ -185,7 +185,7 @@ describe("The DynamoDB store", { skip }, () => {
       TableName: table,
       Item: { pk: { S: "role" }, sk: { S: "bad" }, revision: { S: "r" }, json: { S: "hunter2" } },
     });
-    for (const attempt of [store.get("role", "bad"), store.list("role"), store.snapshot().next()]) {
+    for (const attempt of [() => store.get("role", "bad"), () => store.list("role"), () => store.snapshot().next()]) {
       await assert.rejects(attempt, (error: Error & { code: string }) => {
         assert.equal(error.code, "store_corrupt");
         assert.match(error.message, /"bad"/);

@@ -33,7 +33,7 @@ describe("A guarded store", () => {
       const { path, store } = await guarded(t);
       tamper(path, sql);
       const name = { code: "store_tampered" };
-      for (const attempt of [store.get("role", "a"), store.list("role"), drain(store)]) {
+      for (const attempt of [() => store.get("role", "a"), () => store.list("role"), () => drain(store)]) {
         await assert.rejects(attempt, (error: Error & { code: string }) => {
           assert.equal(error.code, name.code);
           assert.match(error.message, /(?:role|user) "[abc]"/);

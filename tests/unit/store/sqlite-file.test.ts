@@ -192,7 +192,7 @@ describe("A SQLite store among processes", () => {
     inTransaction(db, () => {
       db.exec("INSERT INTO resources VALUES ('role', 'bad', 'hunter2', 'r', NULL)");
     });
-    for (const attempt of [store.get("role", "bad"), store.list("role"), store.snapshot().next()]) {
+    for (const attempt of [() => store.get("role", "bad"), () => store.list("role"), () => store.snapshot().next()]) {
       await assert.rejects(attempt, (error: Error & { code: string }) => {
         assert.equal(error.code, "store_corrupt");
         assert.match(error.message, /role "bad"/);
