@@ -22,7 +22,7 @@ const TAMPERINGS: Readonly<Record<string, string>> = {
   "swapped names":
     "UPDATE resources SET name = CASE name WHEN 'a' THEN 'tmp' ELSE name END; UPDATE resources SET name = 'a' WHERE name = 'b'; UPDATE resources SET name = 'b' WHERE name = 'tmp'",
   "another kind":
-    "UPDATE resources SET kind = 'user' WHERE name = 'a'; UPDATE resources SET kind = 'role', name = 'a' WHERE name = 'c'",
+    "UPDATE resources SET kind = 'tmp' WHERE kind = 'role' AND name = 'a'; UPDATE resources SET kind = 'role' WHERE kind = 'user'",
   "a longer life": "UPDATE resources SET expires_at = expires_at + 1 WHERE name = 'a'",
   "a life without end": "UPDATE resources SET expires_at = NULL WHERE name = 'a'",
 };
@@ -32,11 +32,10 @@ describe("A guarded store", () => {
     it(`finds ${title}, names the resource and not its value`, async (t) => {
       const { path, store } = await guarded(t);
       tamper(path, sql);
-      const name = { code: "store_tampered" };
       for (const attempt of [() => store.get("role", "a"), () => store.list("role"), () => drain(store)]) {
         await assert.rejects(attempt, (error: Error & { code: string }) => {
-          assert.equal(error.code, name.code);
-          assert.match(error.message, /(?:role|user) "[abc]"/);
+          assert.equal(error.code, "store_tampered");
+          assert.match(error.message, /role "[ab]"/);
           assert.doesNotMatch(inspect(error, { depth: 9 }), /hunter/);
           return true;
         });
@@ -48,11 +47,13 @@ describe("A guarded store", () => {
     const { path, store } = await guarded(t);
     const before = await store.get("role", "a");
     const db = connect(path);
-    const { value: text } = db.prepare("SELECT value FROM resources WHERE name = 'a'").get() as { value: string };
+    const { value: text } = db.prepare("SELECT value FROM resources WHERE kind = 'role' AND name = 'a'").get() as {
+      value: string;
+    };
     const { seal, value } = JSON.parse(text) as { seal: string; value: Record<string, string> };
     const turned = JSON.stringify({ value: Object.fromEntries(Object.entries(value).reverse()), seal });
     assert.notEqual(turned, text);
-    db.prepare("UPDATE resources SET value = ? WHERE name = ?").run(turned, "a");
+    db.prepare("UPDATE resources SET value = ? WHERE kind = ? AND name = ?").run(turned, "role", "a");
     db.close();
     assert.deepEqual(await store.get("role", "a"), before);
   });
@@ -103,7 +104,7 @@ async function guarded(t: TestContext): Promise<{ readonly path: string; readonl
   await store.write([
     { op: "create", kind: "role", name: "a", value, expiresAt },
     { op: "create", kind: "role", name: "b", value: { password: `${SECRET}!` }, expiresAt },
-    { op: "create", kind: "user", name: "c", value, expiresAt },
+    { op: "create", kind: "user", name: "a", value, expiresAt },
   ]);
   return { path, store };
 }
