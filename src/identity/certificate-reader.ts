@@ -114,16 +114,17 @@ interface Believed {
 async function verify(kind: AuthorityKind, shown: string | Uint8Array, judging: Judging): Promise<Believed> {
   const certificate = read(shown);
   const now = judging.clock.now();
+  const anew = kind === "user" ? "log in again" : "let the host join again";
   const issuer = judging.trust.issuerOf(certificate);
   if (issuer === undefined) {
-    throw refused("untrusted", `no authority of cluster ${quoted(judging.trust.cluster)} signed it`, "log in again");
+    throw refused("untrusted", `no authority of cluster ${quoted(judging.trust.cluster)} signed it`, anew);
   }
   if (issuer !== kind) throw refused("wrong_kind", `it is a ${issuer}'s certificate, and a ${kind}'s is needed`);
   // From here on the bytes are ours: only now the second parser, which is less strict, may look at them.
   const library = (await loadX509()).x509;
   const parsed = new library.X509Certificate(new Uint8Array(certificate.raw));
   const serial = parsed.serialNumber.toLowerCase();
-  if (judging.isRevoked(serial)) throw refused("revoked", `serial ${serial} has been revoked`, "log in again");
+  if (judging.isRevoked(serial)) throw refused("revoked", `serial ${serial} has been revoked`, anew);
   const [begins, expires] = [parsed.notBefore.getTime(), parsed.notAfter.getTime()];
   if (now < begins - CLOCK_SKEW_MS) {
     throw refused(
@@ -133,7 +134,7 @@ async function verify(kind: AuthorityKind, shown: string | Uint8Array, judging: 
     );
   }
   if (now >= expires + CLOCK_SKEW_MS) {
-    throw refused("expired", `it ended on ${iso(expires)}, and here it is ${iso(now)}`, "log in again");
+    throw refused("expired", `it ended on ${iso(expires)}, and here it is ${iso(now)}`, anew);
   }
   const [name, ...others] = parsed.subjectName.getField("CN");
   if (name === undefined || others.length > 0 || nameFault(name) !== undefined) throw malformed("its name is none");
