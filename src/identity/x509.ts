@@ -1,11 +1,11 @@
 /** The one door to @peculiar/x509, which is loaded when a certificate is first made or read, not at every start. */
 
 import { webcrypto } from "node:crypto";
-import type library from "@peculiar/x509";
+import type * as library from "@peculiar/x509";
 
 /** The library, with the cryptography that it is to use. */
 export interface X509 {
-  readonly x509: typeof library;
+  readonly x509: Omit<typeof library, "default">;
   readonly crypto: Crypto;
 }
 
