@@ -106,6 +106,7 @@ describe("a key ring", () => {
     assert.equal(between.needsResealing(between.mac("store", "text")), false);
     assert.equal(between.hasMac("store", "Text", mac), false);
     assert.equal(between.hasMac("backup", "text", mac), false);
+    assert.equal(between.hasMac("stor", "etext", mac), false);
     assert.throws(() => new KeyRing([fresh]).hasMac("store", "text", mac), { code: "sealing_key_lost" });
     for (let at = 0; at < mac.length; at++) {
       const altered = mac.slice(0, at) + (mac[at] === "A" ? "B" : "A") + mac.slice(at + 1);
