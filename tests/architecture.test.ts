@@ -37,6 +37,7 @@ const packages: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^@smithy\/signature-v4$/, ["aws"]],
   [/^(libsql|node:sqlite)/, ["store"]],
   [/^otpauth$/, ["identity/totp.ts"]],
+  [/^@peculiar\//, ["identity"]],
   // The yardstick of the bench.
   [/^undici$/, []],
   [/^dynalite$/, ["sandbox"]],

@@ -28,7 +28,7 @@ export const CLAIMS_OID: Readonly<Record<AuthorityKind, string>> = {
 };
 
 /** Longest claims, in bytes: TLS stacks refuse certificates of more than 100 KB. */
-export const MAX_CLAIMS_BYTES = 32_768;
+export const MAX_CLAIMS_BYTES = 16_384;
 
 /** The bytes of claims. */
 export function writeClaims(claims: UserClaims | HostClaims): Buffer<ArrayBuffer> {

@@ -16,6 +16,9 @@ import { loadX509, type X509 } from "./x509.ts";
 /** Longest certificate that is looked at, in bytes of DER. */
 const MAX_BYTES = 65_536;
 
+/** The algorithm of all our signatures, in DER. */
+const ECDSA_WITH_SHA256 = Buffer.from("300a06082a8648ce3d040302", "hex");
+
 /** True for a serial number, in lower-case hex, that has been revoked. */
 export type IsRevoked = (serial: string) => boolean;
 
@@ -62,14 +65,10 @@ export class Trust {
     return this.#certificates[kind];
   }
 
-  /** Of which kind the authority is that signed this; undefined when it is none of ours, or has ended. */
-  issuerOf(certificate: X509Certificate, now: number): AuthorityKind | undefined {
-    return this.#issuers.find(
-      ({ certificate: issuer }) =>
-        certificate.checkIssued(issuer) &&
-        certificate.verify(issuer.publicKey) &&
-        now < Date.parse(issuer.validTo) + CLOCK_SKEW_MS,
-    )?.kind;
+  /** Of which kind the authority is that signed this; undefined when it is none of ours. */
+  issuerOf(certificate: X509Certificate): AuthorityKind | undefined {
+    // Whether the authority itself has ended needs no look: nothing that it signs lasts longer.
+    return this.#issuers.find(({ certificate: issuer }) => isSignedBy(certificate, issuer))?.kind;
   }
 }
 
@@ -115,16 +114,17 @@ interface Believed {
 async function verify(kind: AuthorityKind, shown: string | Uint8Array, judging: Judging): Promise<Believed> {
   const certificate = read(shown);
   const now = judging.clock.now();
-  const issuer = judging.trust.issuerOf(certificate, now);
+  const anew = kind === "user" ? "log in again" : "let the host join again";
+  const issuer = judging.trust.issuerOf(certificate);
   if (issuer === undefined) {
-    throw refused("untrusted", `no authority of cluster ${quoted(judging.trust.cluster)} signed it`, "log in again");
+    throw refused("untrusted", `no authority of cluster ${quoted(judging.trust.cluster)} signed it`, anew);
   }
   if (issuer !== kind) throw refused("wrong_kind", `it is a ${issuer}'s certificate, and a ${kind}'s is needed`);
   // From here on the bytes are ours: only now the second parser, which is less strict, may look at them.
   const library = (await loadX509()).x509;
   const parsed = new library.X509Certificate(new Uint8Array(certificate.raw));
   const serial = parsed.serialNumber.toLowerCase();
-  if (judging.isRevoked(serial)) throw refused("revoked", `serial ${serial} has been revoked`, "log in again");
+  if (judging.isRevoked(serial)) throw refused("revoked", `serial ${serial} has been revoked`, anew);
   const [begins, expires] = [parsed.notBefore.getTime(), parsed.notAfter.getTime()];
   if (now < begins - CLOCK_SKEW_MS) {
     throw refused(
@@ -134,27 +134,51 @@ async function verify(kind: AuthorityKind, shown: string | Uint8Array, judging: 
     );
   }
   if (now >= expires + CLOCK_SKEW_MS) {
-    throw refused("expired", `it ended on ${iso(expires)}, and here it is ${iso(now)}`, "log in again");
+    throw refused("expired", `it ended on ${iso(expires)}, and here it is ${iso(now)}`, anew);
   }
   const [name, ...others] = parsed.subjectName.getField("CN");
   if (name === undefined || others.length > 0 || nameFault(name) !== undefined) throw malformed("its name is none");
   return { name, claims: claimsIn(parsed, kind, library), verified: { serial, expires } };
 }
 
-/** By OpenSSL, which is strict with DER and knows of no attribute that could run code of ours. */
+/** By the runtime's own parser, which on Node is OpenSSL: strict, and the one that TLS uses. */
 function read(shown: string | Uint8Array): X509Certificate {
   if (shown.length > MAX_BYTES * 2) throw malformed("it is too long");
   const der = typeof shown === "string" ? derOf(shown) : Buffer.from(shown);
   if (der.length > MAX_BYTES) throw malformed("it is too long");
+  if (!hasOurFrame(der)) throw malformed("it is not in the form of ours");
   let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(der);
   } catch {
     throw malformed("it cannot be read");
   }
-  // What stands behind a certificate, or is another spelling of it, is not what was signed.
   if (!certificate.raw.equals(der)) throw malformed("it is not in its one form (DER)");
   return certificate;
+}
+
+/**
+ * True when that which the signature does not cover is as we write it: the lengths outside and the name of the algorithm.
+ * Not every parser minds what stands behind a certificate, or an algorithm that is named differently inside and outside.
+ */
+function hasOurFrame(der: Buffer): boolean {
+  if (der.length < 256 || der.readUInt16BE(0) !== 0x3082 || der.readUInt16BE(2) !== der.length - 4) return false;
+  const end = 8 + der.readUInt16BE(6);
+  if (der.readUInt16BE(4) !== 0x3082 || end + ECDSA_WITH_SHA256.length + 3 > der.length) return false;
+  const behind = der.subarray(end);
+  const signature = behind.subarray(ECDSA_WITH_SHA256.length);
+  // A bit string, of whole bytes, to the end.
+  const isFramed = signature[0] === 3 && signature[1] === signature.length - 2 && signature[2] === 0;
+  return isFramed && behind.subarray(0, ECDSA_WITH_SHA256.length).equals(ECDSA_WITH_SHA256);
+}
+
+/** False for what cannot be checked as well: a signature of an unknown kind is a fault to some parsers. */
+function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+  } catch {
+    return false;
+  }
 }
 
 function derOf(pem: string): Buffer {

@@ -29,8 +29,7 @@ const TEXT = /^(sealed|mac):1:([0-9a-f]{16}):([A-Za-z0-9_-]+)$/;
 interface RingKey {
   readonly id: string;
   readonly sealing: Buffer;
-  /** What other keys are derived from. */
-  readonly root: Buffer;
+  readonly digesting: Buffer;
 }
 
 /** The keys of an installation, never changed in place: the first seals, all open. */
@@ -174,8 +173,7 @@ function placeIn(directory: string): { readonly directory: string; readonly name
 
 function ringKey(bytes: Uint8Array): RingKey {
   if (bytes.length !== KEY_BYTES) throw keyInvalid(`one has ${bytes.length} bytes, not ${KEY_BYTES}`, "restore it");
-  const root = Buffer.from(bytes);
-  return { id: idOf(root), root, sealing: derived(root, "seal with aes-256-gcm") };
+  return { id: idOf(bytes), sealing: derived(bytes, "aes-256-gcm"), digesting: derived(bytes, "hmac-sha256") };
 }
 
 function idOf(root: Uint8Array): string {
@@ -186,10 +184,9 @@ function derived(root: Uint8Array, use: string): Buffer {
   return Buffer.from(hkdfSync("sha256", root, "", `postern sealing 1: ${use}`, KEY_BYTES));
 }
 
+/** With the purpose's length, so that no purpose runs on into a text. */
 function digest(key: RingKey, purpose: string, text: string): Buffer {
-  return createHmac("sha256", derived(key.root, `mac for ${purpose}`))
-    .update(text)
-    .digest();
+  return createHmac("sha256", key.digesting).update(`${purpose.length}:${purpose}`).update(text).digest();
 }
 
 /** What a value is bound to; as JSON, so that no two contexts run together to one text. */

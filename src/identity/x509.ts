@@ -5,7 +5,7 @@ import type * as library from "@peculiar/x509";
 
 /** The library, with the cryptography that it is to use. */
 export interface X509 {
-  readonly x509: typeof library;
+  readonly x509: Omit<typeof library, "default">;
   readonly crypto: Crypto;
 }
 
@@ -20,7 +20,9 @@ export async function loadX509(): Promise<X509> {
     for (const name of METADATA) Object.defineProperty(Reflect, name, { value: noMetadata, configurable: true });
   }
   try {
-    return { x509: await import("@peculiar/x509"), crypto: webcrypto as unknown as Crypto };
+    // Built into dist/, where it comes as CommonJS too, it has only this one export.
+    const { default: x509 } = await import("@peculiar/x509");
+    return { x509, crypto: webcrypto as unknown as Crypto };
   } finally {
     for (const name of METADATA) if (Reflect.get(Reflect, name) === noMetadata) Reflect.deleteProperty(Reflect, name);
   }

@@ -9,6 +9,7 @@ import {
   pinOf,
   pinsOf,
   resealAuthority,
+  sealingContextOf,
   startRotation,
   trustedCertificates,
   type Authority,
@@ -18,6 +19,7 @@ import {
 import { newAuthorityKey, openAuthority } from "../../../src/identity/authority-keys.ts";
 import { verifyHostCertificate, verifyUserCertificate } from "../../../src/identity/certificate-reader.ts";
 import { KeyRing } from "../../../src/identity/sealing.ts";
+import { makeCertificate } from "../../support/certificate.ts";
 import { ClusterAuthorities, settableClock } from "../../support/cluster-authorities.ts";
 
 const NOW = Date.UTC(2026, 10, 26, 12);
@@ -64,6 +66,19 @@ describe("an authority", () => {
     await assert.rejects(openAuthority(moved, own.ring), { code: "sealed_value_damaged" });
     const other = { ...own.user, cluster: "other.example.com" };
     await assert.rejects(openAuthority(other, own.ring), { code: "sealed_value_damaged" });
+  });
+
+  it("does not open with the key of its own other certificate, even when that was sealed for this one", async () => {
+    const { ring } = own;
+    const { active, other = active } = startRotation(own.user, fresh, NOW);
+    const exchanged = { ...own.user, active: { ...active, sealedKey: other.sealedKey } };
+    await assert.rejects(openAuthority(exchanged, ring), { code: "sealed_value_damaged" });
+    const opened = ring.open(other.sealedKey, sealingContextOf("user", CLUSTER, other.certificate));
+    const sealedKey = ring.seal(opened, sealingContextOf("user", CLUSTER, active.certificate));
+    await assert.rejects(openAuthority({ ...own.user, active: { ...active, sealedKey } }, ring), {
+      code: "authority_invalid",
+      message: /its private key is not that of sha256:/,
+    });
   });
 
   it("is sealed anew under another key, once", async () => {
@@ -187,6 +202,7 @@ describe("an authority", () => {
 
   it("is refused when what the store holds is not one", async () => {
     const { certificate } = await own.issueUser();
+    const { cert: alone } = makeCertificate(["localhost"]);
     const wrong: Record<string, unknown> = {
       nothing: null,
       "an unknown field": { ...own.user, more: 1 },
@@ -196,6 +212,7 @@ describe("an authority", () => {
       "a phase without its keys": { ...own.user, phase: "init" },
       "keys without a phase": { ...own.user, other: fresh, started: 1 },
       "no certificate": { ...own.user, active: { ...own.user.active, certificate: "x" } },
+      "a certificate signed with itself": { ...own.user, active: { ...own.user.active, certificate: alone } },
       "a user's certificate": { ...own.user, active: { ...own.user.active, certificate } },
     };
     for (const [what, value] of Object.entries(wrong)) {

@@ -61,6 +61,10 @@ describe("a key ring", () => {
       refuse(sealed.slice(0, at));
       refuse(sealed.slice(0, at) + sealed.slice(at + 1));
     }
+    // Two bits of the last character stand for nothing.
+    for (const last of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+      if (!sealed.endsWith(last)) refuse(sealed.slice(0, -1) + last);
+    }
     for (const more of ["A", "=", "\n", " ", "AAAA"]) refuse(sealed + more);
     refuse(` ${sealed}`);
   });
@@ -69,6 +73,8 @@ describe("a key ring", () => {
     const mac = ring.mac("store", "text");
     assert.throws(() => ring.open(mac.replace("mac:", "sealed:"), PLACE), { code: "sealed_value_damaged" });
     assert.throws(() => ring.open(mac, PLACE), { code: "sealed_value_damaged" });
+    assert.equal(ring.hasMac("store", "text", mac), true);
+    assert.equal(ring.hasMac("store", "text", mac.replace("mac:", "sealed:")), false);
     assert.equal(ring.hasMac("store", "text", ring.seal(new Secret(""), PLACE)), false);
   });
 
@@ -100,6 +106,7 @@ describe("a key ring", () => {
     assert.equal(between.needsResealing(between.mac("store", "text")), false);
     assert.equal(between.hasMac("store", "Text", mac), false);
     assert.equal(between.hasMac("backup", "text", mac), false);
+    assert.equal(between.hasMac("stor", "etext", mac), false);
     assert.throws(() => new KeyRing([fresh]).hasMac("store", "text", mac), { code: "sealing_key_lost" });
     for (let at = 0; at < mac.length; at++) {
       const altered = mac.slice(0, at) + (mac[at] === "A" ? "B" : "A") + mac.slice(at + 1);
