@@ -13,7 +13,7 @@ import { keyFromFile } from "./base/key-file.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
 import { listenersOf } from "./compose/listeners.ts";
 import { databasesOf, firstResources, merged, policyDataOf, validateResources } from "./compose/sources.ts";
-import { openStore } from "./compose/store.ts";
+import { openClusterOf } from "./compose/store.ts";
 import { readStore, StoreFollower, type StoredSet } from "./compose/store-follower.ts";
 import type { Config } from "./config/config.ts";
 import { requireDataDirectory } from "./config/data-directory.ts";
@@ -87,7 +87,9 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   const stopped: (() => Promise<void> | void)[] = [];
   try {
     const follower =
-      config.auth_service?.enabled === true ? await StoreFollower.open(await openStore(config, clock)) : undefined;
+      config.auth_service?.enabled === true
+        ? await StoreFollower.open((await openClusterOf(config, clock)).cluster.store)
+        : undefined;
     if (follower !== undefined) stopped.push(() => follower.close());
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
     const credentials = new CredentialSource({
@@ -194,7 +196,7 @@ export async function loadSources(
 }
 
 async function storedNow(config: Config): Promise<StoredSet> {
-  const store = await openStore(config, systemClock);
+  const { store } = (await openClusterOf(config, systemClock)).cluster;
   try {
     return await readStore(store);
   } finally {

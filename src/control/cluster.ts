@@ -66,6 +66,11 @@ export async function openCluster({ store: inner, ring, name, clock }: ClusterOp
   return { name, id, store, authority, pins: async () => pinsOf(await authority("host")) };
 }
 
+/** Whether nobody has made a cluster in this store yet. */
+export async function isNew(store: Store): Promise<boolean> {
+  return (await store.get(GUARD.kind, GUARD.name)) === undefined;
+}
+
 const CLUSTER = { kind: "cluster", name: "cluster" } as const;
 const GUARD = { kind: "guard_key", name: "store" } as const;
 const GUARD_CONTEXT: SealingContext = { kind: GUARD.kind, name: GUARD.name, purpose: "guard of the store" };

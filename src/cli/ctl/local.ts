@@ -9,7 +9,7 @@ import { Recorder } from "../../audit/recorder.ts";
 import { systemClock } from "../../base/clock.ts";
 import { PosternError } from "../../base/errors.ts";
 import { kindsForUse } from "../../compose/kinds.ts";
-import { openStore } from "../../compose/store.ts";
+import { type OpenCluster, openClusterOf } from "../../compose/store.ts";
 import type { Config } from "../../config/config.ts";
 import { requireDataDirectory } from "../../config/data-directory.ts";
 import { Administration, DeniedError, type EventSink } from "../../control/administration.ts";
@@ -18,9 +18,10 @@ import { CommandError } from "../command-error.ts";
 import { loadBuiltinBundle, loadControlBundle } from "../policy/builtin.ts";
 
 /** What a command works with. */
-export interface LocalAdministration {
+export interface LocalAdministration extends OpenCluster {
   readonly administration: Administration;
   readonly actor: Actor;
+  readonly events: EventSink;
 }
 
 /** Opens the store of a configuration for one command. @throws CommandError with exit code 3 where policy says no */
@@ -33,7 +34,8 @@ export async function withAdministration<T>(
   requireOwner(config.postern.data_dir);
   // What is made here belongs to the service: nobody else may read it.
   process.umask(0o077);
-  const store = await openStore(config, systemClock);
+  const { cluster, ring } = await openClusterOf(config, systemClock);
+  const { store } = cluster;
   const events = new LazyRecorder(config);
   try {
     // A change that could not be recorded is not begun.
@@ -47,7 +49,7 @@ export async function withAdministration<T>(
       service: "ctl",
     });
     const actor: Actor = { name: userInfo().username, roles: [], traits: {}, kind: "local" };
-    return await work({ administration, actor });
+    return await work({ administration, actor, cluster, ring, events });
   } catch (error) {
     if (error instanceof DeniedError) throw new CommandError(3, error.message, { cause: error });
     throw error;

@@ -9,19 +9,45 @@ import { answer, type ConfigOf } from "./surroundings.ts";
 /** The `status` command. */
 export function statusCommand(configOf: ConfigOf): Command {
   return new Command("status")
-    .description("show the cluster's name and version")
+    .description("show the cluster's name, version, authorities and CA pins")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json"]).default("text"))
     .action(async ({ format }: { format: "text" | "json" }) => {
       const config = configOf();
-      // That the store can be read is what a status is about.
-      await withAdministration(config, "reads", ({ administration, actor }) => administration.list(actor, "role"));
-      const cluster = config.auth_service?.cluster_name ?? "";
       const version = packageVersion();
-      answer(
-        format === "json"
-          ? `${JSON.stringify({ cluster, version }, null, 2)}\n`
-          : `Cluster  ${cluster}\nVersion  ${version}\n`,
+      const { name, id, authorities, pins } = await withAdministration(
+        config,
+        "reads",
+        async ({ administration, actor, cluster }) => {
+          // That the store can be read is what a status is about.
+          await administration.list(actor, "role");
+          const kinds = await Promise.all((["host", "user"] as const).map((kind) => cluster.authority(kind)));
+          const { name: clusterName, id: clusterId } = cluster;
+          return { name: clusterName, id: clusterId, authorities: kinds, pins: await cluster.pins() };
+        },
       );
+      const rotations = authorities.map(({ kind, phase, rotated }) => ({
+        kind,
+        phase,
+        last_rotated: rotated === undefined ? null : new Date(rotated).toISOString(),
+      }));
+      if (format === "json") {
+        answer(`${JSON.stringify({ cluster: name, id, version, ca_pins: pins, authorities: rotations }, null, 2)}\n`);
+        return;
+      }
+      const rows = [
+        ["Cluster", name],
+        ["Version", version],
+        ...rotations.map(({ kind, phase, last_rotated }) => [
+          `${kind} CA`,
+          phase === "standby"
+            ? last_rotated === null
+              ? "never updated"
+              : `rotated ${last_rotated}`
+            : `rotating: ${phase}`,
+        ]),
+        ...pins.map((pin) => ["CA pin", pin]),
+      ];
+      for (const [label = "", value = ""] of rows) answer(`${label.padEnd(8)} ${value}\n`);
     })
     .addHelpText(
       "after",
