@@ -1,7 +1,7 @@
 /** Reads certificates that others show, and believes only what the cluster's own authorities signed. */
 
 import { Buffer } from "node:buffer";
-import { X509Certificate } from "node:crypto";
+import { X509Certificate, type KeyObject } from "node:crypto";
 import type { X509Certificate as Parsed } from "@peculiar/x509";
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
@@ -39,11 +39,17 @@ export interface VerifiedHost extends Verified {
   readonly role: HostRole;
 }
 
+interface Issuer {
+  readonly kind: AuthorityKind;
+  readonly certificate: X509Certificate;
+  readonly publicKey: KeyObject;
+}
+
 /** Those whom a cluster trusts now. Made anew when an authority changes. */
 export class Trust {
   readonly cluster: string;
   readonly #certificates: Readonly<Record<AuthorityKind, readonly string[]>>;
-  readonly #issuers: readonly { readonly kind: AuthorityKind; readonly certificate: X509Certificate }[];
+  readonly #issuers: readonly Issuer[];
 
   constructor(authorities: { readonly host: Authority; readonly user: Authority }) {
     const { host, user } = authorities;
@@ -56,7 +62,10 @@ export class Trust {
     }
     this.#certificates = { host: trustedCertificates(host), user: trustedCertificates(user) };
     this.#issuers = (["host", "user"] as const).flatMap((kind) =>
-      this.#certificates[kind].map((pem) => ({ kind, certificate: new X509Certificate(pem) })),
+      this.#certificates[kind].map((pem) => {
+        const certificate = new X509Certificate(pem);
+        return { kind, certificate, publicKey: certificate.publicKey };
+      }),
     );
   }
 
@@ -68,7 +77,7 @@ export class Trust {
   /** Of which kind the authority is that signed this; undefined when it is none of ours. */
   issuerOf(certificate: X509Certificate): AuthorityKind | undefined {
     // Whether the authority itself has ended needs no look: nothing that it signs lasts longer.
-    return this.#issuers.find(({ certificate: issuer }) => isSignedBy(certificate, issuer))?.kind;
+    return this.#issuers.find((issuer) => isSignedBy(certificate, issuer))?.kind;
   }
 }
 
@@ -173,9 +182,9 @@ function hasOurFrame(der: Buffer): boolean {
 }
 
 /** False for what cannot be checked as well: a signature of an unknown kind is a fault to some parsers. */
-function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+function isSignedBy(certificate: X509Certificate, issuer: Issuer): boolean {
   try {
-    return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+    return certificate.checkIssued(issuer.certificate) && certificate.verify(issuer.publicKey);
   } catch {
     return false;
   }
