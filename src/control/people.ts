@@ -24,6 +24,11 @@ export interface PeopleOptions {
   readonly secondFactor: "off" | "otp";
 }
 
+/** A password that may be one, hashed. */
+export interface PreparedPassword {
+  readonly hashed: string;
+}
+
 /** A link that was made. */
 export interface MadeLink {
   /** Goes into the address that the user opens; shown once. */
@@ -56,8 +61,17 @@ export class People {
    * @throws DeniedError unless the actor may change the user; PosternError `password_invalid`, `resource_missing`
    */
   async setPassword(actor: Actor, user: string, password: Secret): Promise<void> {
-    const { passwords, administration } = this.#options;
-    const hashed = await passwords.hash(password);
+    await this.keepPassword(actor, user, await this.prepare(password));
+  }
+
+  /** What is kept of a password, for `keepPassword()`. @throws PosternError `password_invalid`, `password_busy` */
+  async prepare(password: Secret): Promise<PreparedPassword> {
+    return { hashed: await this.#options.passwords.hash(password) };
+  }
+
+  /** The second half of `setPassword()`. @throws as it does */
+  async keepPassword(actor: Actor, user: string, { hashed }: PreparedPassword): Promise<void> {
+    const { administration } = this.#options;
     // Says whether the actor may, and puts the change of the user on record.
     await administration.change(actor, "user", user, (document) => document);
     const { secrets, revision } = await this.#secrets.read(user);

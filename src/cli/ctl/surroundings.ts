@@ -1,7 +1,9 @@
 /** What the ctl commands share. */
 
 import process from "node:process";
+import { InvalidArgumentError } from "commander";
 import type { Config } from "../../config/config.ts";
+import { parseDuration } from "../../identity/duration.ts";
 
 /** The configuration that `ctl -c` names. @throws CommandError when it names none */
 export type ConfigOf = () => Config;
@@ -22,4 +24,11 @@ export function commaList(text: string): string[] {
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
+}
+
+/** Milliseconds of an option such as `30m`. */
+export function durationOf(text: string): number {
+  const duration = parseDuration(text);
+  if (duration === undefined) throw new InvalidArgumentError("It is not a duration such as 30m or 8h.");
+  return duration;
 }

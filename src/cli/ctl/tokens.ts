@@ -4,7 +4,6 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { stringify } from "yaml";
 import { systemClock } from "../../base/clock.ts";
 import { addToken, listTokens } from "../../control/tokens.ts";
-import { parseDuration } from "../../identity/duration.ts";
 import {
   JOIN_TOKEN_TTL,
   type JoinToken,
@@ -15,7 +14,7 @@ import {
 import { CommandError } from "../command-error.ts";
 import { withAdministration } from "./local.ts";
 import { renderTable } from "./render.ts";
-import { answer, commaList, type ConfigOf } from "./surroundings.ts";
+import { answer, commaList, type ConfigOf, durationOf } from "./surroundings.ts";
 
 type Format = "text" | "json" | "yaml";
 
@@ -123,9 +122,8 @@ function welcome(token: JoinToken, pins: readonly string[]): string {
   const { name, expires } = token;
   const minutes = expires === undefined ? 0 : Math.round((expires - systemClock.now()) / 60_000);
   return (
-    `The invite token: ${name}\nThis token will expire in ${minutes} minutes.\n\n` +
-    `On the machine of the agent, with this token in /tmp/token, write into its configuration:\n\n` +
-    `postern:\n  proxy_server: <address of the proxy>\n  auth_token: /tmp/token\n  ca_pin: ${pins[0] ?? ""}\n`
+    `The invite token: ${name}\nThis token will expire in ${minutes} minutes.\n` +
+    `The cluster's CA pin: ${pins.join(" or ")}\n`
   );
 }
 
@@ -146,12 +144,6 @@ function expiryText({ expires }: JoinToken): string {
   if (expires === undefined) return "never";
   const left = Math.max(0, Math.round((expires - systemClock.now()) / 1000));
   return `${new Date(expires).toISOString()} (${Math.floor(left / 60)}m${left % 60}s)`;
-}
-
-function durationOf(text: string): number {
-  const duration = parseDuration(text);
-  if (duration === undefined) throw new InvalidArgumentError("It is not a duration such as 30m or 8h.");
-  return duration;
 }
 
 function countOf(text: string): number {

@@ -1,21 +1,29 @@
 /** `postern ctl users`: people and their roles. */
 
+import { Buffer } from "node:buffer";
+import process from "node:process";
 import { Command, Option } from "commander";
+import { systemClock } from "../../base/clock.ts";
 import { PosternError } from "../../base/errors.ts";
+import { Secret } from "../../base/secret.ts";
+import type { Config } from "../../config/config.ts";
 import type { GivenDocument } from "../../control/documents.ts";
+import { People } from "../../control/people.ts";
+import { Passwords } from "../../identity/passwords.ts";
 import type { StoredValue } from "../../store/store.ts";
 import { CommandError } from "../command-error.ts";
-import { withAdministration } from "./local.ts";
+import { type LocalAdministration, withAdministration } from "./local.ts";
 import { renderResources } from "./render.ts";
 import { answer, commaList, type ConfigOf } from "./surroundings.ts";
 
 /** The `users` command with its subcommands. */
 export function usersCommand(configOf: ConfigOf): Command {
   return new Command("users")
-    .description("add, update, list and remove users")
+    .description("add, update, list, reset and remove users")
     .addCommand(addCommand(configOf))
     .addCommand(updateCommand(configOf))
     .addCommand(lsCommand(configOf))
+    .addCommand(resetCommand(configOf))
     .addCommand(rmCommand(configOf))
     .addHelpText(
       "after",
@@ -33,12 +41,19 @@ function addCommand(configOf: ConfigOf): Command {
     .argument("<NAME>", "name of the user")
     .requiredOption("--roles <a,b>", "roles of the user", commaList)
     .option("--db-users <a,b>", "AWS roles, for the role access", commaList)
-    .action(async (name: string, { roles, dbUsers }: { roles: string[]; dbUsers?: string[] }) => {
+    .option("--password-stdin", "set the password that standard input gives")
+    .action(async (name: string, { roles, dbUsers, passwordStdin = false }: AddOptions) => {
       const traits = dbUsers === undefined ? {} : { db_users: dbUsers };
       const value = { kind: "user", version: "v2", metadata: { name }, spec: { roles, traits } };
-      await withAdministration(configOf(), "writes", ({ administration, actor }) =>
-        administration.create(actor, [fromCommandLine(value)], { force: false }),
-      ).catch((error: unknown) => {
+      const config = configOf();
+      const password = passwordStdin ? await passwordFromStdin() : undefined;
+      await withAdministration(config, "writes", async (local) => {
+        const people = peopleOf(local, config);
+        // A password that cannot be one is refused before there is a user.
+        const kept = password === undefined ? undefined : await people.prepare(password);
+        await local.administration.create(local.actor, [fromCommandLine(value)], { force: false });
+        if (kept !== undefined) await people.keepPassword(local.actor, name, kept);
+      }).catch((error: unknown) => {
         if (!(error instanceof PosternError) || error.code !== "resource_exists") throw error;
         throw new CommandError(1, error.message, {
           hint: `postern ctl users update ${name} --set-roles ${roles.join(",")} replaces the roles`,
@@ -51,8 +66,24 @@ function addCommand(configOf: ConfigOf): Command {
       `
 Examples:
   postern ctl -c postern.yaml users add alice --roles=access,auditor
-  postern ctl -c postern.yaml users add bob --roles=access --db-users=ExampleRole`,
+  postern ctl -c postern.yaml users add bob --roles=access --db-users=ExampleRole --password-stdin < password`,
     );
+}
+
+function resetCommand(configOf: ConfigOf): Command {
+  return new Command("reset")
+    .description("set a user's password, and let the user try again who failed too often")
+    .argument("<NAME>", "name of the user")
+    .requiredOption("--password-stdin", "the password is what standard input gives")
+    .action(async (name: string) => {
+      const config = configOf();
+      const password = await passwordFromStdin();
+      await withAdministration(config, "writes", (local) =>
+        peopleOf(local, config).setPassword(local.actor, name, password),
+      );
+      answer(`User ${JSON.stringify(name)} has been reset\n`);
+    })
+    .addHelpText("after", "\nExamples:\n  postern ctl -c postern.yaml users reset alice --password-stdin < password");
 }
 
 function updateCommand(configOf: ConfigOf): Command {
@@ -114,6 +145,49 @@ function rmCommand(configOf: ConfigOf): Command {
       "\nExamples:\n  postern ctl -c postern.yaml users rm alice\n  postern ctl -c postern.yaml users rm alice,bob",
     );
 }
+
+interface AddOptions {
+  readonly roles: string[];
+  readonly dbUsers?: string[];
+  readonly passwordStdin?: boolean;
+}
+
+function peopleOf(local: LocalAdministration, config: Config): People {
+  const { administration, cluster, ring, events } = local;
+  const secondFactor = config.auth_service?.authentication.second_factor === "off" ? "off" : "otp";
+  return new People({
+    administration,
+    cluster,
+    ring,
+    events,
+    passwords: new Passwords(),
+    clock: systemClock,
+    secondFactor,
+  });
+}
+
+/** One line, without its end. */
+async function passwordFromStdin(): Promise<Secret> {
+  if (process.stdin.isTTY === true) {
+    throw new CommandError(2, "Cannot read a password: standard input is a terminal, which would show it", {
+      hint: "postern ctl users add NAME --roles=a,b --password-stdin < file",
+    });
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_STDIN_BYTES) throw new CommandError(2, "Cannot read a password: standard input is too long");
+    chunks.push(chunk);
+  }
+  return new Secret(
+    Buffer.concat(chunks)
+      .toString("utf8")
+      .replace(/\r?\n$/, ""),
+  );
+}
+
+const MAX_STDIN_BYTES = 4096;
 
 /** A document that nobody wrote: what is wrong with it stands on the command line. */
 function fromCommandLine(value: unknown): GivenDocument {
