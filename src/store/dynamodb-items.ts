@@ -118,6 +118,9 @@ export function feedBetween(first: number, last: number): object {
   };
 }
 
+/** What a scan leaves out. */
+export const ALL_BUT_FEED = { FilterExpression: "pk <> :feed", ExpressionAttributeValues: { ":feed": { S: FEED } } };
+
 export function numberOf(item: Item, name: string): number {
   const attribute = item[name];
   return attribute !== undefined && "N" in attribute ? Number(attribute.N) : Number.NaN;

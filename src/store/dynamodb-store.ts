@@ -5,6 +5,7 @@ import { newId } from "../base/ids.ts";
 import { checkKind, checkList, checkName, type CheckedWrite, checkWrites, inOrder } from "./checks.ts";
 import { ask, type DynamoDbCall, DynamoDbError, pause, refusedByDynamoDb } from "./dynamodb-call.ts";
 import {
+  ALL_BUT_FEED,
   COUNTER_KEY,
   DYNAMODB_SCHEMA,
   feedBetween,
@@ -129,8 +130,7 @@ export class DynamoDbStore implements Store {
       const now = this.#clock.now();
       const before = await this.#counter();
       const found = new Map<string, StoredResource>();
-      const scan = { ConsistentRead: true, FilterExpression: "attribute_exists(revision)" };
-      for await (const item of this.#pages("Scan", scan)) {
+      for await (const item of this.#pages("Scan", { ConsistentRead: true, ...ALL_BUT_FEED })) {
         const resource = this.#read(item, (read) => toResource(read, now));
         if (resource !== undefined) found.set(`${resource.kind}/${resource.name}`, resource);
       }

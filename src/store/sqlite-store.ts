@@ -135,8 +135,12 @@ export class SqliteStore implements Store {
     this.#closed = true;
     await Promise.all([...this.#watches].map((watch) => watch.end()));
     this.#watches.clear();
-    // So that the one file has everything, for those who copy it. While others use it, the last of them does.
-    this.#db.pragma("wal_checkpoint(TRUNCATE)");
+    try {
+      // So that the one file has everything, for those who copy it. While others use it, the last of them does.
+      this.#db.pragma("wal_checkpoint(TRUNCATE)");
+    } catch {
+      // The log beside it has the rest, as after a crash.
+    }
     this.#db.close();
   }
 

@@ -221,6 +221,34 @@ describe("The DynamoDB store", { skip }, () => {
     await Promise.all(stores.map((store) => store.close()));
   });
 
+  it("gives a snapshot of one moment though its pages are of several", async () => {
+    const table = await newTable();
+    const other = await open(table);
+    let pages = 0;
+    const store = await open(table, async (operation, body) => {
+      const answer = await call(operation, body);
+      if (operation !== "Scan" || (pages += 1) > 1) return answer;
+      await other.write([
+        { op: "put", kind: "k", name: "a", value: "new" },
+        { op: "put", kind: "k", name: "z", value: "new" },
+        { op: "delete", kind: "k", name: "b" },
+        { op: "create", kind: "k", name: "c", value: "new" },
+        { op: "create", kind: "a", name: "c", value: "new" },
+      ]);
+      return answer;
+    });
+    const value = "x".repeat(250_000);
+    for (const name of ["a", "b", "z"]) await other.write([{ op: "create", kind: "k", name, value: "old" }]);
+    for (let n = 0; n < 8; n += 1) await other.write([{ op: "create", kind: "k", name: `n${n}`, value }]);
+    const seen: string[] = [];
+    for await (const { kind, name, value: held } of store.snapshot()) {
+      seen.push(`${kind} ${name} ${held === value ? "" : JSON.stringify(held)}`);
+    }
+    assert.ok(pages > 1);
+    const filling = Array.from({ length: 8 }, (_, n) => `k n${n} `);
+    assert.deepEqual(seen, ['a c "new"', 'k a "new"', 'k c "new"', ...filling, 'k z "new"']);
+  });
+
   it("reads and lists more than one answer of DynamoDB holds", async () => {
     const store = await open(await newTable());
     const value = "x".repeat(250_000);

@@ -364,6 +364,12 @@ export function describeStore(title: string, place: () => Promise<StorePlace>, s
       };
       const end = await other.watch(collect(seen), () => (gaps += 1));
       const endOwn = await store.watch(collect(own), () => (gaps += 1));
+      // An instance hears of its own writes without anybody else writing.
+      for (let n = 1; n <= 2; n += 1) {
+        await create(kind, `own${n}`);
+        await eventually(() => own.length === n && seen.length === n);
+      }
+      for (const list of [seen, own]) list.length = 0;
       const names = Array.from({ length: 30 }, (_, n) => `n${(n * 7) % 30}`);
       for (const name of names) await create(kind, name, name);
       await other.write([

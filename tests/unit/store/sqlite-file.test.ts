@@ -70,8 +70,11 @@ describe("The file of a SQLite store", () => {
         writeFileSync(path, whole);
         truncateSync(path, Math.floor(whole.length / 2));
       },
-      // Every page but the first.
-      damaged: (path) => writeFileSync(path, Buffer.concat([whole.subarray(0, 4096), whole.subarray(4096).fill(0x5a)])),
+      damaged: (path) =>
+        writeFileSync(path, Buffer.concat([whole.subarray(0, 4096), Buffer.alloc(whole.length - 4096, 90)])),
+      // What no statement of the opening reads.
+      "damaged at its end": (path) =>
+        writeFileSync(path, Buffer.concat([whole.subarray(0, -4096), Buffer.alloc(4096, 90)])),
     };
     for (const [name, damage] of Object.entries(damages)) {
       const path = temporaryPath(t);
