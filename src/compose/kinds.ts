@@ -14,9 +14,13 @@ import { PolicyDecisionPoint } from "../policy/pdp.ts";
  * changes. With `loadPolicy` a role's patterns are tried in the policy itself.
  */
 export function kindsForUse(loadPolicy?: () => Promise<PolicyBundle>): ReadonlyMap<string, Kind> {
+  let policy: Promise<PolicyBundle> | undefined;
   const judgeRole = async (role: Role): Promise<void> => {
     const data = compilePolicyData([role], ACTION_TABLE);
-    if (loadPolicy !== undefined) await PolicyDecisionPoint.load({ bundle: await loadPolicy(), data });
+    if (loadPolicy === undefined) return;
+    // Once for all documents of a call: what is compiled is remembered by the bundle.
+    policy ??= loadPolicy();
+    await PolicyDecisionPoint.load({ bundle: await policy, data });
   };
   return kindsOf(judgeRole, [DATABASE]);
 }
