@@ -129,6 +129,18 @@ describe("a gateway that follows a store", () => {
     await eventually(() => gateway.gateway.refusedChange === null);
   });
 
+  it("is kept from such a name by the command line, which knows the files", async () => {
+    const config = readConfig(join(gateway.directory, "postern.yaml"));
+    const given = documents(ROLE("read").replace("name: dev", "name: in-files"));
+    await assert.rejects(
+      withAdministration(config, "writes", ({ administration: local, actor }) =>
+        local.create(actor, given, { force: true }),
+      ),
+      /role "in-files" is defined in this machine's files already/,
+    );
+    assert.equal(await store.get("role", "in-files"), undefined);
+  });
+
   it("is what doctor would load, too", async () => {
     const { state } = await loadSources(readConfig(join(gateway.directory, "postern.yaml")), () => loadBuiltinBundle());
     assert.deepEqual(state.directory.user("bob")?.roles, ["dev"]);

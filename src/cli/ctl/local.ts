@@ -8,7 +8,7 @@ import { auditDirectoryOf } from "../../audit/files.ts";
 import { Recorder } from "../../audit/recorder.ts";
 import { systemClock } from "../../base/clock.ts";
 import { PosternError } from "../../base/errors.ts";
-import { kindsForUse } from "../../compose/kinds.ts";
+import { kindsForUse, namesInFiles } from "../../compose/kinds.ts";
 import { openStore } from "../../compose/store.ts";
 import type { Config } from "../../config/config.ts";
 import { requireDataDirectory } from "../../config/data-directory.ts";
@@ -36,6 +36,7 @@ export async function withAdministration<T>(
   const store = await openStore(config, systemClock);
   const events = new LazyRecorder(config);
   try {
+    const taken = mode === "writes" ? await namesInFiles(config) : new Set<string>();
     // A change that could not be recorded is not begun.
     if (mode === "writes") await events.open();
     const administration = new Administration({
@@ -43,7 +44,7 @@ export async function withAdministration<T>(
       authorizer: await Authorizer.load(await loadControlBundle()),
       events,
       clock: systemClock,
-      kinds: kindsForUse(loadBuiltinBundle),
+      kinds: kindsForUse({ loadPolicy: () => loadBuiltinBundle(), taken }),
       service: "ctl",
     });
     const actor: Actor = { name: userInfo().username, roles: [], traits: {}, kind: "local" };

@@ -130,7 +130,7 @@ describe("Administration.create()", () => {
 
   it("tries a role's patterns in the policy itself, where it is given one", () =>
     withCluster("", async ({ another, store }) => {
-      const strict = another({ kinds: kindsForUse(() => loadBuiltinBundle()) });
+      const strict = another({ kinds: kindsForUse({ loadPolicy: () => loadBuiltinBundle() }) });
       const bad = documents(ROLE("x").replace("{'*': '*'}", () => "{env: '^(?=a)$'}"));
       await assert.rejects(strict.create(ROOT, bad, { force: false }), /test\.yaml:4:\d+: .*not a regular expression/);
       assert.equal(await store.get("role", "x"), undefined);
