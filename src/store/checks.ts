@@ -1,7 +1,7 @@
 /** What every store keeps and refuses: kinds, names, values and their sizes, before anything is written. */
 
 import { Buffer } from "node:buffer";
-import { invalid, nameOf } from "./store-errors.ts";
+import { corrupt, invalid, nameOf } from "./store-errors.ts";
 import type { StoredValue, Write } from "./store.ts";
 
 /** Bytes of a value as JSON: with its name and one copy for those who watch it fits into an item of DynamoDB. */
@@ -97,6 +97,19 @@ export function inOrder(
     Buffer.compare(Buffer.from(left.kind), Buffer.from(right.kind)) ||
     Buffer.compare(Buffer.from(left.name), Buffer.from(right.name))
   );
+}
+
+/**
+ * A value from its text. What the parser says of a bad one is left out, as it quotes it.
+ *
+ * @throws PosternError `store_corrupt`
+ */
+export function readValue(about: { readonly kind: string; readonly name: string }, text: string): StoredValue {
+  try {
+    return JSON.parse(text) as StoredValue;
+  } catch {
+    throw corrupt(nameOf(about), "its value is no JSON");
+  }
 }
 
 function textOf(write: Extract<Write, { readonly value: StoredValue }>): string {

@@ -138,11 +138,11 @@ function inspect(db: Database.Database, path: string, known: number): void {
   const application = applicationOf(db);
   const isNew = (db.prepare("SELECT count(*) AS n FROM sqlite_master").get() as { n: number }).n === 0;
   if (application !== APPLICATION_ID && !(application === 0 && isNew)) {
-    throw corrupt(path, "it is a database of something else");
+    throw corrupt(`the store "${path}"`, "it is a database of something else");
   }
   const check = db.pragma("quick_check(1)") as readonly { readonly quick_check: string }[];
   const finding = check[0]?.quick_check;
-  if (finding !== "ok") throw corrupt(path, `it is damaged: ${finding ?? "it cannot be checked"}`);
+  if (finding !== "ok") throw corrupt(`the store "${path}"`, `it is damaged: ${finding ?? "it cannot be checked"}`);
   const found = schemaOf(db);
   if (found > known) throw newer(path, found, known);
 }
@@ -164,7 +164,8 @@ function isBusy(error: unknown): boolean {
 function translated(path: string, error: unknown): unknown {
   if (error instanceof PosternError) return error;
   const code = codeOf(error);
-  if (/^SQLITE_(?:CORRUPT|NOTADB|FORMAT)/.test(code)) return corrupt(path, `it is damaged: ${messageOf(error)}`, error);
+  if (/^SQLITE_(?:CORRUPT|NOTADB|FORMAT)/.test(code))
+    return corrupt(`the store "${path}"`, `it is damaged: ${messageOf(error)}`, error);
   if (isBusy(error)) {
     return unavailable(`use the store "${path}"`, "another process holds it", "end that process, or try again", error);
   }

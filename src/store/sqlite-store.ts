@@ -3,11 +3,11 @@
 import type Database from "libsql";
 import type { Clock } from "../base/clock.ts";
 import { newId } from "../base/ids.ts";
-import { checkKind, checkList, checkName, type CheckedWrite, checkWrites } from "./checks.ts";
+import { checkKind, checkList, checkName, type CheckedWrite, checkWrites, readValue } from "./checks.ts";
 import { connect, inTransaction, openSqliteFile, whenFree } from "./sqlite-file.ts";
 import { MIGRATIONS } from "./sqlite-schema.ts";
 import { closed, newer, refused } from "./store-errors.ts";
-import type { Change, Store, StoredResource, StoredValue, Write } from "./store.ts";
+import type { Change, Store, StoredResource, Write } from "./store.ts";
 import { watchByPolling } from "./watch-loop.ts";
 
 export interface SqliteStoreOptions {
@@ -124,6 +124,8 @@ export class SqliteStore implements Store {
         last = end;
       }
     } finally {
+      // libsql closes a connection when the last of its statements is collected: until then it must hold nothing.
+      if (db.inTransaction) db.exec("ROLLBACK");
       db.close();
     }
   }
@@ -133,6 +135,12 @@ export class SqliteStore implements Store {
     this.#closed = true;
     await Promise.all([...this.#watches].map((watch) => watch.end()));
     this.#watches.clear();
+    try {
+      // So that the one file has everything, for those who copy it. While others use it, the last of them does.
+      this.#db.pragma("wal_checkpoint(TRUNCATE)");
+    } catch {
+      // The log beside it has the rest, as after a crash.
+    }
     this.#db.close();
   }
 
@@ -246,8 +254,9 @@ function prepare(db: Database.Database) {
   };
 }
 
+/** @throws PosternError `store_corrupt` */
 function toResource(row: Row): StoredResource {
   const { kind, name, revision } = row;
-  const value = JSON.parse(row.value) as StoredValue;
+  const value = readValue(row, row.value);
   return { kind, name, value, revision, ...(row.expires_at !== null && { expiresAt: row.expires_at }) };
 }

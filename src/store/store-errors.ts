@@ -31,8 +31,9 @@ export function unavailable(attempt: string, reason: string, hint: string, cause
   return new PosternError("store_unavailable", `Cannot ${attempt}: ${reason}`, { hint, cause });
 }
 
-export function corrupt(place: string, reason: string, cause?: unknown): PosternError {
-  return new PosternError("store_corrupt", `Cannot use the store "${place}": ${reason}`, {
+/** @param what the file, table or resource that is damaged, as a person would name it */
+export function corrupt(what: string, reason: string, cause?: unknown): PosternError {
+  return new PosternError("store_corrupt", `Cannot use ${what}: ${reason}`, {
     hint: "keep it for inspection and restore a backup into a new one: nothing was changed",
     cause,
   });
