@@ -1,5 +1,6 @@
 /** Wires the rooms into a gateway: configuration in, services out, and what is reloaded while it runs. */
 
+import process from "node:process";
 import { Recorder } from "./audit/recorder.ts";
 import { settleStreams } from "./audit/settle.ts";
 import { createRedaction } from "./audit/redaction.ts";
@@ -87,7 +88,9 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   const stopped: (() => Promise<void> | void)[] = [];
   try {
     const follower =
-      config.auth_service?.enabled === true ? await StoreFollower.open(await openStore(config, clock)) : undefined;
+      config.auth_service?.enabled === true
+        ? await StoreFollower.open(await openStore(config, { clock, env }))
+        : undefined;
     if (follower !== undefined) stopped.push(() => follower.close());
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
     const credentials = new CredentialSource({
@@ -194,7 +197,7 @@ export async function loadSources(
 }
 
 async function storedNow(config: Config): Promise<StoredSet> {
-  const store = await openStore(config, systemClock);
+  const store = await openStore(config, { clock: systemClock, env: process.env });
   try {
     return await readStore(store);
   } finally {

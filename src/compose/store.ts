@@ -5,8 +5,15 @@ import { PosternError } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
 import type { Store } from "../store/store.ts";
 
-/** @throws PosternError `auth_service_off`, `storage_unavailable`, or why the store cannot be opened */
-export async function openStore(config: Config, clock: Clock): Promise<Store> {
+/** What opening needs of the world. */
+export interface OpenStoreOptions {
+  readonly clock: Clock;
+  /** For AWS credentials, where the store is in DynamoDB. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** @throws PosternError `auth_service_off`, or why the store cannot be opened */
+export async function openStore(config: Config, { clock, env }: OpenStoreOptions): Promise<Store> {
   const { auth_service } = config;
   if (auth_service?.enabled !== true) {
     throw new PosternError("auth_service_off", `There is no store: auth_service is not enabled in "${config.file}"`, {
@@ -14,13 +21,18 @@ export async function openStore(config: Config, clock: Clock): Promise<Store> {
     });
   }
   const { storage } = auth_service;
+  // Not with the program: most starts need no store.
   if (storage.type === "sqlite") {
-    // Not with the program: most starts need no database.
     const { SqliteStore } = await import("../store/sqlite-store.ts");
     return await SqliteStore.open({ path: storage.path, clock });
   }
-  throw new PosternError("storage_unavailable", `Cannot open a store of type ${storage.type}: this version has none`, {
-    position: config.positionOf(["auth_service", "storage", "type"]),
-    hint: "write storage: {type: sqlite}",
-  });
+  const [{ storeCall }, { createStoreTable }, { DynamoDbStore }] = await Promise.all([
+    import("./store-call.ts"),
+    import("../store/dynamodb-table.ts"),
+    import("../store/dynamodb-store.ts"),
+  ]);
+  const { table } = storage;
+  const call = await storeCall({ ...storage, env, clock });
+  await createStoreTable({ call, table });
+  return await DynamoDbStore.open({ call, table, clock });
 }

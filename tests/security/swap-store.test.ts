@@ -176,11 +176,4 @@ describe("a gateway whose store cannot be used", () => {
       /store\.sqlite/,
     );
   });
-
-  it("does not start on a store of a type that it has not", async () => {
-    const storage = "{type: dynamodb, table: t, region: us-east-1}";
-    await assert.rejects(startTestGateway({ sections: `auth_service: {enabled: yes, storage: ${storage}}` }), {
-      code: "storage_unavailable",
-    });
-  });
 });

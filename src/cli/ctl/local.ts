@@ -33,7 +33,7 @@ export async function withAdministration<T>(
   requireOwner(config.postern.data_dir);
   // What is made here belongs to the service: nobody else may read it.
   process.umask(0o077);
-  const store = await openStore(config, systemClock);
+  const store = await openStore(config, { clock: systemClock, env: process.env });
   const events = new LazyRecorder(config);
   try {
     const taken = mode === "writes" ? await namesInFiles(config) : new Set<string>();
