@@ -1,5 +1,6 @@
 /** Wires the rooms into a gateway: configuration in, services out, and what is reloaded while it runs. */
 
+import process from "node:process";
 import { Recorder } from "./audit/recorder.ts";
 import { settleStreams } from "./audit/settle.ts";
 import { createRedaction } from "./audit/redaction.ts";
@@ -88,7 +89,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   try {
     const follower =
       config.auth_service?.enabled === true
-        ? await StoreFollower.open((await openClusterOf(config, clock)).cluster.store)
+        ? await StoreFollower.open((await openClusterOf(config, { clock, env })).cluster.store)
         : undefined;
     if (follower !== undefined) stopped.push(() => follower.close());
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
@@ -196,7 +197,7 @@ export async function loadSources(
 }
 
 async function storedNow(config: Config): Promise<StoredSet> {
-  const { store } = (await openClusterOf(config, systemClock)).cluster;
+  const { store } = (await openClusterOf(config, { clock: systemClock, env: process.env })).cluster;
   try {
     return await readStore(store);
   } finally {

@@ -7,6 +7,13 @@ import { type Cluster, isNew, openCluster } from "../control/cluster.ts";
 import { type KeyRing, keyRingFromFile } from "../identity/sealing.ts";
 import type { Store } from "../store/store.ts";
 
+/** What opening needs of the world. */
+export interface OpenStoreOptions {
+  readonly clock: Clock;
+  /** For AWS credentials, where the store is in DynamoDB. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
 /** What an auth service has at hand. */
 export interface OpenCluster {
   readonly cluster: Cluster;
@@ -18,20 +25,21 @@ export interface OpenCluster {
  *
  * @throws PosternError `auth_service_off`, `storage_unavailable`, `sealing_key_…`, `store_…`, `cluster_name_changed`
  */
-export async function openClusterOf(config: Config, clock: Clock): Promise<OpenCluster> {
-  const store = await openStore(config, clock);
+export async function openClusterOf(config: Config, options: OpenStoreOptions): Promise<OpenCluster> {
+  const store = await openStore(config, options);
   try {
     // A key that is made beside a store that has been there for longer could open none of it.
     const ring = keyRingFromFile(config.postern.data_dir, { make: await isNew(store) });
     const name = config.auth_service?.cluster_name ?? config.postern.nodename;
-    return { cluster: await openCluster({ store, ring, name, clock }), ring };
+    return { cluster: await openCluster({ store, ring, name, clock: options.clock }), ring };
   } catch (error) {
     await store.close();
     throw error;
   }
 }
 
-async function openStore(config: Config, clock: Clock): Promise<Store> {
+/** @throws PosternError `auth_service_off`, or why the store cannot be opened */
+export async function openStore(config: Config, { clock, env }: OpenStoreOptions): Promise<Store> {
   const { auth_service } = config;
   if (auth_service?.enabled !== true) {
     throw new PosternError("auth_service_off", `There is no store: auth_service is not enabled in "${config.file}"`, {
@@ -39,13 +47,18 @@ async function openStore(config: Config, clock: Clock): Promise<Store> {
     });
   }
   const { storage } = auth_service;
+  // Not with the program: most starts need no store.
   if (storage.type === "sqlite") {
-    // Not with the program: most starts need no database.
     const { SqliteStore } = await import("../store/sqlite-store.ts");
     return await SqliteStore.open({ path: storage.path, clock });
   }
-  throw new PosternError("storage_unavailable", `Cannot open a store of type ${storage.type}: this version has none`, {
-    position: config.positionOf(["auth_service", "storage", "type"]),
-    hint: "write storage: {type: sqlite}",
-  });
+  const [{ storeCall }, { createStoreTable }, { DynamoDbStore }] = await Promise.all([
+    import("./store-call.ts"),
+    import("../store/dynamodb-table.ts"),
+    import("../store/dynamodb-store.ts"),
+  ]);
+  const { table } = storage;
+  const call = await storeCall({ ...storage, env, clock });
+  await createStoreTable({ call, table });
+  return await DynamoDbStore.open({ call, table, clock });
 }

@@ -23,6 +23,8 @@ export interface PosternProcessOptions {
   readonly dataDir?: string;
   /** More YAML below `postern:`. */
   readonly postern?: string;
+  /** More YAML beside `postern:`. */
+  readonly sections?: string;
   /** Another program than the sources of this checkout. */
   readonly launcher?: string;
 }
@@ -120,6 +122,7 @@ function configuration({
   workers = 1,
   dataDir = "./data",
   postern = "",
+  sections = "",
 }: PosternProcessOptions): string {
   const listeners = regions.map(
     (_, at) => `    - {address: "127.0.0.1:0", user: alice, database: ${nameOf(at)}, db_user: "${dbUser}"}`,
@@ -136,6 +139,7 @@ postern:
   resources: ./resources
   workers: ${workers}
   ${postern}
+${sections}
 db_service:
   enabled: "yes"
   listeners:

@@ -8,7 +8,7 @@ import { auditDirectoryOf } from "../../audit/files.ts";
 import { Recorder } from "../../audit/recorder.ts";
 import { systemClock } from "../../base/clock.ts";
 import { PosternError } from "../../base/errors.ts";
-import { kindsForUse } from "../../compose/kinds.ts";
+import { kindsForUse, namesInFiles } from "../../compose/kinds.ts";
 import { type OpenCluster, openClusterOf } from "../../compose/store.ts";
 import type { Config } from "../../config/config.ts";
 import { requireDataDirectory } from "../../config/data-directory.ts";
@@ -34,10 +34,11 @@ export async function withAdministration<T>(
   requireOwner(config.postern.data_dir);
   // What is made here belongs to the service: nobody else may read it.
   process.umask(0o077);
-  const { cluster, ring } = await openClusterOf(config, systemClock);
+  const { cluster, ring } = await openClusterOf(config, { clock: systemClock, env: process.env });
   const { store } = cluster;
   const events = new LazyRecorder(config);
   try {
+    const taken = mode === "writes" ? await namesInFiles(config) : new Set<string>();
     // A change that could not be recorded is not begun.
     if (mode === "writes") await events.open();
     const administration = new Administration({
@@ -45,7 +46,7 @@ export async function withAdministration<T>(
       authorizer: await Authorizer.load(await loadControlBundle()),
       events,
       clock: systemClock,
-      kinds: kindsForUse(loadBuiltinBundle),
+      kinds: kindsForUse({ loadPolicy: () => loadBuiltinBundle(), taken }),
       service: "ctl",
     });
     const actor: Actor = { name: userInfo().username, roles: [], traits: {}, kind: "local" };

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { loadBuiltinBundle } from "../../../src/cli/policy/builtin.ts";
+import { kindsForUse } from "../../../src/compose/kinds.ts";
 import { DocumentsError } from "../../../src/control/documents.ts";
 import { documents, ROOT, startTestCluster, type TestCluster } from "../../support/cluster.ts";
 
@@ -125,6 +127,15 @@ describe("Administration.create()", () => {
         assert.deepEqual(events, []);
       }));
   }
+
+  it("tries a role's patterns in the policy itself, where it is given one", () =>
+    withCluster("", async ({ another, store }) => {
+      const strict = another({ kinds: kindsForUse({ loadPolicy: () => loadBuiltinBundle() }) });
+      const bad = documents(ROLE("x").replace("{'*': '*'}", () => "{env: '^(?=a)$'}"));
+      await assert.rejects(strict.create(ROOT, bad, { force: false }), /test\.yaml:4:\d+: .*not a regular expression/);
+      assert.equal(await store.get("role", "x"), undefined);
+      await strict.create(ROOT, documents(ROLE("x").replace("{'*': '*'}", () => "{env: '^a.*$'}")), { force: false });
+    }));
 
   it("takes no more documents than can be written at once", () =>
     withCluster("", async ({ administration, store }) => {
