@@ -36,6 +36,7 @@ const packages: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^@aws-sdk\/client-sts$/, ["aws"]],
   [/^@smithy\/signature-v4$/, ["aws"]],
   [/^(libsql|node:sqlite)/, ["store"]],
+  [/^otpauth$/, ["identity/totp.ts"]],
   // The yardstick of the bench.
   [/^undici$/, []],
   [/^dynalite$/, ["sandbox"]],

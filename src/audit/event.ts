@@ -1,10 +1,13 @@
 /** What callers hand to the recorder: one type for each event of the closed list. */
 
+import type { ClusterEvent } from "./cluster-event.ts";
 import type { CodeOf, EventName, Outcome } from "./events.ts";
 import type { AuditSession } from "./session.ts";
 
+export type { ClusterEvent, ResourceEvent } from "./cluster-event.ts";
+
 /** Any event that others than the recorder itself may record. */
-export type AuditEvent = SessionStartEvent | SessionEndEvent | RequestEvent | AdminEvent | ResourceEvent;
+export type AuditEvent = SessionStartEvent | SessionEndEvent | RequestEvent | AdminEvent | ClusterEvent;
 
 /** A decision as it stands in a line. */
 export interface AuditDecision {
@@ -85,26 +88,6 @@ export type AdminEvent =
   | Admin<"postern.resources.loaded", { revision: string; source: string; counts: Readonly<Record<string, number>> }>
   | Admin<"postern.resources.refused", { source: string; reason: string }>;
 
-/** What somebody did, or wanted to do, to the cluster's resources. `service`: where it was asked. */
-export type ResourceEvent =
-  | EachAdmin<
-      | "role.created"
-      | "role.updated"
-      | "role.deleted"
-      | "user.delete"
-      | "lock.created"
-      | "lock.deleted"
-      | "db.create"
-      | "db.update"
-      | "db.delete",
-      { user: string; service: string; name: string }
-    >
-  | EachAdmin<"user.create" | "user.update", { user: string; service: string; name: string; roles: readonly string[] }>
-  | Admin<
-      "postern.control.denied",
-      { user: string; service: string; verb: string; kind: string; name: string; reason: string }
-    >;
-
 /** Events that the recorder writes about its own log. */
 export type RecorderEvent =
   | Admin<"postern.audit.repaired", { stream: string; file: string; bytes: number }>
@@ -119,6 +102,3 @@ export type RecorderEvent =
   | Admin<"postern.audit.dropped", { stream: string; dropped_count: number }>;
 
 type Admin<E extends EventName, F> = { readonly event: E; readonly code: CodeOf<E> } & Readonly<F>;
-
-/** Several events of the same fields. */
-type EachAdmin<E extends EventName, F> = E extends EventName ? Admin<E, F> : never;

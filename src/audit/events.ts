@@ -1,5 +1,7 @@
 /** The closed list of audit events: names, codes, meanings and fields, for the recorder, its documentation and its tests. */
 
+import { CLUSTER_EVENTS, CLUSTER_FIELDS } from "./cluster-events.ts";
+
 /** How a request ended. */
 export const OUTCOMES = {
   completed: "DynamoDB answered and the answer was passed on, whatever its status",
@@ -26,12 +28,15 @@ export const FIELDS = {
   db_name: ["string", "name of the database on the server; empty for DynamoDB, which has none"],
   db_user: ["string", "the AWS role that the user chose, as a full ARN"],
   db_uri: ["string", "where requests are sent"],
-  success: ["boolean", "whether the session was let in"],
+  success: ["boolean", "whether it was let in"],
   error: ["string or null", "why not, without secrets"],
   session_start: ["string", "when the session began, RFC 3339"],
   session_stop: ["string", "when the session ended, RFC 3339"],
-  target: ["string", "the X-Amz-Target header"],
-  method: ["string", "HTTP method"],
+  target: ["string or object", "of a request: the X-Amz-Target header; of a lock: {user} or {role}"],
+  method: [
+    "string",
+    "of a request: its HTTP method; of a login or a join: how it was proved, such as local, oidc, token or iam",
+  ],
   path: ["string", "HTTP path as the client sent it"],
   body: [
     "object or null",
@@ -52,10 +57,6 @@ export const FIELDS = {
   revision: ["string", "digest of the policy or the resources"],
   source: ["string", "where it was loaded from"],
   table: ["string", "the table whose keys are asked for"],
-  verb: ["string", "what somebody wanted to do to a resource: list, read, create, update or delete"],
-  kind: ["string", "kind of the resource"],
-  name: ["string", "name of the resource; empty for all of a kind"],
-  roles: ["list of strings", "roles of the user that the event is about"],
   counts: ["object", "number of documents of each kind"],
   stream: ["string", "which chain of lines: each writing process has its own"],
   file: ["string", "the file concerned"],
@@ -66,10 +67,12 @@ export const FIELDS = {
   faulted_ms: ["number", "milliseconds without a working log"],
   rejected_count: ["number", "records refused meanwhile"],
   dropped_count: ["number", "records dropped because the buffer was full"],
+  ...CLUSTER_FIELDS,
 } as const satisfies Record<string, readonly [type: string, meaning: string]>;
 
 export type FieldName = keyof typeof FIELDS;
 
+/** What there is to say of an event. */
 interface EventRow {
   readonly meaning: string;
   /** Each code with what tells it from its siblings. */
@@ -148,66 +151,6 @@ export const EVENTS = {
     codes: { PRS01E: "refused" },
     fields: ["source", "reason"],
   },
-  "role.created": {
-    meaning: "A role is there from here on",
-    codes: { T9000I: "created" },
-    fields: ["user", "service", "name"],
-  },
-  "role.updated": {
-    meaning: "A role is another from here on",
-    codes: { T9002I: "updated" },
-    fields: ["user", "service", "name"],
-  },
-  "role.deleted": {
-    meaning: "A role is gone",
-    codes: { T9001I: "deleted" },
-    fields: ["user", "service", "name"],
-  },
-  "user.create": {
-    meaning: "A user is there from here on",
-    codes: { T1002I: "created" },
-    fields: ["user", "service", "name", "roles"],
-  },
-  "user.update": {
-    meaning: "A user is another from here on",
-    codes: { T1003I: "updated" },
-    fields: ["user", "service", "name", "roles"],
-  },
-  "user.delete": {
-    meaning: "A user is gone",
-    codes: { T1004I: "deleted" },
-    fields: ["user", "service", "name"],
-  },
-  "lock.created": {
-    meaning: "A lock is in force, or another, from here on",
-    codes: { TLK00I: "in force" },
-    fields: ["user", "service", "name"],
-  },
-  "lock.deleted": {
-    meaning: "A lock is gone",
-    codes: { TLK01I: "deleted" },
-    fields: ["user", "service", "name"],
-  },
-  "db.create": {
-    meaning: "A database is there from here on",
-    codes: { TDB03I: "created" },
-    fields: ["user", "service", "name"],
-  },
-  "db.update": {
-    meaning: "A database is another from here on",
-    codes: { TDB04I: "updated" },
-    fields: ["user", "service", "name"],
-  },
-  "db.delete": {
-    meaning: "A database is gone",
-    codes: { TDB05I: "deleted" },
-    fields: ["user", "service", "name"],
-  },
-  "postern.control.denied": {
-    meaning: "Policy said no to an act of administration; nothing was changed",
-    codes: { PCT01E: "denied" },
-    fields: ["user", "service", "verb", "kind", "name", "reason"],
-  },
   "postern.audit.repaired": {
     meaning: "A crash left half a line at the end of the log; it was cut off (it had not been acknowledged)",
     codes: { PAU01W: "cut off" },
@@ -228,14 +171,10 @@ export const EVENTS = {
     codes: { PAU04W: "dropped" },
     fields: ["stream", "dropped_count"],
   },
+  ...CLUSTER_EVENTS,
 } as const satisfies Record<string, EventRow>;
 
 export type EventName = keyof typeof EVENTS;
 
 /** The codes of one event. */
 export type CodeOf<E extends EventName> = keyof (typeof EVENTS)[E]["codes"] & string;
-
-/** Whether a word is the name of an event. */
-export function isEventName(word: string): word is EventName {
-  return Object.hasOwn(EVENTS, word);
-}

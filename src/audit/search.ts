@@ -21,7 +21,7 @@ export interface AuditFilter {
   /** Milliseconds since the Unix epoch, exclusive. */
   readonly until?: number;
   readonly user?: string;
-  /** Name of an event. */
+  /** Name of an event, or `user.*` for all whose names begin with `user.`. */
   readonly event?: string;
   /** Name of a database in Postern. */
   readonly database?: string;
@@ -61,7 +61,7 @@ export function parseAuditLine(line: Buffer): AuditRecord | undefined {
 /** Whether a record fits a filter. */
 export function fits(record: AuditRecord, filter: AuditFilter): boolean {
   const { since, until, user, event, database, operation, denied, decision } = filter;
-  if (event !== undefined && record.event !== event) return false;
+  if (event !== undefined && !isNamed(record.event, event)) return false;
   if (filter.withoutIntents === true && record.event === "db.session.dynamodb.intent") return false;
   if (user !== undefined && record["user"] !== user) return false;
   if (database !== undefined && record["db_service"] !== database) return false;
@@ -84,9 +84,14 @@ function decisionOf({ decision }: AuditRecord): unknown {
   return typeof decision === "object" && decision !== null && "id" in decision ? decision.id : decision;
 }
 
-/** Whether policy said no: to a request, or to a session. */
+/** Whether policy said no: to a request, a session, or an administrative act. */
 export function isDenied(record: AuditRecord): boolean {
-  return record["outcome"] === "denied" || record.code === "TDB00W";
+  return record["outcome"] === "denied" || record.code === "TDB00W" || record.code === "PCT01E";
+}
+
+/** Whether an event has this name, or one of its family. */
+export function isNamed(event: string, wanted: string): boolean {
+  return wanted.endsWith(".*") ? event.startsWith(wanted.slice(0, -1)) : event === wanted;
 }
 
 async function searchStream(files: readonly AuditFile[], filter: AuditFilter, limit: number): Promise<AuditRecord[]> {

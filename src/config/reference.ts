@@ -1,7 +1,9 @@
 /** The reference and the JSON Schema, written by the schema that reads the files. */
 
 import * as z from "zod";
+import { joinTokenSchema } from "../identity/join-token-schema.ts";
 import { lockSchema } from "../identity/lock.ts";
+import { oidcSchema } from "../identity/oidc-schema.ts";
 import { roleSchema } from "../identity/role-schema.ts";
 import { isRefused } from "../identity/shape.ts";
 import { FOREIGN_CONDITIONS, FOREIGN_OPTIONS, RESTRICTING_OPTIONS } from "../identity/teleport-keys.ts";
@@ -40,6 +42,8 @@ export function configurationReference(): string {
     ["user", "version: v2", userSchema()],
     ["lock", "version: v2", lockSchema()],
     ["db", "version: v3", databaseResourceSchema()],
+    ["token", "version: v2", joinTokenSchema()],
+    ["oidc", "version: v3", oidcSchema()],
   ] as const;
   return [
     INTRODUCTION,
@@ -51,7 +55,7 @@ export function configurationReference(): string {
       `### kind: ${kind}, ${version}`,
       "",
       table(rowsOf(schema, "")),
-      ...(kind === "role" ? [ROLE_NOTES] : []),
+      ...(kind === "role" ? [ROLE_NOTES] : kind === "token" ? [TOKEN_NOTES] : kind === "oidc" ? [OIDC_NOTES] : []),
     ]),
   ].join("\n");
 }
@@ -181,6 +185,15 @@ another name and rename it into place: a half-written file may read as a shorter
 
 The roles \`access\`, \`editor\` and \`auditor\` are always there and cannot be replaced. Names have at most 255 characters, none of
 them invisible. A time is RFC 3339, such as \`2026-12-31T23:59:59Z\`.
+`;
+
+const TOKEN_NOTES = `Tokens belong to a cluster and are not read from a directory. A rule's \`aws_arn\` is what \`aws sts get-caller-identity\`
+prints, or the role's ARN without its path. A \`*\` stays between the slashes and colons around it, unlike in Teleport: whoever
+may assume a role chooses the session's name.
+`;
+
+const OIDC_NOTES = `Connectors belong to a cluster and are not read from a directory. Every claim that is a text or a list of texts becomes a trait
+of its name; claims that are about the token and not the person do not.
 `;
 
 const ROLE_NOTES = `Teleport's roles can be used as they are when they mean the same here. Versions \`v4\` to \`v8\` do. \`v3\` and older are refused: in

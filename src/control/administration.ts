@@ -12,6 +12,7 @@ import { DocumentsError, placed, type GivenDocument, readDocuments, type PlacedP
 import { eventOf } from "./events.ts";
 import { kindNamed, type Kind } from "./kinds.ts";
 import { afterwards, requireUnused } from "./references.ts";
+import { recordingRefusals, whatIsIn } from "./refusals.ts";
 import { editorsIn, isBuiltIn, lockOn, type PlannedChange, rulesOf, World } from "./world.ts";
 
 /** Where events go. */
@@ -80,7 +81,16 @@ export class Administration {
    *
    * @throws DocumentsError, DeniedError, PosternError `resource_exists`
    */
-  async create(
+  create(
+    actor: Actor,
+    given: readonly GivenDocument[],
+    options: { readonly force: boolean },
+  ): Promise<{ outcomes: readonly Outcome[]; warnings: readonly PlacedProblem[] }> {
+    const act = { verb: "create", ...whatIsIn(given) } as const;
+    return recordingRefusals(this.#options, actor, act, () => this.#create(actor, given, options));
+  }
+
+  async #create(
     actor: Actor,
     given: readonly GivenDocument[],
     { force }: { readonly force: boolean },
@@ -127,7 +137,12 @@ export class Administration {
   }
 
   /** Replaces a resource that is as it was read. @throws PosternError `resource_changed` when somebody was faster */
-  async replace(
+  replace(actor: Actor, kind: string, name: string, revision: string, given: GivenDocument): Promise<Outcome> {
+    const act = { verb: "update", kind, name } as const;
+    return recordingRefusals(this.#options, actor, act, () => this.#replace(actor, kind, name, revision, given));
+  }
+
+  async #replace(
     actor: Actor,
     kindName: string,
     name: string,
@@ -145,16 +160,21 @@ export class Administration {
       };
       throw new DocumentsError("Cannot use the document", [placed(problem, given)]);
     }
-    return await this.change(actor, kindName, name, () => document.value, { revision, given });
+    return await this.#change(actor, kindName, name, () => document.value, { revision, given });
   }
 
   /** Changes the document of a resource. @throws PosternError `resource_missing`, `resource_changed` */
-  async change(
+  change(actor: Actor, kind: string, name: string, edit: (document: StoredValue) => StoredValue): Promise<Outcome> {
+    const act = { verb: "update", kind, name } as const;
+    return recordingRefusals(this.#options, actor, act, () => this.#change(actor, kind, name, edit, {}));
+  }
+
+  async #change(
     actor: Actor,
     kindName: string,
     name: string,
     edit: (document: StoredValue) => StoredValue,
-    { revision, given }: { readonly revision?: string; readonly given?: GivenDocument } = {},
+    { revision, given }: { readonly revision?: string; readonly given?: GivenDocument },
   ): Promise<Outcome> {
     const kind = kindNamed(this.#options.kinds, kindName);
     const givenOf = new Map(given === undefined ? [] : [[`${kind.kind}/${name}`, given]]);
@@ -175,7 +195,12 @@ export class Administration {
   }
 
   /** Removes a resource. @throws PosternError `resource_missing`, `role_in_use` */
-  async remove(actor: Actor, kindName: string, name: string): Promise<Outcome> {
+  remove(actor: Actor, kind: string, name: string): Promise<Outcome> {
+    const act = { verb: "delete", kind, name } as const;
+    return recordingRefusals(this.#options, actor, act, () => this.#remove(actor, kind, name));
+  }
+
+  async #remove(actor: Actor, kindName: string, name: string): Promise<Outcome> {
     const kind = kindNamed(this.#options.kinds, kindName);
     const outcomes = await this.#act(actor, new Set([kind.kind]), new Map(), async () => {
       const before = await this.#present(kind, name, "delete");
@@ -271,7 +296,8 @@ export class Administration {
       decision,
     );
     const reason = decision.reasons.map(({ code, message }) => `${code}: ${message}`).join("; ");
-    const denied = { user: actor.name, service, verb, kind, name: name ?? "", reason };
+    const recorded = kinds.get(kind)?.recorded?.(name ?? "") ?? name ?? "";
+    const denied = { user: actor.name, service, verb, kind, name: recorded, reason };
     // The denial stands, whether or not it can be recorded.
     await events.record({ event: "postern.control.denied", code: "PCT01E", ...denied }).catch(() => undefined);
     throw error;

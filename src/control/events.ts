@@ -1,39 +1,59 @@
 /** What is recorded of a change: Teleport's names and codes. */
 
 import type { ResourceEvent } from "../audit/event.ts";
-import type { CodeOf } from "../audit/events.ts";
+import { maskedName, parseJoinToken } from "../identity/join-tokens.ts";
+import { parseLock } from "../identity/lock.ts";
 import { parseUser } from "../identity/user.ts";
 import type { PlannedChange } from "./world.ts";
 
-/** The event of a change. Kinds that have none of their own are recorded by whoever brings them. */
-export function eventOf(
-  { kind, name, verb, after }: PlannedChange,
-  user: string,
-  service: string,
-): ResourceEvent | undefined {
+/** The event of a change; undefined for a kind that has none, and is recorded by whoever brings it. */
+export function eventOf(change: PlannedChange, user: string, service: string): ResourceEvent | undefined {
+  const { kind, name, verb, after } = change;
   const who = { user, service, name };
-  const row = EVENTS_OF[`${kind}/${verb}`];
-  if (row === undefined) return undefined;
-  if (row.event === "user.create" || row.event === "user.update")
-    return { ...row, ...who, roles: parseUser(after).value.roles };
-  return { ...row, ...who };
+  if (kind === "token") return tokenEvent(change, user, service);
+  switch (`${kind}/${verb}`) {
+    case "role/create":
+      return { event: "role.created", code: "T9000I", ...who };
+    case "role/update":
+      return { event: "role.updated", code: "T9002I", ...who };
+    case "role/delete":
+      return { event: "role.deleted", code: "T9001I", ...who };
+    case "user/create":
+      return { event: "user.create", code: "T1002I", ...who, roles: parseUser(after).value.roles };
+    case "user/update":
+      return { event: "user.update", code: "T1003I", ...who, roles: parseUser(after).value.roles };
+    case "user/delete":
+      return { event: "user.delete", code: "T1004I", ...who };
+    case "lock/create":
+    case "lock/update": {
+      const { target, expires } = parseLock(after).value;
+      return { event: "lock.created", code: "TLK00I", ...who, target, expires: timeOf(expires) };
+    }
+    case "lock/delete":
+      return { event: "lock.deleted", code: "TLK01I", ...who };
+    case "db/create":
+      return { event: "db.create", code: "TDB03I", ...who };
+    case "db/update":
+      return { event: "db.update", code: "TDB04I", ...who };
+    case "db/delete":
+      return { event: "db.delete", code: "TDB05I", ...who };
+    default:
+      return undefined;
+  }
 }
 
-type Row<E extends ResourceEvent["event"]> = E extends unknown
-  ? { readonly event: E; readonly code: CodeOf<E> }
-  : never;
+/** A token's name may be what joins: events show its end only. */
+function tokenEvent({ name, after }: PlannedChange, user: string, service: string): ResourceEvent {
+  if (after === undefined) {
+    const shown = maskedName({ name, method: "token" });
+    return { event: "postern.join_token.deleted", code: "PJT01I", user, service, name: shown };
+  }
+  const token = parseJoinToken(after).value;
+  const { roles, method, expires } = token;
+  const facts = { roles, join_method: method, expires: timeOf(expires) };
+  return { event: "join_token.create", code: "TJT00I", user, service, name: maskedName(token), ...facts };
+}
 
-const EVENTS_OF: Readonly<Record<string, Row<Exclude<ResourceEvent["event"], "postern.control.denied">>>> = {
-  "role/create": { event: "role.created", code: "T9000I" },
-  "role/update": { event: "role.updated", code: "T9002I" },
-  "role/delete": { event: "role.deleted", code: "T9001I" },
-  "user/create": { event: "user.create", code: "T1002I" },
-  "user/update": { event: "user.update", code: "T1003I" },
-  "user/delete": { event: "user.delete", code: "T1004I" },
-  "lock/create": { event: "lock.created", code: "TLK00I" },
-  "lock/update": { event: "lock.created", code: "TLK00I" },
-  "lock/delete": { event: "lock.deleted", code: "TLK01I" },
-  "db/create": { event: "db.create", code: "TDB03I" },
-  "db/update": { event: "db.update", code: "TDB04I" },
-  "db/delete": { event: "db.delete", code: "TDB05I" },
-};
+function timeOf(milliseconds: number | undefined): string | null {
+  return milliseconds === undefined ? null : new Date(milliseconds).toISOString();
+}

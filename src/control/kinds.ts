@@ -1,6 +1,7 @@
 /** The kinds of resource that people write, and how a document of each is read. */
 
 import { PosternError } from "../base/errors.ts";
+import { maskedName, parseJoinToken } from "../identity/join-tokens.ts";
 import { parseLock } from "../identity/lock.ts";
 import { quoted } from "../identity/names.ts";
 import { nearMiss } from "../identity/near-miss.ts";
@@ -27,6 +28,8 @@ export interface Kind {
   read(document: unknown): ReadDocument;
   /** Judges what its shape does not tell, as whoever will use it would. @throws PosternError, with `path` where it knows */
   judge?(document: unknown): Promise<void>;
+  /** A name as it may stand in a log, where names are secrets. */
+  readonly recorded?: (name: string) => string;
 }
 
 /** Judges a role as a gateway would that is about to use it. */
@@ -42,7 +45,17 @@ export function kindsOf(judgeRole: JudgeRole, others: readonly Kind[]): Readonly
   };
   const user: Kind = { kind: "user", noun: "user", read: (document) => named(parseUser(document)) };
   const lock: Kind = { kind: "lock", noun: "lock", read: (document) => named(parseLock(document)) };
-  return new Map([role, user, lock, ...others].map((one) => [one.kind, one]));
+  const token: Kind = {
+    kind: "token",
+    noun: "token",
+    read(document) {
+      const { value, warnings } = parseJoinToken(document);
+      const { name, expires } = value;
+      return { name, warnings, ...(expires === undefined ? {} : { expiresAt: expires }) };
+    },
+    recorded: (name) => maskedName({ name, method: "token" }),
+  };
+  return new Map([role, user, lock, token, ...others].map((one) => [one.kind, one]));
 }
 
 /** The kind of this name. @throws PosternError `kind_unknown` */

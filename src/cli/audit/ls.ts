@@ -1,9 +1,10 @@
 /** `postern audit ls`: the newest records that fit. */
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { stringify } from "yaml";
-import { type AuditFilter, type AuditRecord, searchAudit } from "../../audit/search.ts";
-import { EVENTS, isEventName } from "../../audit/events.ts";
+import { type AuditFilter, type AuditRecord, isNamed, searchAudit } from "../../audit/search.ts";
+import { EVENTS } from "../../audit/events.ts";
+import { nearMiss } from "../../identity/near-miss.ts";
 import { CommandError } from "../command-error.ts";
 import { requireLog } from "./log-at.ts";
 import { type ListFormat, parseCount, parseMoment, withFormat, withWhere } from "./options.ts";
@@ -16,6 +17,8 @@ export interface FilterOptions {
   readonly until?: number;
   readonly user?: string;
   readonly event?: string;
+  /** The same as `event`, as Teleport's users call it. */
+  readonly type?: string;
   readonly database?: string;
   readonly operation?: string;
   readonly denied?: boolean;
@@ -51,7 +54,8 @@ export function withFilter(command: Command, { clock }: AuditSurroundings): Comm
     )
     .option("--until <when>", "up to this long ago or this time", (text) => parseMoment(text, clock.now()))
     .option("--user <name>", "only this user")
-    .option("--event <name>", "only this event, such as db.session.start")
+    .option("--event <name>", "only this event, such as db.session.start, or a family, such as 'user.*'")
+    .addOption(new Option("--type <name>", "the same as --event").conflicts("event"))
     .option("--database <name>", "only this database")
     .option("--operation <name>", "only this operation, such as GetItem")
     .option("--denied", "only what policy denied")
@@ -60,10 +64,13 @@ export function withFilter(command: Command, { clock }: AuditSurroundings): Comm
 
 /** The filter that options make. Intents are shown only when asked for by name: their events say the same and more. */
 export function filterOf(options: FilterOptions): AuditFilter {
-  const { since, until, user, event, database, operation, denied, decision } = options;
-  if (event !== undefined && !isEventName(event)) {
+  const { since, until, user, database, operation, denied, decision } = options;
+  const event = options.event ?? options.type;
+  const known = Object.keys(EVENTS);
+  if (event !== undefined && !known.some((name) => isNamed(name, event))) {
+    const meant = nearMiss(event, known);
     throw new CommandError(2, `Cannot list events named "${event}": there are none`, {
-      hint: `the events are ${Object.keys(EVENTS).join(", ")}`,
+      hint: meant === undefined ? `the events are ${known.join(", ")}` : `did you mean ${meant}?`,
     });
   }
   return {
@@ -90,4 +97,5 @@ Examples:
   postern audit ls --since 1h --denied
   postern audit ls --decision b4fb8258-f527-47e0-918a-d259a33ef4ff -f yaml
   postern audit ls --user alice --operation DeleteTable -f json
+  postern audit ls --type 'user.*' --since 7d -f json
   postern audit ls --event postern.policy.activated --limit 10`;

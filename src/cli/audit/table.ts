@@ -44,16 +44,28 @@ function resultOf(record: AuditRecord): string {
   const outcome = record["outcome"];
   if (outcome === "completed" || outcome === "aborted") return outcome === "completed" ? "allowed" : "aborted";
   if (typeof outcome === "string") return outcome;
-  if (isDenied(record) || record.code.endsWith("E")) return "refused";
+  if (isDenied(record) || record.code.endsWith("E") || record["success"] === false) return "refused";
   return record.event === "db.session.dynamodb.intent" ? "intent" : "";
 }
 
-/** What the record is about: tables where they are named, else the database, else a file or a source. */
+/** What the record is about: tables where they are named, else the database, what was administered, a file or a source. */
 function objectOf(record: AuditRecord): string {
   const tables = [...new Set(tablesOf(record["body"]))];
   if (tables.length > 0)
     return tables.length > 3 ? `${tables.slice(0, 3).join(",")},+${tables.length - 3}` : tables.join(",");
-  for (const field of ["table", "db_service", "name", "source", "service", "file", "stream"]) {
+  const { kind, name } = record;
+  if (typeof kind === "string" && typeof name === "string") return name === "" ? kind : `${kind}/${name}`;
+  for (const field of [
+    "table",
+    "db_service",
+    "name",
+    "resource",
+    "token_name",
+    "source",
+    "service",
+    "file",
+    "stream",
+  ]) {
     if (typeof record[field] === "string") return textOf(record[field]);
   }
   return "";

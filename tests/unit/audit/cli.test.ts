@@ -147,6 +147,33 @@ describe("postern audit", () => {
     assert.match(await run(["ls", "--data-dir", dataDir]), /postern\.table\.described {2}invoices/);
   });
 
+  it("ls shows who logged in and administered what, by type or family", async (t) => {
+    const dataDir = await clusterLog(t);
+    assert.equal(
+      await run(["ls", "--data-dir", dataDir]),
+      [
+        "TIME                  USER   ACTION                  ON        RESULT   STATUS  LATENCY  REASON",
+        "2026-11-22 14:00:00Z  alice  user.login                        refused                   wrong password or code",
+        "2026-11-22 14:00:00Z  root   user.create             bob",
+        "2026-11-22 14:00:00Z  bob    postern.control.denied  role/dev  refused                   no role allows it",
+        "2026-11-22 14:00:00Z         instance.join           ****abcd  refused                   the token has expired",
+        "",
+      ].join("\n"),
+    );
+    const events = async (...args: string[]): Promise<string[]> =>
+      (JSON.parse(await run(["ls", "--data-dir", dataDir, "-f", "json", ...args])) as { event: string }[]).map(
+        ({ event }) => event,
+      );
+    assert.deepEqual(await events("--type", "user.login"), ["user.login"]);
+    assert.deepEqual(await events("--type", "user.*"), ["user.login", "user.create"]);
+    assert.deepEqual(await events("--type", "user.*", "--user", "root", "--since", "1h"), ["user.create"]);
+    assert.deepEqual(await events("--denied"), ["postern.control.denied"]);
+    await assert.rejects(events("--type", "user.logn"), { exitCode: 2, hint: "did you mean user.login?" });
+    for (const none of ["user", "user.logins.*", ".*", "*"])
+      await assert.rejects(events("--type", none), { exitCode: 2 });
+    await assert.rejects(events("--type", "user.login", "--event", "user.login"), CommanderError);
+  });
+
   it("refuses values that it cannot read, and events that do not exist", async (t) => {
     const dataDir = temporaryDirectory(t);
     for (const args of [
@@ -183,6 +210,56 @@ async function run(args: string[], ports: Partial<AuditCommandPorts> = {}): Prom
     each.exitOverride().configureOutput({ writeErr: () => undefined });
   await command.parseAsync(args, { from: "user" });
   return answer;
+}
+
+/** A failed login, an act done, one refused, and a join. */
+async function clusterLog(t: TestContext): Promise<string> {
+  const dataDir = temporaryDirectory(t);
+  const recorder = await openRecorder(join(dataDir, "audit"));
+  const from = { "addr.remote": "192.0.2.1:4711" };
+  await recorder.record({
+    event: "user.login",
+    code: "T1000W",
+    user: "alice",
+    method: "local",
+    mfa_device: null,
+    ...from,
+    success: false,
+    error: "wrong password or code",
+  });
+  await recorder.record({
+    event: "user.create",
+    code: "T1002I",
+    user: "root",
+    service: "auth",
+    name: "bob",
+    roles: ["dev"],
+  });
+  await recorder.record({
+    event: "postern.control.denied",
+    code: "PCT01E",
+    user: "bob",
+    service: "auth",
+    verb: "delete",
+    kind: "role",
+    name: "dev",
+    reason: "no role allows it",
+  });
+  await recorder.record({
+    event: "instance.join",
+    code: "TJ002E",
+    token_name: "****abcd",
+    method: "token",
+    role: "db",
+    host_id: null,
+    node_name: "gw-1",
+    attributes: null,
+    ...from,
+    success: false,
+    error: "the token has expired",
+  });
+  await recorder.close();
+  return dataDir;
 }
 
 async function sampleLog(t: TestContext, operation = "DeleteTable"): Promise<string> {
