@@ -1,10 +1,11 @@
-/** `postern ctl`: administers a cluster's users, roles, locks and databases. */
+/** `postern ctl`: administers a cluster's users, roles, locks, join tokens and databases. */
 
 import { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import { createCommand, editCommand, getCommand, rmCommand } from "./resources.ts";
 import { dbCommand, statusCommand } from "./status.ts";
 import type { ConfigOf } from "./surroundings.ts";
+import { tokensCommand } from "./tokens.ts";
 import { usersCommand } from "./users.ts";
 import { CommandError } from "../command-error.ts";
 
@@ -27,6 +28,7 @@ export function ctlCommand(read: (file: string) => Config): Command {
     .addCommand(editCommand(configOf))
     .addCommand(rmCommand(configOf))
     .addCommand(usersCommand(configOf))
+    .addCommand(tokensCommand(configOf))
     .addCommand(dbCommand(configOf))
     .addHelpText("after", EXAMPLES);
 }

@@ -2,6 +2,7 @@
 
 import process from "node:process";
 import type { Config } from "../../config/config.ts";
+import type { GivenDocument } from "../../control/documents.ts";
 
 /** The configuration that `ctl -c` names. @throws CommandError when it names none */
 export type ConfigOf = () => Config;
@@ -22,4 +23,9 @@ export function commaList(text: string): string[] {
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
+}
+
+/** A document that nobody wrote: what is wrong with it stands on the command line. */
+export function fromCommandLine(value: unknown): GivenDocument {
+  return { value, positionOf: () => ({ file: "command line", line: 1, column: 1 }) };
 }

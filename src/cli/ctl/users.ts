@@ -2,12 +2,11 @@
 
 import { Command, Option } from "commander";
 import { PosternError } from "../../base/errors.ts";
-import type { GivenDocument } from "../../control/documents.ts";
 import type { StoredValue } from "../../store/store.ts";
 import { CommandError } from "../command-error.ts";
 import { withAdministration } from "./local.ts";
 import { renderResources } from "./render.ts";
-import { answer, commaList, type ConfigOf } from "./surroundings.ts";
+import { answer, commaList, type ConfigOf, fromCommandLine } from "./surroundings.ts";
 
 /** The `users` command with its subcommands. */
 export function usersCommand(configOf: ConfigOf): Command {
@@ -113,11 +112,6 @@ function rmCommand(configOf: ConfigOf): Command {
       "after",
       "\nExamples:\n  postern ctl -c postern.yaml users rm alice\n  postern ctl -c postern.yaml users rm alice,bob",
     );
-}
-
-/** A document that nobody wrote: what is wrong with it stands on the command line. */
-function fromCommandLine(value: unknown): GivenDocument {
-  return { value, positionOf: () => ({ file: "command line", line: 1, column: 1 }) };
 }
 
 function withChanges(document: StoredValue, roles: string[] | undefined, dbUsers: string[] | undefined): StoredValue {
