@@ -7,6 +7,7 @@ import { DynamoDbStore } from "../../src/store/dynamodb-store.ts";
 import { createStoreTable } from "../../src/store/dynamodb-table.ts";
 import { GuardedStore } from "../../src/store/guarded-store.ts";
 import type { Store } from "../../src/store/store.ts";
+import { eventually } from "../support/eventually.ts";
 import { missing, type Peer, startDynamoDbLocal } from "../support/peers.ts";
 import { dynamoDbCaller } from "./dynamodb-caller.ts";
 import { describeStore, type StorePlace } from "./store-suite.ts";
@@ -214,7 +215,7 @@ describe("The DynamoDB store", { skip }, () => {
         ),
       ),
     );
-    while (seen.some((names) => names.length < 30)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually(() => seen.every((names) => names.length >= 30));
     assert.deepEqual(seen[1], seen[0]);
     assert.deepEqual(seen[2], seen[0]);
     assert.equal(new Set(seen[0]).size, 30);

@@ -7,6 +7,7 @@ import { connect, inTransaction, migrateSqliteFile, openSqliteFile } from "../..
 import { type Migration, MIGRATIONS, schemaOf } from "../../../src/store/sqlite-schema.ts";
 import { SqliteStore } from "../../../src/store/sqlite-store.ts";
 import { systemClock } from "../../../src/base/clock.ts";
+import { eventually } from "../../support/eventually.ts";
 import { newStore, temporaryPath } from "./support.ts";
 
 const NEXT: readonly Migration[] = [
@@ -173,7 +174,7 @@ describe("A SQLite store among processes", () => {
     const writing = store.write([{ op: "put", kind: "role", name: "a", value: 1 }]);
     // Reads go on meanwhile.
     assert.equal(await store.get("role", "a"), undefined);
-    while (turns < 5) await new Promise((resolve) => setTimeout(resolve, 10));
+    await eventually(() => turns >= 5);
     clearInterval(timer);
     other.exec("COMMIT");
     assert.equal((await writing).length, 1);
