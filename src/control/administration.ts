@@ -6,13 +6,14 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { BUILT_IN_ROLES } from "../identity/built-in-roles.ts";
 import type { Directory } from "../identity/directory.ts";
 import { quoted } from "../identity/names.ts";
-import { ResourceProblemsError } from "../identity/problem.ts";
 import type { Store, StoredResource, StoredValue, Write } from "../store/store.ts";
 import type { Actor, Authorizer, ControlDecision, Verb } from "./authorize.ts";
 import { DocumentsError, placed, type GivenDocument, readDocuments, type PlacedProblem } from "./documents.ts";
 import { eventOf } from "./events.ts";
-import { called, kindNamed, type Kind } from "./kinds.ts";
-import { editorsIn, isBuiltIn, type PlannedChange, rulesOf, World } from "./world.ts";
+import { kindNamed, type Kind } from "./kinds.ts";
+import { afterwards, requireUnused } from "./references.ts";
+import { recordingRefusals, whatIsIn } from "./refusals.ts";
+import { editorsIn, isBuiltIn, lockOn, type PlannedChange, rulesOf, World } from "./world.ts";
 
 /** Where events go. */
 export interface EventSink {
@@ -60,6 +61,13 @@ export class DeniedError extends PosternError {
   }
 }
 
+/** What an act is judged by besides who does what. */
+interface Facts {
+  readonly change: { readonly before: unknown; readonly after: unknown };
+  readonly editors: { readonly before: number; readonly after: number };
+  readonly directory: Directory;
+}
+
 /** Acts of administration over one store. */
 export class Administration {
   readonly #options: AdministrationOptions;
@@ -73,7 +81,16 @@ export class Administration {
    *
    * @throws DocumentsError, DeniedError, PosternError `resource_exists`
    */
-  async create(
+  create(
+    actor: Actor,
+    given: readonly GivenDocument[],
+    options: { readonly force: boolean },
+  ): Promise<{ outcomes: readonly Outcome[]; warnings: readonly PlacedProblem[] }> {
+    const act = { verb: "create", ...whatIsIn(given) } as const;
+    return recordingRefusals(this.#options, actor, act, () => this.#create(actor, given, options));
+  }
+
+  async #create(
     actor: Actor,
     given: readonly GivenDocument[],
     { force }: { readonly force: boolean },
@@ -82,7 +99,8 @@ export class Administration {
     if (documents.length === 0)
       throw new PosternError("resources_missing", "Cannot create anything: no document is there");
     const givenOf = new Map(documents.map(({ kind, name, given: one }) => [`${kind.kind}/${name}`, one]));
-    const outcomes = await this.#act(actor, givenOf, async () =>
+    const asked = new Set(documents.map(({ kind }) => kind.kind));
+    const outcomes = await this.#act(actor, asked, givenOf, async () =>
       Promise.all(
         documents.map(async ({ kind, name, value, expiresAt }): Promise<PlannedChange> => {
           const before = await this.#options.store.get(kind.kind, name);
@@ -119,7 +137,12 @@ export class Administration {
   }
 
   /** Replaces a resource that is as it was read. @throws PosternError `resource_changed` when somebody was faster */
-  async replace(
+  replace(actor: Actor, kind: string, name: string, revision: string, given: GivenDocument): Promise<Outcome> {
+    const act = { verb: "update", kind, name } as const;
+    return recordingRefusals(this.#options, actor, act, () => this.#replace(actor, kind, name, revision, given));
+  }
+
+  async #replace(
     actor: Actor,
     kindName: string,
     name: string,
@@ -137,20 +160,25 @@ export class Administration {
       };
       throw new DocumentsError("Cannot use the document", [placed(problem, given)]);
     }
-    return await this.change(actor, kindName, name, () => document.value, { revision, given });
+    return await this.#change(actor, kindName, name, () => document.value, { revision, given });
   }
 
   /** Changes the document of a resource. @throws PosternError `resource_missing`, `resource_changed` */
-  async change(
+  change(actor: Actor, kind: string, name: string, edit: (document: StoredValue) => StoredValue): Promise<Outcome> {
+    const act = { verb: "update", kind, name } as const;
+    return recordingRefusals(this.#options, actor, act, () => this.#change(actor, kind, name, edit, {}));
+  }
+
+  async #change(
     actor: Actor,
     kindName: string,
     name: string,
     edit: (document: StoredValue) => StoredValue,
-    { revision, given }: { readonly revision?: string; readonly given?: GivenDocument } = {},
+    { revision, given }: { readonly revision?: string; readonly given?: GivenDocument },
   ): Promise<Outcome> {
     const kind = kindNamed(this.#options.kinds, kindName);
     const givenOf = new Map(given === undefined ? [] : [[`${kind.kind}/${name}`, given]]);
-    const outcomes = await this.#act(actor, givenOf, async () => {
+    const outcomes = await this.#act(actor, new Set([kind.kind]), givenOf, async () => {
       const before = await this.#present(kind, name, "update");
       if (revision !== undefined && before.revision !== revision) {
         throw new PosternError(
@@ -167,11 +195,15 @@ export class Administration {
   }
 
   /** Removes a resource. @throws PosternError `resource_missing`, `role_in_use` */
-  async remove(actor: Actor, kindName: string, name: string): Promise<Outcome> {
+  remove(actor: Actor, kind: string, name: string): Promise<Outcome> {
+    const act = { verb: "delete", kind, name } as const;
+    return recordingRefusals(this.#options, actor, act, () => this.#remove(actor, kind, name));
+  }
+
+  async #remove(actor: Actor, kindName: string, name: string): Promise<Outcome> {
     const kind = kindNamed(this.#options.kinds, kindName);
-    const outcomes = await this.#act(actor, new Map(), async (world) => {
+    const outcomes = await this.#act(actor, new Set([kind.kind]), new Map(), async () => {
       const before = await this.#present(kind, name, "delete");
-      if (kind.kind === "role") requireUnused(name, world.directory);
       return [{ verb: "delete", kind: kind.kind, name, before, after: undefined }];
     });
     return only(outcomes);
@@ -188,14 +220,15 @@ export class Administration {
   /** Plans on what is there, judges, and writes if nothing changed meanwhile; else plans again. */
   async #act(
     actor: Actor,
+    asked: ReadonlySet<string>,
     givenOf: ReadonlyMap<string, GivenDocument>,
-    plan: (world: World) => Promise<readonly PlannedChange[]>,
+    plan: () => Promise<readonly PlannedChange[]>,
   ): Promise<readonly Outcome[]> {
     const { store, clock, events } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const serial = await store.get(SERIAL.kind, SERIAL.name);
       const world = await World.read(store, clock);
-      const changes = await plan(world);
+      const changes = await this.#planned(actor, asked, plan);
       if (changes.length > MAX_CHANGES)
         throw new PosternError("resources_too_many", `Cannot change ${changes.length} resources at once`, {
           hint: `hand in at most ${MAX_CHANGES} documents at a time`,
@@ -215,17 +248,14 @@ export class Administration {
     }
   }
 
-  async #belongings(changes: readonly PlannedChange[]): Promise<Write[]> {
-    const { store, kinds } = this.#options;
-    const writes: Write[] = [];
-    for (const { verb, kind, name } of changes) {
-      if (verb === "update") continue;
-      for (const belonging of kinds.get(kind)?.belongings ?? []) {
-        const found = await store.get(belonging, name);
-        if (found !== undefined) writes.push({ op: "delete", kind: belonging, name, revision: found.revision });
-      }
+  /** Whether a thing is there is told to those only who may read its kind. */
+  async #planned<T>(actor: Actor, asked: ReadonlySet<string>, plan: () => Promise<T>): Promise<T> {
+    try {
+      return await plan();
+    } catch (error) {
+      for (const kind of asked) await this.#mayRead(actor, "read", kind, null);
+      throw error;
     }
-    return writes;
   }
 
   async #judge(
@@ -234,12 +264,19 @@ export class Administration {
     changes: readonly PlannedChange[],
     givenOf: ReadonlyMap<string, GivenDocument>,
   ): Promise<void> {
+    // Policy first: what is wrong with it may say more than somebody may know.
     const after = afterwards(world, changes, givenOf);
-    const editors = { before: editorsIn(world.directory), after: editorsIn(after) };
-    for (const { verb, kind, name, before, after: value } of changes) {
-      const change = { before: before?.value ?? null, after: value ?? null };
-      await this.#require(actor, verb, kind, name, { change, editors, directory: world.directory });
+    const before = editorsIn(world.directory);
+    const editors = { before, after: "fault" in after ? before : editorsIn(after.directory) };
+    const { directory } = world;
+    for (const { verb, kind, name, before: was, after: value } of changes) {
+      const change = { before: was?.value ?? null, after: value ?? null };
+      await this.#require(actor, verb, kind, name, { change, editors, directory });
+      if (kind !== "role" || verb !== "delete") continue;
+      const facts = { change: { before: null, after: null }, editors, directory };
+      requireUnused(name, directory, this.#decide(actor, "read", "user", null, facts).allow);
     }
+    if ("fault" in after) throw after.fault;
   }
 
   async #mayRead(actor: Actor, verb: "list" | "read", kind: string, name: string | null): Promise<void> {
@@ -249,19 +286,31 @@ export class Administration {
     await this.#require(actor, verb, kind, name, { change, editors: { before: 0, after: 0 }, directory });
   }
 
-  async #require(
-    actor: Actor,
-    verb: Verb,
-    kind: string,
-    name: string | null,
-    facts: {
-      readonly change: { readonly before: unknown; readonly after: unknown };
-      readonly editors: { readonly before: number; readonly after: number };
-      readonly directory: Directory;
-    },
-  ): Promise<void> {
-    const { authorizer, clock, events, kinds } = this.#options;
-    const decision = authorizer.decide({
+  async #require(actor: Actor, verb: Verb, kind: string, name: string | null, facts: Facts): Promise<void> {
+    const { events, kinds, service } = this.#options;
+    const decision = this.#decide(actor, verb, kind, name, facts);
+    if (decision.allow) return;
+    const noun = kinds.get(kind)?.noun ?? kind;
+    const error = new DeniedError(
+      `${verb} ${name === null ? `resources of kind ${kind}` : `${noun} ${quoted(name)}`}`,
+      decision,
+    );
+    const reason = decision.reasons.map(({ code, message }) => `${code}: ${message}`).join("; ");
+    const recorded = kinds.get(kind)?.recorded?.(name ?? "") ?? name ?? "";
+    const denied = { user: actor.name, service, verb, kind, name: recorded, reason };
+    // The denial stands, whether or not it can be recorded.
+    await events.record({ event: "postern.control.denied", code: "PCT01E", ...denied }).catch(() => undefined);
+    throw error;
+  }
+
+  #decide(actor: Actor, verb: Verb, kind: string, name: string | null, facts: Facts): ControlDecision {
+    const { authorizer, clock } = this.#options;
+    const lock = lockOn(actor, facts.directory, clock.now());
+    if (lock !== undefined) {
+      const message = `user ${quoted(actor.name)} is locked: ${lock.message ?? `by lock ${quoted(lock.name)}`}`;
+      return { allow: false, reasons: [{ code: "locked", message }] };
+    }
+    return authorizer.decide({
       version: 1,
       time: new Date(clock.now()).toISOString(),
       actor,
@@ -271,16 +320,6 @@ export class Administration {
       roles: rulesOf(actor, facts.directory),
       editors: facts.editors,
     });
-    if (decision.allow) return;
-    const known = kinds.get(kind);
-    const what = name === null || known === undefined ? `resources of kind ${kind}` : called(known, name);
-    const error = new DeniedError(`${verb} ${what}`, decision);
-    const reason = decision.reasons.map(({ code, message }) => `${code}: ${message}`).join("; ");
-    const shown = name === null ? "" : (known?.shown?.(name) ?? name);
-    const denied = { user: actor.name, service: this.#options.service, verb, kind, name: shown, reason };
-    // The denial stands, whether or not it can be recorded.
-    await events.record({ event: "postern.control.denied", code: "PCT01E", ...denied }).catch(() => undefined);
-    throw error;
   }
 
   async #record(actor: Actor, changes: readonly PlannedChange[]): Promise<void> {
@@ -328,44 +367,6 @@ function writeOf({ kind, name, before, after, expiresAt }: PlannedChange): Write
 
 function isRace(thrown: unknown): boolean {
   return thrown instanceof PosternError && ["store_conflict", "store_exists", "store_missing"].includes(thrown.code);
-}
-
-function afterwards(
-  world: World,
-  changes: readonly PlannedChange[],
-  givenOf: ReadonlyMap<string, GivenDocument>,
-): Directory {
-  try {
-    return world.after(changes);
-  } catch (thrown) {
-    if (!(thrown instanceof ResourceProblemsError)) throw thrown;
-    const found = thrown.problems.flatMap((problem) => {
-      const given = givenOf.get(`${problem.kind}/${problem.name}`);
-      return given === undefined ? [] : [placed(problem, given)];
-    });
-    if (found.length > 0) throw new DocumentsError("Cannot use the documents", found);
-    // Nobody wrote a document: where in it the fault would stand helps nobody.
-    const told = thrown.problems.map(({ message }) => message.replace(/^[\w.[\]]+: /, ""));
-    const [first] = thrown.problems;
-    throw new PosternError("reference_missing", told.join("; "), {
-      ...(first?.hint === undefined ? {} : { hint: first.hint }),
-    });
-  }
-}
-
-function requireUnused(role: string, directory: Directory): void {
-  const holders = directory.users().filter(({ roles }) => roles.includes(role));
-  if (holders.length === 0) return;
-  const shown = holders.slice(0, 5).map(({ name }) => quoted(name));
-  const more = holders.length > shown.length ? ` and ${holders.length - shown.length} more` : "";
-  const who = `${holders.length === 1 ? "user" : "users"} ${shown.join(", ")}${more}`;
-  throw new PosternError(
-    "role_in_use",
-    `Cannot delete role ${quoted(role)}: ${who} ${holders.length === 1 ? "holds" : "hold"} it`,
-    {
-      hint: "take it from them first: postern ctl users update NAME --set-roles …",
-    },
-  );
 }
 
 function builtInRole(name: string): ShownResource {

@@ -8,7 +8,7 @@ import { Engine } from "../policy/engine.ts";
 /** What can be done to a resource. */
 export type Verb = "list" | "read" | "create" | "update" | "delete";
 
-/** Who does it. */
+/** Who does it, with the roles and traits of this instant: whoever asks in somebody's name looks them up. */
 export interface Actor {
   readonly name: string;
   readonly roles: readonly string[];
@@ -44,6 +44,7 @@ export const CONTROL_REASONS = {
   last_editor: "nobody could administer the cluster any more",
   more_than_own: "the actor would give, or give themselves, more than they have",
   not_granted: "no role of the actor grants it",
+  locked: "the actor is locked",
   control_failed: "policy gave no answer, or one of the wrong shape",
 } as const;
 

@@ -32,6 +32,8 @@ export interface Kind {
   read(document: unknown): ReadDocument;
   /** Judges what its shape does not tell, as whoever will use it would. @throws PosternError, with `path` where it knows */
   judge?(document: unknown): Promise<void>;
+  /** A name as it may stand in a log, where names are secrets. */
+  readonly recorded?: (name: string) => string;
 }
 
 /** Judges a role as a gateway would that is about to use it. */
@@ -55,19 +57,14 @@ export function kindsOf(judgeRole: JudgeRole, others: readonly Kind[]): Readonly
   const token: Kind = {
     kind: "token",
     noun: "token",
-    shown: (name) => maskedName({ name, method: "token" }),
-    read: (document) => {
-      const parsed = parseJoinToken(document);
-      const { expires } = parsed.value;
-      return { ...named(parsed), ...(expires === undefined ? {} : { expiresAt: expires }) };
+    read(document) {
+      const { value, warnings } = parseJoinToken(document);
+      const { name, expires } = value;
+      return { name, warnings, ...(expires === undefined ? {} : { expiresAt: expires }) };
     },
+    recorded: (name) => maskedName({ name, method: "token" }),
   };
   return new Map([role, user, lock, token, ...others].map((one) => [one.kind, one]));
-}
-
-/** A resource of the kind as sentences name it. */
-export function called(kind: Kind, name: string): string {
-  return `${kind.noun} ${quoted(kind.shown?.(name) ?? name)}`;
 }
 
 /** The kind of this name. @throws PosternError `kind_unknown` */

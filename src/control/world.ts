@@ -66,6 +66,15 @@ export function editorsIn(directory: Directory): number {
   return directory.users().filter(isEditor).length;
 }
 
+/** The lock that shuts an actor out at this moment, whether or not there is a document of that user. */
+export function lockOn(actor: Actor, directory: Directory, now: number): Lock | undefined {
+  if (actor.kind === "local") return undefined;
+  const own = directory.lockOf(actor.name);
+  const meant = ({ target }: Lock): boolean =>
+    "user" in target ? target.user === actor.name : actor.roles.includes(target.role);
+  return own ?? directory.locks().find((lock) => meant(lock) && (lock.expires === undefined || now < lock.expires));
+}
+
 /** The rules of an actor's roles, without the built-in ones, which policy knows by itself. */
 export function rulesOf(
   actor: Actor,

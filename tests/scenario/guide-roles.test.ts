@@ -147,7 +147,26 @@ describe("the guide, step 2", () => {
     assert.match(await said("tctl status -f json | jq -r .cluster"), /^example\n$/);
   });
 
+  it("makes the token of step 3, lists it without its secret, and removes it", async () => {
+    assert.equal(await said("tctl tokens ls"), "No active tokens found.\n");
+    await said("tctl tokens add --type=db --format=text > token");
+    const token = await said("cat token");
+    assert.match(token, /^[0-9a-f]{32}\n$/);
+    const listed = await said("tctl tokens ls");
+    assert.match(listed, /^Token +Type +Labels +Expiry Time \(UTC\)\n-+ -+ -+ -+\n\*{24}[0-9a-f]{8} db /);
+    assert.match(await said("tctl tokens ls --with-secrets --format=text"), new RegExp(token.trim()));
+    const again = await line("tctl tokens add --type=db --value=$(cat token)");
+    assert.equal(again.code, 1);
+    assert.equal(again.stderr.includes(token.trim()), false);
+    assert.equal(await said("tctl tokens rm $(cat token)"), `Token ${token.trim()} has been deleted\n`);
+    assert.match(
+      await said("tctl tokens add --type=db,proxy"),
+      /^The invite token: \w+\nThis token will expire in 30 minutes\.\n$/,
+    );
+  });
+
   for (const [what, text, code, told] of [
+    ["a token for nothing", "tctl tokens add --type=dbb", 1, /did you mean db/],
     ["a role that is not there", "tctl users update alice --set-roles nope", 1, /"nope", which is not defined/],
     ["a role in use", "tctl rm role/aws-dynamodb-access", 1, /user "alice" holds it/],
     ["the last editor", "tctl users rm root@example.com", 3, /nobody could administer/],
@@ -175,8 +194,22 @@ describe("the guide, step 2", () => {
 
   it("has each act on record, in a log that verifies", async () => {
     const acts = auditOf(join(postern.dataDir, "audit")).filter(({ service }) => service === "ctl");
+    const refused = acts.filter(({ event, kind }) => event === "postern.control.refused" && kind !== "token");
     assert.deepEqual(
-      acts.map(({ event, name }) => `${String(event)} ${String(name)}`),
+      refused.map(({ verb, kind, name }) => [verb, kind, name].join(" ")),
+      [
+        "create role aws-dynamodb-access",
+        "update user alice",
+        "delete role aws-dynamodb-access",
+        "create role aws-dynamodb-access",
+      ],
+    );
+    const isToken = ({ event, kind }: Record<string, unknown>): boolean =>
+      kind === "token" || String(event).includes("join_token");
+    assert.equal(acts.filter(isToken).length, 4);
+    const others = acts.filter((act) => !refused.includes(act) && !isToken(act));
+    assert.deepEqual(
+      others.map(({ event, name }) => `${String(event)} ${String(name)}`),
       [
         "user.create root@example.com",
         "user.create alice",

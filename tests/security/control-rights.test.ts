@@ -130,7 +130,7 @@ describe("somebody who is no editor", () => {
 
   it("may do what its role grants within what it has", async () => {
     await put(cluster, "hal", USER("new", "helpdesk", "{team: [a]}"));
-    await put(cluster, "hal", LOCK("l", "user: bob"));
+    await put(cluster, "hal", LOCK("l", "user: gone"));
     assert.equal((await cluster.administration.list(await cluster.actor("hal"), "user")).length, 5);
   });
 
@@ -140,9 +140,69 @@ describe("somebody who is no editor", () => {
       await assert.rejects(cluster.administration.list(bob, kind), deniedFor("not_granted"));
       // Whether it is there must not be told either.
       await assert.rejects(cluster.administration.get(bob, kind, "no-such"), deniedFor("not_granted"));
+      await assert.rejects(cluster.administration.remove(bob, kind, "no-such"), deniedFor("not_granted"));
+      await assert.rejects(
+        cluster.administration.change(bob, kind, "no-such", (value) => value),
+        deniedFor("not_granted"),
+      );
     }
+    const again = documents(USER("eve", "access"));
+    await assert.rejects(cluster.administration.create(bob, again, { force: false }), deniedFor("not_granted"));
+    const wrong = documents(USER("new", "helpdeks"));
+    await assert.rejects(cluster.administration.create(bob, wrong, { force: false }), DeniedError);
+    await assert.rejects(cluster.administration.remove(bob, "role", "helpdesk"), DeniedError);
     await assert.rejects(cluster.administration.list(await cluster.actor("hal"), "db"), deniedFor("not_granted"));
   });
+});
+
+describe("somebody who may delete roles and may not read users", () => {
+  it("is not told who holds one", () =>
+    withCluster(
+      [
+        USER("eve", "editor"),
+        ROLE("roles", "[{resources: [role], verbs: ['*']}]"),
+        ROLE("dev", "[]"),
+        USER("bob", "dev"),
+        USER("rob", "roles"),
+      ],
+      async (cluster) => {
+        await assert.rejects(cluster.administration.remove(await cluster.actor("rob"), "role", "dev"), {
+          code: "role_in_use",
+          message: 'Cannot delete role "dev": 1 user holds it',
+        });
+      },
+    ));
+});
+
+describe("somebody who is locked", () => {
+  for (const [what, target] of [
+    ["by name", "user: bob"],
+    ["by a role", "role: auditor"],
+  ] as const) {
+    it(`${what}, and was let in before, reads and changes nothing, not even the lock`, () =>
+      withCluster([USER("eve", "editor"), USER("bob", "editor, auditor")], async (cluster) => {
+        const bob = await cluster.actor("bob");
+        await cluster.administration.list(bob, "role");
+        await put(cluster, "eve", LOCK("l", target));
+        await assert.rejects(cluster.administration.list(bob, "role"), deniedFor("locked"));
+        await assert.rejects(cluster.administration.remove(bob, "lock", "l"), deniedFor("locked"));
+        await cluster.administration.remove(await cluster.actor("eve"), "lock", "l");
+        await cluster.administration.list(bob, "role");
+      }));
+  }
+
+  it("is so without a document, too, and until the lock ends", () =>
+    withCluster([USER("eve", "editor")], async (cluster) => {
+      const guest = { name: "guest", roles: ["auditor"], traits: {}, kind: "user" } as const;
+      await put(cluster, "eve", LOCK("l", "user: guest"));
+      await assert.rejects(cluster.administration.list(guest, "role"), deniedFor("locked"));
+      await put(
+        cluster,
+        "eve",
+        LOCK("l", "user: guest").replace("target:", "expires: '2020-01-01T00:00:00Z', target:"),
+      );
+      await cluster.administration.list(guest, "role");
+    }));
 });
 
 describe("acts at the same time", () => {

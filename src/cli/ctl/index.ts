@@ -1,4 +1,4 @@
-/** `postern ctl`: administers a cluster's users, roles, tokens, locks and databases. */
+/** `postern ctl`: administers a cluster's users, roles, locks, join tokens and databases. */
 
 import { Command } from "commander";
 import type { Config } from "../../config/config.ts";

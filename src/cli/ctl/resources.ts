@@ -78,15 +78,19 @@ export function editCommand(configOf: ConfigOf): Command {
         tell(`${kind} ${JSON.stringify(name)} has not been changed`);
         return;
       }
-      const [document, second] = documentsOf(edited.text, edited.path);
-      if (document === undefined || second !== undefined)
-        throw new CommandError(1, `Cannot use "${edited.path}": it must hold one document`);
-      const { noun } = await withAdministration(config, "writes", ({ administration, actor }) =>
-        administration.replace(actor, kind, name, revision, document),
-      );
-      // Only now: what failed is still there to be mended.
-      edited.forget();
-      answer(`${noun} ${JSON.stringify(name)} has been updated\n`);
+      try {
+        const [document, second] = documentsOf(edited.text, edited.path);
+        if (document === undefined || second !== undefined)
+          throw new CommandError(1, `Cannot use "${edited.path}": it must hold one document`);
+        const { noun } = await withAdministration(config, "writes", ({ administration, actor }) =>
+          administration.replace(actor, kind, name, revision, document),
+        );
+        edited.forget();
+        answer(`${noun} ${JSON.stringify(name)} has been updated\n`);
+      } catch (error) {
+        tell(`what you wrote is still in "${edited.path}"`);
+        throw error;
+      }
     })
     .addHelpText(
       "after",

@@ -3,7 +3,7 @@
 import process from "node:process";
 import { InvalidArgumentError } from "commander";
 import type { Config } from "../../config/config.ts";
-import { parseDuration } from "../../identity/duration.ts";
+import type { GivenDocument } from "../../control/documents.ts";
 
 /** The configuration that `ctl -c` names. @throws CommandError when it names none */
 export type ConfigOf = () => Config;
@@ -26,9 +26,7 @@ export function commaList(text: string): string[] {
     .filter((part) => part !== "");
 }
 
-/** Milliseconds of an option such as `30m`. */
-export function durationOf(text: string): number {
-  const duration = parseDuration(text);
-  if (duration === undefined) throw new InvalidArgumentError("It is not a duration such as 30m or 8h.");
-  return duration;
+/** A document that nobody wrote: what is wrong with it stands on the command line. */
+export function fromCommandLine(value: unknown): GivenDocument {
+  return { value, positionOf: () => ({ file: "command line", line: 1, column: 1 }) };
 }

@@ -77,7 +77,18 @@ describe("Administration.create()", () => {
         code: "resource_exists",
         message: 'role "dev" already exists',
       });
-      assert.deepEqual(events, []);
+      assert.deepEqual(events.splice(0), [
+        {
+          event: "postern.control.refused",
+          code: "PCT02E",
+          user: "root",
+          service: "test",
+          verb: "create",
+          kind: "role",
+          name: "",
+          reason: 'resource_exists: role "dev" already exists',
+        },
+      ]);
       await assert.rejects(administration.get(ROOT, "role", "new"), { code: "resource_missing" });
       const { outcomes } = await administration.create(ROOT, given, { force: true });
       assert.deepEqual(
@@ -124,7 +135,10 @@ describe("Administration.create()", () => {
         });
         await assert.rejects(administration.create(ROOT, given, { force: true }), DocumentsError);
         assert.equal(await store.get("role", "good"), undefined);
-        assert.deepEqual(events, []);
+        assert.deepEqual(
+          events.map(({ event }) => event),
+          ["postern.control.refused", "postern.control.refused"],
+        );
       }));
   }
 
@@ -157,6 +171,38 @@ describe("Administration.create()", () => {
 });
 
 describe("Administration", () => {
+  it("keeps join tokens until they expire, and puts no secret of theirs on record", () =>
+    withCluster("", async ({ administration, store, events }) => {
+      const name = "0123456789abcdef0123456789abcdef";
+      const token = `
+kind: token
+version: v2
+metadata: {name: ${name}, expires: "2126-01-01T00:00:00Z"}
+spec: {roles: [Db], join_method: token}
+`;
+      await administration.create(ROOT, documents(token), { force: false });
+      assert.equal((await store.get("token", name))?.expiresAt, Date.parse("2126-01-01T00:00:00Z"));
+      await assert.rejects(administration.create(ROOT, documents(token), { force: false }), {
+        code: "resource_exists",
+      });
+      await assert.rejects(administration.create(ROOT, documents(all(token, token)), { force: false }), DocumentsError);
+      await assert.rejects(administration.create(ROOT, documents(all(ROLE("x"), token)), { force: false }));
+      await administration.remove(ROOT, "token", name);
+      await assert.rejects(administration.remove(ROOT, "token", name), { code: "resource_missing" });
+      assert.deepEqual(
+        events.map((event) => `${event.event} ${"name" in event ? event.name : "?"}`),
+        [
+          `join_token.create ${"*".repeat(24)}89abcdef`,
+          `postern.control.refused ${"*".repeat(24)}89abcdef`,
+          "postern.control.refused ",
+          "postern.control.refused ",
+          `postern.join_token.deleted ${"*".repeat(24)}89abcdef`,
+          `postern.control.refused ${"*".repeat(24)}89abcdef`,
+        ],
+      );
+      assert.equal(JSON.stringify(events).includes(name), false);
+    }));
+
   it("shows the built-in roles beside the others, and lets nobody change them", () =>
     withCluster(ROLE("dev"), async ({ administration }) => {
       const names = (await administration.list(ROOT, "role")).map(({ name }) => name);
@@ -182,7 +228,7 @@ describe("Administration", () => {
       await administration.remove(ROOT, "role", "dev");
       assert.deepEqual(
         events.map(({ event }) => event),
-        ["user.delete", "user.delete", "role.deleted"],
+        ["postern.control.refused", "user.delete", "user.delete", "role.deleted"],
       );
     }));
 

@@ -49,6 +49,6 @@ describe("Authorizer", async () => {
       properties: { reasons: { items: { properties: { code: { enum: string[] } } } } };
     };
     const said = schema.properties.reasons.items.properties.code.enum;
-    assert.deepEqual([...said, "control_failed"].sort(), Object.keys(CONTROL_REASONS).sort());
+    assert.deepEqual([...said, "control_failed", "locked"].sort(), Object.keys(CONTROL_REASONS).sort());
   });
 });

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { documentsOf } from "../../../src/cli/ctl/documents.ts";
+import { withAdministration } from "../../../src/cli/ctl/local.ts";
+import { renderResources } from "../../../src/cli/ctl/render.ts";
+import { commaList } from "../../../src/cli/ctl/surroundings.ts";
+import { readConfig } from "../../../src/cli/start/index.ts";
+
+function withConfig(auth: string): { config: ReturnType<typeof readConfig>; directory: string; data: string } {
+  const directory = mkdtempSync(join(tmpdir(), "postern-ctl-"));
+  const data = join(directory, "data");
+  mkdirSync(data, { mode: 0o700 });
+  writeFileSync(join(directory, "p.yaml"), `version: v3\npostern: {data_dir: ./data}\n${auth}\n`);
+  return { config: readConfig(join(directory, "p.yaml")), directory, data };
+}
+
+describe("postern ctl on the auth service's own machine", () => {
+  it(
+    "runs as the owner of the data directory only, and makes nothing as anybody else",
+    {
+      skip: process.getuid?.() !== 0,
+    },
+    async () => {
+      const { config, directory, data } = withConfig("auth_service: {enabled: yes}");
+      try {
+        chownSync(data, 12_345, 12_345);
+        await assert.rejects(
+          withAdministration(config, "writes", async () => assert.fail("it ran")),
+          { code: "ctl_wrong_user", hint: /sudo -u '#12345'/ },
+        );
+        assert.deepEqual(readdirSync(data), []);
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    },
+  );
+
+  it("says that there is no store where there is no auth service", async () => {
+    const { config, directory } = withConfig("auth_service: {enabled: no}");
+    try {
+      await assert.rejects(
+        withAdministration(config, "reads", async () => assert.fail("it ran")),
+        { code: "auth_service_off", message: /auth_service is not enabled in ".*p\.yaml"/ },
+      );
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("what ctl reads and prints", () => {
+  it("shows nothing in a table that a terminal would take for a command", () => {
+    const value = { spec: { target: { user: "ada" }, message: "\u001b[2Jgone\u202e" } };
+    const text = renderResources([{ kind: "lock", name: "l", value }], "lock", "text");
+    assert.equal(
+      text,
+      "Lock Target   Message   Expires\n---- -------- --------- -------\nl    user:ada ?[2Jgone? never\n",
+    );
+  });
+
+  it("takes a list with nothing before its comma, as the guide's line makes it for a user without roles", () => {
+    assert.deepEqual(commaList(",aws-dynamodb-access"), ["aws-dynamodb-access"]);
+    assert.deepEqual(commaList(" a, b,,"), ["a", "b"]);
+  });
+
+  it("reads what it prints", () => {
+    const value = {
+      kind: "role",
+      version: "v7",
+      metadata: { name: "x: #y" },
+      spec: { deny: { db_users: ["*", "a: b"] } },
+    };
+    const shown = { kind: "role", name: "x: #y", value };
+    for (const format of ["yaml", "json"] as const) {
+      const text = renderResources([shown, shown], "role", format);
+      const read = format === "json" ? (JSON.parse(text) as unknown[]) : documentsOf(text, "f").map((one) => one.value);
+      assert.deepEqual(read, [value, value]);
+    }
+  });
+
+  it("names the place of what is no YAML, and of a placeholder that was left in", () => {
+    assert.throws(() => documentsOf("kind: [", "f.yaml"), /f\.yaml:1:\d+/);
+    const [document] = documentsOf("kind: db\nspec: {aws: {account_id: abcd1234-this-is-an-example}}\n", "f.yaml");
+    assert.match(document?.problems?.[0]?.message ?? "", /still a placeholder/);
+  });
+});
