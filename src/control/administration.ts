@@ -10,7 +10,7 @@ import type { Store, StoredResource, StoredValue, Write } from "../store/store.t
 import type { Actor, Authorizer, ControlDecision, Verb } from "./authorize.ts";
 import { DocumentsError, placed, type GivenDocument, readDocuments, type PlacedProblem } from "./documents.ts";
 import { eventOf } from "./events.ts";
-import { kindNamed, type Kind } from "./kinds.ts";
+import { called, kindNamed, type Kind } from "./kinds.ts";
 import { afterwards, requireUnused } from "./references.ts";
 import { recordingRefusals, whatIsIn } from "./refusals.ts";
 import { editorsIn, isBuiltIn, lockOn, type PlannedChange, rulesOf, World } from "./world.ts";
@@ -258,6 +258,19 @@ export class Administration {
     }
   }
 
+  async #belongings(changes: readonly PlannedChange[]): Promise<Write[]> {
+    const { store, kinds } = this.#options;
+    const writes: Write[] = [];
+    for (const { verb, kind, name } of changes) {
+      if (verb === "update") continue;
+      for (const belonging of kinds.get(kind)?.belongings ?? []) {
+        const found = await store.get(belonging, name);
+        if (found !== undefined) writes.push({ op: "delete", kind: belonging, name, revision: found.revision });
+      }
+    }
+    return writes;
+  }
+
   async #judge(
     actor: Actor,
     world: World,
@@ -290,11 +303,9 @@ export class Administration {
     const { events, kinds, service } = this.#options;
     const decision = this.#decide(actor, verb, kind, name, facts);
     if (decision.allow) return;
-    const noun = kinds.get(kind)?.noun ?? kind;
-    const error = new DeniedError(
-      `${verb} ${name === null ? `resources of kind ${kind}` : `${noun} ${quoted(name)}`}`,
-      decision,
-    );
+    const known = kinds.get(kind);
+    const what = name === null || known === undefined ? `resources of kind ${kind}` : called(known, name);
+    const error = new DeniedError(`${verb} ${what}`, decision);
     const reason = decision.reasons.map(({ code, message }) => `${code}: ${message}`).join("; ");
     const recorded = kinds.get(kind)?.recorded?.(name ?? "") ?? name ?? "";
     const denied = { user: actor.name, service, verb, kind, name: recorded, reason };

@@ -26,13 +26,11 @@ export interface Kind {
   readonly noun: string;
   /** Kinds of what belongs to a resource of the same name: it goes with it, and none is there when one is made. */
   readonly belongings?: readonly string[];
-  /** How a name is shown, where it is a secret. */
-  shown?(name: string): string;
   /** Reads a document. @throws DocumentError with every problem */
   read(document: unknown): ReadDocument;
   /** Judges what its shape does not tell, as whoever will use it would. @throws PosternError, with `path` where it knows */
   judge?(document: unknown): Promise<void>;
-  /** A name as it may stand in a log, where names are secrets. */
+  /** A name as it may stand in a log or an error, where names are secrets. */
   readonly recorded?: (name: string) => string;
 }
 
@@ -65,6 +63,11 @@ export function kindsOf(judgeRole: JudgeRole, others: readonly Kind[]): Readonly
     recorded: (name) => maskedName({ name, method: "token" }),
   };
   return new Map([role, user, lock, token, ...others].map((one) => [one.kind, one]));
+}
+
+/** A resource of the kind as sentences name it. */
+export function called(kind: Kind, name: string): string {
+  return `${kind.noun} ${quoted(kind.recorded?.(name) ?? name)}`;
 }
 
 /** The kind of this name. @throws PosternError `kind_unknown` */

@@ -1,7 +1,6 @@
 /** What the ctl commands share. */
 
 import process from "node:process";
-import { InvalidArgumentError } from "commander";
 import type { Config } from "../../config/config.ts";
 import type { GivenDocument } from "../../control/documents.ts";
 
