@@ -2,7 +2,7 @@
 
 import type * as z from "zod";
 import { messageOf, PosternError } from "../base/errors.ts";
-import { JsonError, parseJson } from "../base/json.ts";
+import { JsonError, type JsonValue, parseJson } from "../base/json.ts";
 import type { Log } from "../telemetry/log.ts";
 
 /** In bytes. */
@@ -20,14 +20,15 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promi
       hint: "send Content-Type: application/json",
     });
   const bytes = await readBounded(request);
-  let value: unknown;
+  let value: JsonValue;
   try {
     value = parseJson(bytes, { depth: 8 });
   } catch (thrown) {
     if (!(thrown instanceof JsonError)) throw thrown;
     throw new PosternError("body_invalid", "Cannot read the request: its body is not one unambiguous JSON text");
   }
-  const result = schema.safeParse(value);
+  // No body of ours holds an object within an object.
+  const result = schema.safeParse(value instanceof Map ? Object.fromEntries(value) : value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue?.path.join(".") ?? "";
