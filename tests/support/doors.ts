@@ -58,14 +58,22 @@ export interface PlayedDoor {
 /** What a played door answers; an object is sent as JSON. */
 export type Play = (asked: Asked) => object | string | Promise<object | string>;
 
+export interface PlayOptions {
+  readonly port?: number;
+  readonly status?: number;
+  readonly host?: Partial<HostRequest>;
+  /** The certificate to show beside its own, in the place of its authority's. */
+  readonly beside?: string;
+}
+
 /** A door of the given cluster that says what a test wants. */
 export async function playDoor(
   authorities: ClusterAuthorities,
   play: Play,
-  { port = 0, status = 200, host }: { port?: number; status?: number; host?: Partial<HostRequest> } = {},
+  { port = 0, status = 200, host, beside }: PlayOptions = {},
 ): Promise<PlayedDoor> {
   const { certificate } = await authorities.issueHost({ names: ["localhost", "127.0.0.1"], ...host });
-  const authority = authorities.host.active.certificate;
+  const authority = beside ?? authorities.host.active.certificate;
   const asked: Asked[] = [];
   const server = createServer(
     { cert: certificate + authority, key: authorities.keys.privateKey, requestCert: true, rejectUnauthorized: false },

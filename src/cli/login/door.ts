@@ -152,7 +152,10 @@ const LOGIN = z.object({
   trusted: z.array(z.string().max(16_384)).min(1).max(2),
 });
 
+// In the order in which people write them.
 const DATABASE = z.looseObject({
+  kind: z.literal("db"),
+  version: z.string(),
   metadata: z.looseObject({
     name: z.string(),
     description: z.string().optional(),
