@@ -3,6 +3,7 @@ import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { after, before, beforeEach, afterEach, describe, it } from "node:test";
+import * as OTPAuth from "otpauth";
 import { ROOT } from "../../support/cluster.ts";
 import { Secret } from "../../../src/base/secret.ts";
 import { goDuration } from "../../../src/cli/login/render.ts";
@@ -165,6 +166,36 @@ describe("the commands of users", () => {
     });
   });
 
+  describe("a login with a second factor", () => {
+    let strict: RealDoor;
+    let secret: Secret;
+    before(async () => {
+      strict = await openRealDoor(PEOPLE, "otp");
+      const { token } = await strict.people.makeLink(ROOT, "alice", "invite");
+      const { totp } = await strict.people.openLink(token);
+      assert.ok(totp !== undefined);
+      ({ secret } = totp);
+      await strict.people.useLink(token, new Secret(PASSWORD), codeAt(0), null);
+    });
+    after(() => strict.close());
+
+    function codeAt(steps: number): string {
+      const totp = new OTPAuth.TOTP({ secret: OTPAuth.Secret.fromBase32(secret.reveal()) });
+      return totp.generate({ timestamp: strict.clock.now() + steps * 30_000 });
+    }
+
+    it("needs the code, by --otp where nobody can be asked", async () => {
+      const words = ["login", `--proxy=${strict.proxy}`, "--user=alice", "--password-stdin", `--ca-pin=${strict.pin}`];
+      const unasked = await user.run(words, PASSWORD);
+      assert.equal(unasked.code, 2);
+      assert.match(unasked.err, /hint: hand it in with --otp/);
+      assert.equal((await user.run([...words, "--otp=000000"], PASSWORD)).code, 1);
+      strict.advance(60_000);
+      const right = await user.run([...words, `--otp=${codeAt(0)}`], PASSWORD);
+      assert.equal(right.code, 0, right.err);
+    });
+  });
+
   describe("postern status -f json", () => {
     it("has the active profile and the others, with roles even where there are none", async () => {
       await login(["--user=nobody"]);
@@ -267,6 +298,18 @@ describe("the commands of users", () => {
       assert.deepEqual(readdirSync(user.home), []);
       assert.equal((await user.run(["logout"])).out, "Not logged in.\n");
     });
+  });
+});
+
+describe("the help of each command", () => {
+  it("ends in examples", async () => {
+    const user = commandLine();
+    for (const command of [["login"], ["logout"], ["status"], ["db"], ["db", "ls"]]) {
+      const { code, out } = await user.run([...command, "--help"]);
+      assert.equal(code, 0);
+      assert.match(out, /\nExamples:\n(?: {2}postern .+\n)+$/);
+    }
+    user.close();
   });
 });
 
