@@ -12,6 +12,7 @@ import { SdkSts } from "./aws/sts.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { keyFromFile } from "./base/key-file.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
+import { type ClusterDoor, openDoor } from "./compose/door.ts";
 import { listenersOf } from "./compose/listeners.ts";
 import { databasesOf, firstResources, merged, policyDataOf, validateResources } from "./compose/sources.ts";
 import { openClusterOf } from "./compose/store.ts";
@@ -46,12 +47,15 @@ export interface ComposeOptions {
   readonly stream?: string;
   readonly version: string;
   readonly clock?: Clock;
+  /** Whether this process serves the cluster's door, where the configuration enables it. */
+  readonly door?: boolean;
 }
 
 /** A gateway that is ready to serve, without its listeners. */
 export interface OpenGateway {
   readonly services: GatewayServices;
   readonly listeners: readonly FixedListener[];
+  readonly door: ClusterDoor | undefined;
   /** Why the last change of policy or resources was refused; `null` when what the files say is in force. */
   readonly refusedChange: string | null;
   /** Each part with `null`, or why it is not ready. */
@@ -87,10 +91,8 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   });
   const stopped: (() => Promise<void> | void)[] = [];
   try {
-    const follower =
-      config.auth_service?.enabled === true
-        ? await StoreFollower.open((await openClusterOf(config, { clock, env })).cluster.store)
-        : undefined;
+    const opened = config.auth_service?.enabled === true ? await openClusterOf(config, { clock, env }) : undefined;
+    const follower = opened === undefined ? undefined : await StoreFollower.open(opened.cluster.store);
     if (follower !== undefined) stopped.push(() => follower.close());
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
     const credentials = new CredentialSource({
@@ -138,20 +140,21 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     });
     stopped.push(...reloader.watch(options.loadPolicy));
     if (follower !== undefined) reloader.follow(follower);
-    await recorder.record({
-      event: "postern.service.start",
-      code: "PSV01I",
-      service: "db_service",
-      version: options.version,
-    });
+    const { version } = options;
+    const hasDoor = options.door === true && config.proxy_service?.enabled === true;
+    const door = hasDoor ? await openDoor(config, opened, { events: recorder, clock, log, version }) : undefined;
+    const running = [...(config.db_service.enabled ? ["db_service"] : []), ...(hasDoor ? ["proxy_service"] : [])];
+    for (const service of running)
+      await recorder.record({ event: "postern.service.start", code: "PSV01I", service, version });
     return {
       services,
       listeners: listenersOf(config, reloader.state),
+      door,
       get refusedChange() {
         return reloader.refused;
       },
       async readiness() {
-        const probe = await credentials.probe(reloader.state.databases.values());
+        const probe = await credentials.probe(config.db_service.enabled ? reloader.state.databases.values() : []);
         return {
           // A refused change does not make it unready: the last good state decides, and every replica has the same files.
           policy: null,
@@ -160,10 +163,12 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
         };
       },
       async close(reason) {
+        door?.close();
         await Promise.all(stopped.map(async (stop) => stop()));
-        await recorder
-          .record({ event: "postern.service.stop", code: "PSV02I", service: "db_service", reason })
-          .catch(() => undefined);
+        for (const service of running)
+          await recorder
+            .record({ event: "postern.service.stop", code: "PSV02I", service, reason })
+            .catch(() => undefined);
         await recorder.close();
         credentials.close();
         await options.upstream.close();

@@ -50,7 +50,7 @@ export type ClusterEvent =
   | Act<"cert.create", { user: string; cert_type: "user" | "host"; identity: CertifiedIdentity }>
   | Act<
       "postern.cert.refused",
-      { cert_type: "user" | "host"; identity: CertifiedIdentity; "addr.remote": string | null; reason: string }
+      { cert_type: "user" | "host"; identity: CertifiedIdentity | null; "addr.remote": string | null; reason: string }
     >
   | Act<"postern.user.locked_out", { user: string; "addr.remote": string | null; locked_until: string }>
   | Act<"postern.authority.rotated", { user: string; authority: "host" | "user"; phase: string; pin: string }>

@@ -15,7 +15,10 @@ export const CLUSTER_FIELDS = {
   node_name: ["string", "what the service calls itself"],
   attributes: ["object or null", "what was proved besides: {aws_account, aws_arn}; null for nothing"],
   cert_type: ["string", "user or host"],
-  identity: ["object", "what the certificate says: {name, roles, serial, expires}"],
+  identity: [
+    "object or null",
+    "what the certificate says: {name, roles, serial, expires}; null when it cannot be believed",
+  ],
   authority: ["string", "which certificate authority: host or user"],
   phase: ["string", "init, update_clients, update_servers, standby or rollback"],
   pin: ["string", "the authority's pin from here on: sha256: and 64 hex digits"],

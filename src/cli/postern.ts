@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { auditCommand } from "./audit/index.ts";
 import { ctlCommand } from "./ctl/index.ts";
 import { doctorCommand } from "./doctor/index.ts";
+import { loginCommands } from "./login/index.ts";
 import { policyCommand } from "./policy/index.ts";
 import { readConfig, startCommand } from "./start/index.ts";
 import { packageVersion, versionCommand } from "./version.ts";
@@ -12,6 +13,7 @@ const EXAMPLES = `
 Examples:
   postern doctor -c postern.yaml           look at all that it needs
   postern start -c postern.yaml            run the gateway
+  postern login --proxy=localhost:3080     log in to a cluster
   postern audit tail -c postern.yaml       see what it decides
   postern policy test my-policies          test policies of your own
 `;
@@ -24,6 +26,7 @@ export async function postern(argv: readonly string[]): Promise<number> {
     .addHelpText("after", EXAMPLES);
   program.addCommand(startCommand());
   program.addCommand(doctorCommand());
+  for (const command of loginCommands()) program.addCommand(command);
   program.addCommand(policyCommand());
   program.addCommand(auditCommand({ dataDirOf: (file) => readConfig(file).postern.data_dir }));
   program.addCommand(ctlCommand(readConfig));

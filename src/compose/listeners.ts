@@ -8,6 +8,7 @@ import type { GatewayState } from "../gateway/state.ts";
 
 /** @throws PosternError `database_unknown` with its place in the configuration */
 export function listenersOf(config: Config, state: GatewayState): readonly FixedListener[] {
+  if (!config.db_service.enabled) return [];
   return config.db_service.listeners.map(({ address, user, database, db_user, host_names }, at) => {
     if (!state.databases.has(database)) {
       throw new PosternError(

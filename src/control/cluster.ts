@@ -10,7 +10,7 @@ import { type Authority, type AuthorityKind, newAuthority, parseAuthority, pinsO
 import { newAuthorityKey } from "../identity/authority-keys.ts";
 import { quoted } from "../identity/names.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
-import { GuardedStore } from "../store/guarded-store.ts";
+import { GUARD_KEY, GuardedStore } from "../store/guarded-store.ts";
 import type { Store, StoredValue } from "../store/store.ts";
 
 export interface ClusterOptions {
@@ -68,21 +68,20 @@ export async function openCluster({ store: inner, ring, name, clock }: ClusterOp
 
 /** Whether nobody has made a cluster in this store yet. */
 export async function isNew(store: Store): Promise<boolean> {
-  return (await store.get(GUARD.kind, GUARD.name)) === undefined;
+  return (await store.get(GUARD_KEY.kind, GUARD_KEY.name)) === undefined;
 }
 
 const CLUSTER = { kind: "cluster", name: "cluster" } as const;
-const GUARD = { kind: "guard_key", name: "store" } as const;
-const GUARD_CONTEXT: SealingContext = { kind: GUARD.kind, name: GUARD.name, purpose: "guard of the store" };
+const GUARD_CONTEXT: SealingContext = { kind: GUARD_KEY.kind, name: GUARD_KEY.name, purpose: "guard of the store" };
 
 /** The key of the store's guard, which is itself sealed by the ring: so the ring's keys can change and no resource with them. */
 async function guardKey(store: Store, ring: KeyRing): Promise<Uint8Array> {
-  const found = await store.get(GUARD.kind, GUARD.name);
+  const found = await store.get(GUARD_KEY.kind, GUARD_KEY.name);
   if (found === undefined) {
     for await (const one of store.snapshot())
       throw unguarded(`it holds ${one.kind} resources, but not the key of its guard`);
   }
-  const sealed = await once(store, GUARD, async () => ({
+  const sealed = await once(store, GUARD_KEY, async () => ({
     sealed: ring.seal(new Secret(randomBytes(32).toString("base64")), GUARD_CONTEXT),
   }));
   const text = (sealed as { readonly sealed?: unknown }).sealed;

@@ -51,16 +51,20 @@ export class Trust {
   readonly #certificates: Readonly<Record<AuthorityKind, readonly string[]>>;
   readonly #issuers: readonly Issuer[];
 
-  constructor(authorities: { readonly host: Authority; readonly user: Authority }) {
+  /** Who only calls hosts knows no authority of users, and trusts no user. */
+  constructor(authorities: { readonly host: Authority; readonly user?: Authority | undefined }) {
     const { host, user } = authorities;
     this.cluster = host.cluster;
-    if (host.kind !== "host" || user.kind !== "user" || user.cluster !== this.cluster) {
+    if (host.kind !== "host" || (user !== undefined && (user.kind !== "user" || user.cluster !== this.cluster))) {
       throw new PosternError(
         "authority_invalid",
         "Cannot trust these authorities: they are not a cluster's host and user",
       );
     }
-    this.#certificates = { host: trustedCertificates(host), user: trustedCertificates(user) };
+    this.#certificates = {
+      host: trustedCertificates(host),
+      user: user === undefined ? [] : trustedCertificates(user),
+    };
     this.#issuers = (["host", "user"] as const).flatMap((kind) =>
       this.#certificates[kind].map((pem) => {
         const certificate = new X509Certificate(pem);
@@ -114,6 +118,44 @@ export async function verifyHostCertificate(certificate: string | Uint8Array, ju
   return { ...verified, hostId: name, role: claims.role };
 }
 
+/** What a user's certificate says. */
+export interface StatedUser {
+  readonly user: Principal;
+  readonly cluster: string;
+  /** Milliseconds since the epoch. */
+  readonly begins: number;
+  /** Milliseconds since the epoch. */
+  readonly expires: number;
+  readonly publicKey: KeyObject;
+}
+
+/**
+ * Reads a user's certificate for the one whose it is. It is believed by nobody yet: who signed it is not looked at.
+ *
+ * @throws PosternError `certificate_malformed`
+ */
+export async function readOwnCertificate(pem: string): Promise<StatedUser> {
+  const certificate = read(pem);
+  const library = (await loadX509()).x509;
+  let parsed: Parsed;
+  try {
+    parsed = new library.X509Certificate(new Uint8Array(certificate.raw));
+  } catch {
+    throw malformed("it cannot be read");
+  }
+  const claims = readUserClaims(claimsIn(parsed, "user", library));
+  if (claims === undefined) throw malformed("what it says cannot be read");
+  const { roles, traits, mfa_verified: mfaVerified, cluster } = claims;
+  const [begins, expires] = [parsed.notBefore.getTime(), parsed.notAfter.getTime()];
+  return {
+    user: { name: nameIn(parsed), roles, traits, mfaVerified },
+    cluster,
+    begins,
+    expires,
+    publicKey: certificate.publicKey,
+  };
+}
+
 interface Believed {
   readonly name: string;
   readonly claims: Uint8Array;
@@ -145,9 +187,13 @@ async function verify(kind: AuthorityKind, shown: string | Uint8Array, judging: 
   if (now >= expires + CLOCK_SKEW_MS) {
     throw refused("expired", `it ended on ${iso(expires)}, and here it is ${iso(now)}`, anew);
   }
-  const [name, ...others] = parsed.subjectName.getField("CN");
+  return { name: nameIn(parsed), claims: claimsIn(parsed, kind, library), verified: { serial, expires } };
+}
+
+function nameIn(certificate: Parsed): string {
+  const [name, ...others] = certificate.subjectName.getField("CN");
   if (name === undefined || others.length > 0 || nameFault(name) !== undefined) throw malformed("its name is none");
-  return { name, claims: claimsIn(parsed, kind, library), verified: { serial, expires } };
+  return name;
 }
 
 /** By the runtime's own parser, which on Node is OpenSSL: strict, and the one that TLS uses. */

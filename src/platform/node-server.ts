@@ -5,7 +5,7 @@
 
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { connect, type AddressInfo, type Socket } from "node:net";
+import { connect, type AddressInfo, type Server as NetServer, type Socket } from "node:net";
 import { PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
 import type { GatewayApp } from "../gateway/app.ts";
@@ -156,7 +156,8 @@ interface Web {
   readonly sent: Response;
 }
 
-async function listenAt(server: Server, address: ListenAddress): Promise<void> {
+/** Binds a server. @throws PosternError `listen_failed` */
+export async function listenAt(server: NetServer, address: ListenAddress): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => reject(cannotListen(address, cause)));
     const done = (): void => {
@@ -196,7 +197,8 @@ export async function removeStaleSocket(path: string): Promise<void> {
   if (!alive) await unlink(path).catch(() => undefined);
 }
 
-function boundAddress(server: Server, address: ListenAddress): string {
+/** Where it listens, with the port that the system chose. */
+export function boundAddress(server: NetServer, address: ListenAddress): string {
   if (address.kind === "unix") return `unix:${address.path}`;
   const bound = server.address() as AddressInfo;
   return bound.family === "IPv6" ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;

@@ -1,6 +1,7 @@
 /** Node: `node:http` in front, connections of our own behind. */
 
 import { listenOnNode } from "./node-server.ts";
+import { listenTlsOnNode } from "./node-tls-server.ts";
 import { NodeUpstream } from "./node-upstream.ts";
 import type { Platform } from "./ports.ts";
 
@@ -8,4 +9,5 @@ export const nodePlatform: Platform = {
   name: "node",
   createUpstream: () => new NodeUpstream(),
   listen: listenOnNode,
+  listenTls: listenTlsOnNode,
 };

@@ -1,5 +1,6 @@
 /** What a platform does for the gateway: listening and reaching upstreams. One file for each runtime fills it. */
 
+import type { Secret } from "../base/secret.ts";
 import type { GatewayApp } from "../gateway/app.ts";
 import type { Answer, Connection, Upstream } from "../gateway/ports.ts";
 
@@ -41,9 +42,51 @@ export interface Listening {
   drain(timeoutMs: number): Promise<void>;
 }
 
+/** What is known of the connection that a request came on. */
+export interface TlsClient {
+  /** Where it comes from; empty when that cannot be told any more. */
+  readonly address: string;
+  /** DER of the certificate that the client showed: it holds its key, and whether it counts is for others to say. */
+  readonly certificate: Uint8Array | undefined;
+}
+
+/** What a port with TLS shows of itself. */
+export interface TlsIdentity {
+  /** PEM, its own certificate first. */
+  readonly chain: string;
+  /** PEM. */
+  readonly key: Secret;
+  /** PEM of those whose certificates clients should show. */
+  readonly clientAuthorities: readonly string[];
+}
+
+/** Answers one request; must not throw. */
+export type TlsHandler = (request: Request, client: TlsClient) => Promise<Response>;
+
+export interface TlsOptions {
+  readonly identity: TlsIdentity;
+  /** Others than the platform's own. */
+  readonly timeouts?: Partial<TlsTimeouts>;
+  readonly maxConnections?: number;
+}
+
+/** Bounds in milliseconds on what a client of a port with TLS may take. */
+export type TlsTimeouts = Omit<ServeTimeouts, "inspection"> & {
+  /** Until TLS has been agreed upon. */
+  readonly handshake: number;
+};
+
+/** A port with TLS that is being served. */
+export interface TlsListening extends Listening {
+  /** Shows another identity to whoever connects from now on. */
+  show(identity: TlsIdentity): void;
+}
+
 /** A runtime's way of doing it. */
 export interface Platform {
   readonly name: "node" | "deno";
   createUpstream(): Upstream;
   listen(app: GatewayApp, address: ListenAddress, options: ServeOptions): Promise<Listening>;
+  /** Absent where there is no way to see the certificates of clients. */
+  listenTls?(handle: TlsHandler, address: ListenAddress, options: TlsOptions): Promise<TlsListening>;
 }

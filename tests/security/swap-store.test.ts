@@ -9,6 +9,9 @@ import { kindsForUse } from "../../src/compose/kinds.ts";
 import { loadSources } from "../../src/compose.ts";
 import { Administration } from "../../src/control/administration.ts";
 import { Authorizer } from "../../src/control/authorize.ts";
+import { openCluster } from "../../src/control/cluster.ts";
+import { keyRingFromFile } from "../../src/identity/sealing.ts";
+import type { Store } from "../../src/store/store.ts";
 import { SqliteStore } from "../../src/store/sqlite-store.ts";
 import { loadBuiltinBundle, loadControlBundle } from "../../src/cli/policy/builtin.ts";
 import { documents, ROOT } from "../support/cluster.ts";
@@ -47,18 +50,21 @@ const GET = { TableName: "orders", Key: { id: { S: "ada#1" } } };
 
 describe("a gateway that follows a store", () => {
   let gateway: TestGateway;
-  let store: SqliteStore;
+  let store: Store;
   let administration: Administration;
 
   before(async () => {
     gateway = await startTestGateway({
       resources: IN_FILES,
-      sections: "auth_service: {enabled: yes}",
+      sections: "auth_service: {enabled: yes, cluster_name: example}",
       listener: { user: "bob" },
       prepare: async (directory) => {
         mkdirSync(join(directory, "data"));
         // As another process would have it: not the gateway's own.
-        store = await SqliteStore.open({ path: join(directory, "data", "store.sqlite"), clock: systemClock });
+        const data = join(directory, "data");
+        const inner = await SqliteStore.open({ path: join(data, "store.sqlite"), clock: systemClock });
+        const ring = keyRingFromFile(data, { make: true });
+        ({ store } = await openCluster({ store: inner, ring, name: "example", clock: systemClock }));
         administration = new Administration({
           store,
           authorizer: await Authorizer.load(await loadControlBundle()),
@@ -165,7 +171,7 @@ describe("a gateway whose store cannot be used", () => {
   it("does not start", async () => {
     await assert.rejects(
       startTestGateway({
-        sections: "auth_service: {enabled: yes}",
+        sections: "auth_service: {enabled: yes, cluster_name: example}",
         prepare: (directory) => {
           mkdirSync(join(directory, "data"));
           writeFileSync(join(directory, "data", "store.sqlite"), "not a database, and long enough to look like one", {

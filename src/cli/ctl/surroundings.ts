@@ -1,8 +1,10 @@
 /** What the ctl commands share. */
 
 import process from "node:process";
+import { InvalidArgumentError } from "commander";
 import type { Config } from "../../config/config.ts";
 import type { GivenDocument } from "../../control/documents.ts";
+import { parseDuration } from "../../identity/duration.ts";
 
 /** The configuration that `ctl -c` names. @throws CommandError when it names none */
 export type ConfigOf = () => Config;
@@ -28,4 +30,11 @@ export function commaList(text: string): string[] {
 /** A document that nobody wrote: what is wrong with it stands on the command line. */
 export function fromCommandLine(value: unknown): GivenDocument {
   return { value, positionOf: () => ({ file: "command line", line: 1, column: 1 }) };
+}
+
+/** Milliseconds of an option such as `30m`. */
+export function durationOf(text: string): number {
+  const duration = parseDuration(text);
+  if (duration === undefined) throw new InvalidArgumentError("write it as 30m or 1h30m");
+  return duration;
 }

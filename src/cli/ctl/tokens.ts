@@ -1,10 +1,9 @@
 /** `postern ctl tokens`: what services join the cluster by. */
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { stringify } from "yaml";
 import { systemClock } from "../../base/clock.ts";
 import { PosternError } from "../../base/errors.ts";
-import { parseDuration } from "../../identity/duration.ts";
 import {
   type JoinToken,
   joinTokenDocument,
@@ -16,7 +15,7 @@ import {
 import { CommandError } from "../command-error.ts";
 import { withAdministration } from "./local.ts";
 import { renderResources, renderTable } from "./render.ts";
-import { answer, type ConfigOf, fromCommandLine } from "./surroundings.ts";
+import { answer, type ConfigOf, durationOf, fromCommandLine } from "./surroundings.ts";
 
 /** The `tokens` command with its subcommands. */
 export function tokensCommand(configOf: ConfigOf): Command {
@@ -48,7 +47,7 @@ function addCommand(configOf: ConfigOf): Command {
     .description("make a token that services join by until it expires")
     .requiredOption("--type <a,b>", "what may join by it: db, proxy, auth")
     .option("--value <token>", "the token; absent: a random one")
-    .option("--ttl <duration>", "how long it lasts, such as 1h (default: 30m)", duration)
+    .option("--ttl <duration>", "how long it lasts, such as 1h (default: 30m)", durationOf)
     .option("--max-uses <n>", "how often it can be used (default: until it expires)", Number)
     .addOption(new Option("-f, --format <format>", "text: the token alone").choices(["text", "json", "yaml"]))
     .action(async ({ type, value, ttl, maxUses, format }: AddOptions) => {
@@ -144,10 +143,4 @@ function rmCommand(configOf: ConfigOf): Command {
       answer(`Token ${token} has been deleted\n`);
     })
     .addHelpText("after", "\nExamples:\n  postern ctl -c postern.yaml tokens rm 0123456789abcdef0123456789abcdef");
-}
-
-function duration(text: string): number {
-  const span = parseDuration(text);
-  if (span !== undefined) return span;
-  throw new InvalidArgumentError("write it as 30m or 1h30m");
 }

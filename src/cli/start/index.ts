@@ -47,18 +47,13 @@ export function readConfig(file: string): Config {
 async function start(config: Config, diagnostics: ListenAddress | undefined): Promise<void> {
   const log = createLog(config.postern.log);
   for (const warning of config.warnings) log.warn({}, formatProblem(warning));
-  if (config.proxy_service?.enabled === true) {
-    throw new CommandError(1, "Cannot start proxy_service: this version has none", {
-      position: config.positionOf(["proxy_service", "enabled"]),
-      hint: 'write enabled: "no", or remove the section',
-    });
-  }
-  if (!config.db_service.enabled) {
+  const hasDoor = config.proxy_service?.enabled === true;
+  if (!config.db_service.enabled && !hasDoor) {
     throw new CommandError(1, `Nothing to start: no service is enabled in "${config.file}"`, {
       hint: 'write db_service: {enabled: "yes"}',
     });
   }
-  if (config.db_service.listeners.length === 0) {
+  if (config.db_service.enabled && config.db_service.listeners.length === 0 && !hasDoor) {
     throw new CommandError(1, `Nothing to listen on: db_service has no listeners in "${config.file}"`, {
       hint: "add listeners: [{address, user, database, db_user}] under db_service",
     });
@@ -66,7 +61,7 @@ async function start(config: Config, diagnostics: ListenAddress | undefined): Pr
   // Whatever the service creates is its own: audit files, sockets, keys.
   process.umask(0o077);
   const worker = workerNumber();
-  if (worker === undefined) {
+  if (worker === undefined && config.db_service.enabled) {
     for (const { address } of config.db_service.listeners) {
       if (address.kind === "unix") await removeStaleSocket(address.path);
     }
@@ -97,7 +92,7 @@ async function serveAlone(
     // Now, when no request waits, rather than when metrics are first asked for.
     if (where !== undefined) gateway.services.metrics.registry().catch(() => undefined);
     // Finding credentials may take seconds. Of workers, who all would say the same, one speaks.
-    if (worker === undefined || worker === 1) {
+    if (config.db_service.enabled && (worker === undefined || worker === 1)) {
       firstLook(gateway, log).catch((error: unknown) => log.error({ error: messageOf(error) }, "Cannot look at AWS"));
     }
     await running.stop(await stopped);

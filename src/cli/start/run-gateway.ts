@@ -5,7 +5,9 @@ import type { Config } from "../../config/config.ts";
 import { gatewayApp } from "../../gateway/app.ts";
 import { refuseUnparsable } from "../../gateway/unparsable.ts";
 import { endSession } from "../../gateway/trace.ts";
-import type { Listening } from "../../platform/ports.ts";
+import { PosternError } from "../../base/errors.ts";
+import type { ClusterDoor } from "../../compose/door.ts";
+import type { Listening, Platform } from "../../platform/ports.ts";
 import { thisPlatform } from "../../platform/this-platform.ts";
 import type { Readiness } from "../../telemetry/diagnostics.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -42,6 +44,8 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
     env,
     loadPolicy: policySource(config),
     version: packageVersion(),
+    // Tries to log in are counted in memory: of several workers, one counts them all.
+    door: worker === undefined || worker === 1,
     ...(worker === undefined ? {} : { stream: `worker-${worker}` }),
   });
   const { services } = gateway;
@@ -65,6 +69,7 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
         "Listening",
       );
     }
+    if (gateway.door !== undefined) bound.push(await openPort(gateway.door, platform, log));
   } catch (error) {
     await Promise.all(bound.map((listening) => listening.drain(0)));
     await gateway.close("could not listen");
@@ -85,4 +90,19 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
       log.info({ reason }, "Stopped");
     },
   };
+}
+
+async function openPort(door: ClusterDoor, platform: Platform, log: Log): Promise<Listening> {
+  if (platform.listenTls === undefined) {
+    throw new PosternError("door_unavailable", `Cannot serve proxy_service on ${platform.name}`, {
+      hint: "run it on Node",
+    });
+  }
+  const { address, identity } = door;
+  const listening = await platform.listenTls((request, client) => door.handle(request, client), address, {
+    identity: identity,
+  });
+  door.follow((next) => listening.show(next));
+  log.info({ address: listening.address, service: "proxy_service" }, "Listening");
+  return listening;
 }

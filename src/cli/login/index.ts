@@ -1,0 +1,123 @@
+/** The commands of users: `login`, `logout`, `status` and `db`. */
+
+import { Command, Option } from "commander";
+import { CommandError } from "../command-error.ts";
+import { durationOf } from "../ctl/surroundings.ts";
+import { Door } from "./door.ts";
+import { logIn, type LoginOptions, trustingOf } from "./log-in.ts";
+import { type Choice, proxyAddress } from "./profiles.ts";
+import { profilesJson, renderDatabases, renderProfiles } from "./render.ts";
+import { type ClientSurroundings, clientSurroundings } from "./surroundings.ts";
+
+/** The commands; where nothing says another, their surroundings are the terminal's. */
+export function loginCommands(surroundings: () => ClientSurroundings = clientSurroundings): Command[] {
+  return [loginCommand, logoutCommand, statusCommand, dbCommand].map((command) => command(surroundings));
+}
+
+type Surroundings = () => ClientSurroundings;
+
+function loginCommand(surroundings: Surroundings): Command {
+  return new Command("login")
+    .description("log in to a cluster")
+    .option("--proxy <host:port>", "the cluster's proxy (default: the current profile's)")
+    .option("--user <name>", "name of the user (default: the profile's, or the one on this machine)")
+    .option("--cluster <name>", "a cluster that there is a profile of")
+    .option("--password-stdin", "the password is what standard input gives, instead of asking")
+    .option("--otp <code>", "the code that the authenticator app shows, instead of asking")
+    .option("--ca-pin <pin>", "on first contact: sha256:… of the cluster's authority")
+    .option("--insecure", "on first contact, on this machine only: believe whoever answers")
+    .option("--ttl <duration>", "how long the login is to hold, such as 8h; roles may allow less", durationOf)
+    .action(async (options: LoginOptions) => {
+      const around = surroundings();
+      const profile = await logIn(options, around);
+      around.write(renderProfiles(profile, [], around.clock.now()));
+    })
+    .addHelpText(
+      "after",
+      `
+Examples:
+  postern login --proxy=postern.example.com:443 --user=alice
+  postern login --proxy=localhost:3080 --user=alice --ca-pin=sha256:…
+  postern login --proxy=localhost:3080 --user=bot --password-stdin --ttl=1h < password`,
+    );
+}
+
+function logoutCommand(surroundings: Surroundings): Command {
+  return new Command("logout")
+    .description("forget the logins on this machine, with their keys")
+    .option("--proxy <host:port>", "only the one to this proxy")
+    .option("--cluster <name>", "only the one to this cluster")
+    .action(async ({ proxy, cluster }: Choice) => {
+      const { profiles, write } = surroundings();
+      if (proxy === undefined && cluster === undefined) {
+        const count = profiles.removeAll();
+        write(count === 0 ? "Not logged in.\n" : "Logged out of all clusters.\n");
+        return;
+      }
+      // Named by its proxy it is not read: what cannot be read is to go as well.
+      const address =
+        cluster === undefined ? proxyAddress(proxy ?? "") : (await profiles.choose({ proxy, cluster })).proxy;
+      write(profiles.remove(address) ? `Logged out of ${address.text}.\n` : `Not logged in to ${address.text}.\n`);
+    })
+    .addHelpText(
+      "after",
+      "\nExamples:\n  postern logout\n  postern logout --proxy=postern.example.com:443\n  postern logout --cluster=example",
+    );
+}
+
+function statusCommand(surroundings: Surroundings): Command {
+  return new Command("status")
+    .description("show who is logged in where, and until when")
+    .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json"]).default("text"))
+    .action(async ({ format }: { format: "text" | "json" }) => {
+      const { profiles, clock, write } = surroundings();
+      const current = profiles.current();
+      const all = await profiles.all();
+      const active = all.find((one) => one.proxy.text === current);
+      const others = all.filter((one) => one !== active);
+      write(format === "json" ? profilesJson(active, others) : renderProfiles(active, others, clock.now()));
+      if (active === undefined) throw notLoggedIn();
+      if (active.stated.expires <= clock.now()) throw expired();
+    })
+    .addHelpText(
+      "after",
+      `
+Examples:
+  postern status
+  postern status -f json | jq -r '.active.roles | join(",")'`,
+    );
+}
+
+function dbCommand(surroundings: Surroundings): Command {
+  const ls = new Command("ls")
+    .description("list the databases that you may use")
+    .option("--proxy <host:port>", "of the cluster behind this proxy")
+    .option("--cluster <name>", "of this cluster")
+    .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))
+    .action(async ({ format, proxy, cluster }: Choice & { readonly format: "text" | "json" | "yaml" }) => {
+      const { profiles, clock, write } = surroundings();
+      const profile = await profiles.choose({ proxy, cluster });
+      if (profile.stated.expires <= clock.now()) throw expired();
+      const door = new Door({
+        proxy: profile.proxy,
+        trusting: trustingOf(profile),
+        clock,
+        identity: profile,
+        cluster: profile.stated.cluster,
+      });
+      write(renderDatabases(await door.databases(), format));
+    })
+    .addHelpText("after", "\nExamples:\n  postern db ls\n  postern db ls -f json\n  postern db ls --cluster=example");
+  return new Command("db")
+    .description("work with databases")
+    .addCommand(ls)
+    .addHelpText("after", "\nExamples:\n  postern db ls");
+}
+
+function notLoggedIn(): CommandError {
+  return new CommandError(1, "Not logged in.", { hint: "postern login --proxy=HOST:PORT --user=NAME" });
+}
+
+function expired(): CommandError {
+  return new CommandError(1, "Active profile expired.", { hint: "postern login" });
+}

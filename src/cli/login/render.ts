@@ -1,0 +1,86 @@
+/** Profiles and databases as people and programs read them. */
+
+import { stringify } from "yaml";
+import { renderTable } from "../ctl/render.ts";
+import { type DatabaseDocument, printable } from "./door.ts";
+import type { Profile } from "./profiles.ts";
+
+/** The profiles, the current one first and marked. */
+export function renderProfiles(active: Profile | undefined, others: readonly Profile[], now: number): string {
+  const blocks = others.map((profile) => block(profile, " ", now));
+  if (active !== undefined) blocks.unshift(block(active, ">", now));
+  return blocks.join("\n");
+}
+
+/** The profiles as JSON; roles are always there. */
+export function profilesJson(active: Profile | undefined, others: readonly Profile[]): string {
+  const value = { ...(active === undefined ? {} : { active: shown(active) }), profiles: others.map(shown) };
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** Databases in a format. */
+export function renderDatabases(databases: readonly DatabaseDocument[], format: "text" | "json" | "yaml"): string {
+  if (format === "json") return `${JSON.stringify(databases, null, 2)}\n`;
+  if (format === "yaml") return databases.map((one) => stringify(one, { lineWidth: 0 })).join("---\n");
+  return renderTable(
+    ["Name", "Description", "Allowed Users", "Labels", "Connect"],
+    databases.map(({ metadata, users }) => [
+      metadata.name,
+      metadata.description ?? "",
+      users === undefined ? "" : usersText(users.allowed ?? [], users.denied ?? []),
+      Object.entries(metadata.labels ?? {})
+        .map(([key, value]) => `${key}=${value}`)
+        .join(","),
+      "",
+    ]),
+  );
+}
+
+/** A span of time as Go writes it: `12h0m0s`. */
+export function goDuration(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const rest = `${seconds % 60}s`;
+  return hours > 0 ? `${hours}h${minutes}m${rest}` : minutes > 0 ? `${minutes}m${rest}` : rest;
+}
+
+const LABEL_WIDTH = 20;
+
+function block({ proxy, stated }: Profile, mark: string, now: number): string {
+  const { user, cluster, expires } = stated;
+  const at = `${new Date(expires).toISOString().slice(0, 19).replace("T", " ")} +0000 UTC`;
+  // In whole minutes, as long as there is one.
+  const left = expires - now;
+  const rounded = left < 60_000 ? left : Math.round(left / 60_000) * 60_000;
+  const rows: readonly (readonly [string, string])[] = [
+    ["Profile URL:", `https://${proxy.text}`],
+    ["Logged in as:", user.name],
+    ["Cluster:", cluster],
+    ["Roles:", user.roles.join(", ")],
+    ["Valid until:", `${at} ${left > 0 ? `[valid for ${goDuration(rounded)}]` : "[EXPIRED]"}`],
+  ];
+  return rows
+    .map(
+      ([label, text], at) => `${at === 0 ? mark : " "} ${label.padEnd(LABEL_WIDTH)}${printable(text)}`.trimEnd() + "\n",
+    )
+    .join("");
+}
+
+function shown({ proxy, stated }: Profile): Record<string, unknown> {
+  const { user, cluster, expires } = stated;
+  return {
+    profile_url: `https://${proxy.text}`,
+    username: user.name,
+    cluster,
+    roles: user.roles,
+    traits: user.traits,
+    databases: [],
+    // Whole seconds, which is what certificates count in and what jq's fromdate reads.
+    valid_until: `${new Date(expires).toISOString().slice(0, 19)}Z`,
+  };
+}
+
+function usersText(allowed: readonly string[], denied: readonly string[]): string {
+  const text = allowed.length === 0 ? "(none)" : `[${allowed.join(" ")}]`;
+  return denied.length === 0 ? text : `${text}, except: [${denied.join(" ")}]`;
+}

@@ -1,0 +1,110 @@
+/** The cluster's door: the API of the auth service, and the certificate that it shows. */
+
+import type { Clock } from "../base/clock.ts";
+import { messageOf, PosternError } from "../base/errors.ts";
+import { type ListenAddress, parseAddress } from "../config/address.ts";
+import type { Config } from "../config/config.ts";
+import type { EventSink } from "../control/administration.ts";
+import { clusterApi } from "../control/api.ts";
+import type { Connected } from "../control/callers.ts";
+import { DoorIdentity, type ShownIdentity } from "../control/door-identity.ts";
+import { Logins } from "../control/logins.ts";
+import { quoted } from "../identity/names.ts";
+import { Passwords } from "../identity/passwords.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { OpenCluster } from "./store.ts";
+
+export interface DoorOptions {
+  readonly events: EventSink;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly version: string;
+  /** Milliseconds between two looks at whether the certificate must be replaced; a minute when absent. */
+  readonly lookEvery?: number;
+}
+
+/** A door that is ready to be served. */
+export interface ClusterDoor {
+  readonly address: ListenAddress;
+  /** What to show first. */
+  readonly identity: ShownIdentity;
+  handle(request: Request, connected: Connected): Promise<Response>;
+  /** From now on calls `show` whenever something else is to be shown. */
+  follow(show: (identity: ShownIdentity) => void): void;
+  close(): void;
+}
+
+const LOOK_EVERY_MS = 60_000;
+
+/**
+ * Opens the door of an open cluster.
+ *
+ * @throws PosternError `proxy_service_alone`, `second_factor_unavailable`, `public_addr_invalid`, and what keeps a
+ * certificate from being issued
+ */
+export async function openDoor(
+  config: Config,
+  opened: OpenCluster | undefined,
+  { events, clock, log, version, lookEvery = LOOK_EVERY_MS }: DoorOptions,
+): Promise<ClusterDoor> {
+  const { auth_service, proxy_service } = config;
+  if (opened === undefined || auth_service === undefined || proxy_service === undefined) {
+    throw new PosternError("proxy_service_alone", "Cannot start proxy_service: auth_service is not enabled beside it", {
+      position: config.positionOf(["proxy_service", "enabled"]),
+      hint: 'write auth_service: {enabled: "yes"}; in this version both run in one process',
+    });
+  }
+  const secondFactor = auth_service.authentication.second_factor;
+  if (secondFactor === "webauthn") {
+    throw new PosternError("second_factor_unavailable", "Cannot ask for webauthn: this version has none", {
+      position: config.positionOf(["auth_service", "authentication", "second_factor"]),
+      hint: "write second_factor: otp",
+    });
+  }
+  const { cluster, ring } = opened;
+  const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, names: namesOf(config) });
+  const logins = new Logins({ cluster, ring, passwords: new Passwords(), events, clock, secondFactor });
+  const api = clusterApi({ cluster, logins, events, clock, secondFactor, version, log });
+  const identity = await doorIdentity.current();
+  let shown = identity;
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    address: proxy_service.listen_addr,
+    identity,
+    handle: async (request, connected) => api.fetch(request, { connected }),
+    follow(show) {
+      const look = async (): Promise<void> => {
+        const next = await doorIdentity.current();
+        if (next === shown) return;
+        show(next);
+        shown = next;
+      };
+      timer = setInterval(() => {
+        look().catch((error: unknown) =>
+          log.error({ error: messageOf(error) }, "Cannot renew the door's certificate; the one at hand serves on"),
+        );
+      }, lookEvery);
+      timer.unref();
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+/** What the door is called: here, where it listens, and by others. */
+function namesOf(config: Config): readonly string[] {
+  const names = ["localhost", "127.0.0.1", "::1"];
+  const { listen_addr, public_addr } = config.proxy_service ?? {};
+  if (listen_addr?.kind === "tcp" && !["0.0.0.0", "::"].includes(listen_addr.host)) names.push(listen_addr.host);
+  if (public_addr !== undefined) {
+    const parsed = parseAddress(public_addr.includes(":") ? public_addr : `${public_addr}:443`);
+    if ("fault" in parsed || parsed.address.kind !== "tcp") {
+      const fault = "fault" in parsed ? parsed.fault : "it is a path";
+      throw new PosternError("public_addr_invalid", `Cannot be called ${quoted(public_addr)}: ${fault}`, {
+        position: config.positionOf(["proxy_service", "public_addr"]),
+        hint: "write postern.example.com:3080",
+      });
+    }
+    names.push(parsed.address.host);
+  }
+  return [...new Set(names)];
+}

@@ -1,0 +1,106 @@
+/** How the API reads a request's body and puts an error into an answer. */
+
+import type * as z from "zod";
+import { messageOf, PosternError } from "../base/errors.ts";
+import { JsonError, type JsonValue, parseJson } from "../base/json.ts";
+import type { Log } from "../telemetry/log.ts";
+
+/** In bytes. */
+export const MAX_BODY_BYTES = 65_536;
+
+/**
+ * Reads a JSON body.
+ *
+ * @throws PosternError `content_type_invalid`, `body_too_large`, `body_invalid`; none repeats a value that was sent
+ */
+export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^application\/json[ \t]*(?:;|$)/i.test(type))
+    throw new PosternError("content_type_invalid", "Cannot read the request: its body is not said to be JSON", {
+      hint: "send Content-Type: application/json",
+    });
+  const bytes = await readBounded(request);
+  let value: JsonValue;
+  try {
+    value = parseJson(bytes, { depth: 8 });
+  } catch (thrown) {
+    if (!(thrown instanceof JsonError)) throw thrown;
+    throw new PosternError("body_invalid", "Cannot read the request: its body is not one unambiguous JSON text");
+  }
+  // No body of ours holds an object within an object.
+  const result = schema.safeParse(value instanceof Map ? Object.fromEntries(value) : value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue?.path.join(".") ?? "";
+  throw new PosternError(
+    "body_invalid",
+    `Cannot read the request: ${where === "" ? "" : `${where}: `}${issue?.message ?? "unexpected"}`,
+  );
+}
+
+async function readBounded(request: Request): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_BODY_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return whole;
+}
+
+function tooLarge(): PosternError {
+  return new PosternError("body_too_large", `Cannot read the request: its body has more than ${MAX_BODY_BYTES} bytes`);
+}
+
+/** Errors that are the caller's to know, with their status. */
+const STATUS: Readonly<Record<string, number>> = {
+  body_invalid: 400,
+  public_key_invalid: 400,
+  certificate_request_invalid: 400,
+  login_required: 401,
+  certificate_malformed: 401,
+  certificate_untrusted: 401,
+  certificate_wrong_kind: 401,
+  certificate_not_yet_valid: 401,
+  certificate_expired: 401,
+  certificate_revoked: 403,
+  login_refused: 403,
+  login_locked: 403,
+  user_locked: 403,
+  user_removed: 403,
+  path_unknown: 404,
+  method_not_allowed: 405,
+  body_too_large: 413,
+  content_type_invalid: 415,
+  login_limited: 429,
+  password_busy: 503,
+  audit_unavailable: 503,
+};
+
+/** What answers an error. Of what went wrong inside, the caller learns that it did, and the log what it was. */
+export function answerOf(thrown: unknown, log: Log): Response {
+  const status = thrown instanceof PosternError ? STATUS[thrown.code] : undefined;
+  if (thrown instanceof PosternError && status !== undefined) {
+    const { code, message, hint } = thrown;
+    return answer(status, { error: { code, message, ...(hint === undefined ? {} : { hint }) } });
+  }
+  log.error({ error: messageOf(thrown) }, "A request to the API could not be answered");
+  const message = "Cannot answer: something went wrong inside";
+  return answer(500, { error: { code: "internal", message, hint: "the log of the auth service says what" } });
+}
+
+/** An answer in JSON, which nobody may keep. */
+export function answer(status: number, value: object): Response {
+  return Response.json(value, {
+    status,
+    headers: { "cache-control": "no-store", "x-content-type-options": "nosniff" },
+  });
+}

@@ -1,0 +1,107 @@
+/** Who calls the API: the user of the certificate that the connection showed, as far as the cluster still knows it. */
+
+import type { Clock } from "../base/clock.ts";
+import { messageOf, PosternError } from "../base/errors.ts";
+import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
+import { AddressLimiter } from "../identity/lockout.ts";
+import { quoted } from "../identity/names.ts";
+import type { Principal } from "../identity/principal.ts";
+import type { EventSink } from "./administration.ts";
+import type { Cluster } from "./cluster.ts";
+import { World } from "./world.ts";
+
+export interface CallersOptions {
+  readonly cluster: Cluster;
+  readonly events: EventSink;
+  readonly clock: Clock;
+}
+
+/** What is known of a connection. */
+export interface Connected {
+  /** Where it comes from; empty when that cannot be told. */
+  readonly address: string;
+  /** DER of the certificate that the client showed. Whoever took it only knows that the client holds its key. */
+  readonly certificate: Uint8Array | undefined;
+}
+
+/** A user who is known now. */
+export interface Caller {
+  readonly user: Principal;
+  /** When the certificate ends, in milliseconds since the epoch. */
+  readonly expires: number;
+}
+
+/** Recognises callers, anew with every request: what was true for the last one need not be for the next. */
+export class Callers {
+  readonly #options: CallersOptions;
+  /** How often a place is written down that shows what does not count: strangers must not be able to fill the log. */
+  readonly #noted: AddressLimiter;
+
+  constructor(options: CallersOptions) {
+    this.#options = options;
+    this.#noted = new AddressLimiter(options.clock);
+  }
+
+  /**
+   * The caller. Its roles are those of the certificate that the user still has: what was given later needs a new login,
+   * what was taken away is gone at once.
+   *
+   * @throws PosternError `login_required`, `certificate_…`, `user_removed`, `user_locked`
+   */
+  async identify({ address, certificate }: Connected): Promise<Caller> {
+    if (certificate === undefined)
+      throw new PosternError("login_required", "Cannot tell who is calling: no certificate was shown", {
+        hint: "log in with postern login",
+      });
+    const { cluster, clock } = this.#options;
+    let shown: VerifiedUser | undefined;
+    try {
+      const [host, user] = await Promise.all([cluster.authority("host"), cluster.authority("user")]);
+      // Nothing revokes one certificate by itself: locks shut users out.
+      const judging = { trust: new Trust({ host, user }), clock, isRevoked: () => false };
+      shown = await verifyUserCertificate(certificate, judging);
+      return { user: await this.#known(shown.user), expires: shown.expires };
+    } catch (thrown) {
+      // What is refused stays refused, whether or not that can be recorded.
+      await this.#note(address, shown, messageOf(thrown)).catch(() => undefined);
+      throw thrown;
+    }
+  }
+
+  async #known({ name, roles, mfaVerified }: Principal): Promise<Principal> {
+    const { cluster, clock } = this.#options;
+    const { directory } = await World.read(cluster.store, clock);
+    const known = directory.principalOf(name);
+    if (known === undefined)
+      throw new PosternError("user_removed", `Cannot go on as ${quoted(name)}: there is no such user any more`, {
+        hint: "ask whoever administers the cluster",
+      });
+    const lock = directory.lockOf(name);
+    if (lock !== undefined) {
+      const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
+      throw new PosternError("user_locked", `Cannot go on as ${quoted(name)}: the user is locked${because}`);
+    }
+    return { ...known, roles: known.roles.filter((role) => roles.includes(role)), mfaVerified };
+  }
+
+  async #note(address: string, shown: VerifiedUser | undefined, reason: string): Promise<void> {
+    if (this.#noted.take(address) > 0) return;
+    const identity =
+      shown === undefined
+        ? null
+        : {
+            name: shown.user.name,
+            roles: shown.user.roles,
+            serial: shown.serial,
+            expires: new Date(shown.expires).toISOString(),
+          };
+    await this.#options.events.record({
+      event: "postern.cert.refused",
+      code: "PCE01W",
+      cert_type: "user",
+      identity,
+      "addr.remote": address,
+      reason,
+    });
+  }
+}

@@ -1,0 +1,126 @@
+/** The port with TLS on Node: requests as web-standard ones, each with the certificate that its client showed. */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer } from "node:https";
+import type { Socket } from "node:net";
+import { Readable } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import { boundAddress, listenAt } from "./node-server.ts";
+import type {
+  ListenAddress,
+  TlsClient,
+  TlsHandler,
+  TlsIdentity,
+  TlsListening,
+  TlsOptions,
+  TlsTimeouts,
+} from "./ports.ts";
+
+/** Short: requests are small, and come from a command line. */
+const TIMEOUTS: TlsTimeouts = {
+  handshake: 10_000,
+  headers: 15_000,
+  request: 30_000,
+  keepAlive: 15_000,
+  silence: 60_000,
+};
+const MAX_CONNECTIONS = 1000;
+
+/** Serves until drained. Clients are asked for a certificate, and whether it counts is left to the handler. */
+export async function listenTlsOnNode(
+  handle: TlsHandler,
+  address: ListenAddress,
+  options: TlsOptions,
+): Promise<TlsListening> {
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const server = createServer(
+    {
+      ...contextOf(options.identity),
+      requestCert: true,
+      // TLS would say no more than that a certificate is refused; why is for the answer.
+      rejectUnauthorized: false,
+      handshakeTimeout: timeouts.handshake,
+      headersTimeout: timeouts.headers,
+      requestTimeout: timeouts.request,
+      keepAliveTimeout: timeouts.keepAlive,
+      connectionsCheckingInterval: Math.min(5000, timeouts.headers),
+      noDelay: true,
+    },
+    (incoming, outgoing) => {
+      respond(handle, incoming, outgoing).catch(() => outgoing.destroy());
+    },
+  );
+  server.timeout = timeouts.silence;
+  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+  // Those too that have not got as far as HTTP.
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  await listenAt(server, address);
+  return {
+    address: boundAddress(server, address),
+    show: (identity) => server.setSecureContext(contextOf(identity)),
+    async drain(timeoutMs) {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      server.closeIdleConnections();
+      const giveUp = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, timeoutMs);
+      await closed;
+      clearTimeout(giveUp);
+    },
+  };
+}
+
+function contextOf({ chain, key, clientAuthorities }: TlsIdentity): {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string[];
+  readonly minVersion: "TLSv1.2";
+} {
+  return { cert: chain, key: key.reveal(), ca: [...clientAuthorities], minVersion: "TLSv1.2" };
+}
+
+async function respond(handle: TlsHandler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const request = requestOf(incoming);
+  const response =
+    request === undefined ? new Response(null, { status: 400 }) : await handle(request, clientOf(incoming));
+  const body = new Uint8Array(await response.arrayBuffer());
+  const headers: Record<string, string | number> = {
+    ...Object.fromEntries(response.headers),
+    "content-length": body.length,
+  };
+  // What was not read of a request would be taken for the next one, or would have to be read for nothing.
+  if (!incoming.complete) headers["connection"] = "close";
+  outgoing.writeHead(response.status, headers).end(body);
+}
+
+/** Undefined for what a web-standard request cannot be, such as CONNECT or a target that is no path. */
+function requestOf(incoming: IncomingMessage): Request | undefined {
+  const { method = "", url = "" } = incoming;
+  if (!url.startsWith("/")) return undefined;
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(incoming.headersDistinct))
+    for (const value of values ?? []) headers.append(name, value);
+  const isBodiless = method === "GET" || method === "HEAD";
+  try {
+    return new Request(`https://door${url}`, {
+      method,
+      headers,
+      ...(isBodiless ? {} : { body: Readable.toWeb(incoming) as ReadableStream, duplex: "half" }),
+    } as RequestInit);
+  } catch {
+    return undefined;
+  }
+}
+
+function clientOf({ socket }: IncomingMessage): TlsClient {
+  const tls = socket as TLSSocket;
+  const shown = tls.getPeerCertificate();
+  // Nothing shown: an object without anything in it.
+  return { address: socket.remoteAddress ?? "", certificate: (shown as Partial<typeof shown>)?.raw };
+}

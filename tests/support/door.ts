@@ -1,0 +1,124 @@
+/** A cluster's door on a port of this machine, and a client that calls it over TLS, for tests. */
+
+import { request } from "node:https";
+import { clusterApi } from "../../src/control/api.ts";
+import { DoorIdentity } from "../../src/control/door-identity.ts";
+import { nodePlatform } from "../../src/platform/node.ts";
+import type { TlsListening, TlsOptions } from "../../src/platform/ports.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { type KeyPair, newKeyPair } from "./cluster-authorities.ts";
+import { startLogins, type TestLogins } from "./logins.ts";
+
+export interface Credentials {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface Call {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Text as it is, anything else as JSON. */
+  readonly body?: unknown;
+  readonly credentials?: Credentials;
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  readonly json: unknown;
+}
+
+export interface TestDoor extends TestLogins {
+  readonly port: number;
+  readonly listening: TlsListening;
+  readonly identity: DoorIdentity;
+  /** The key that `logIn` asks a certificate for. */
+  readonly keys: KeyPair;
+  call(path: string, call?: Call): Promise<Answered>;
+  logIn(user: string, password: string, more?: object): Promise<Answered>;
+  /** What a login gives to call with. */
+  credentials(user: string, password: string): Promise<Credentials>;
+  /** What the service has logged. */
+  log(): string;
+}
+
+export async function startDoor(
+  yaml: string,
+  secondFactor: "off" | "otp",
+  options: Partial<TlsOptions> = {},
+): Promise<TestDoor> {
+  const started = await startLogins(yaml, secondFactor);
+  const { cluster, ring, clock, logins } = started;
+  let text = "";
+  const log = createLog({ severity: "debug", format: "json", write: (line) => void (text += line) });
+  const events = {
+    healthy: true,
+    record: async (event: TestLogins["events"][number]) => void started.events.push(event),
+  };
+  const identity = new DoorIdentity({ cluster, ring, events, clock, names: ["localhost", "127.0.0.1", "::1"] });
+  const api = clusterApi({ cluster, logins, events, clock, secondFactor, version: "1.2.3", log });
+  const listening = await nodePlatform.listenTls?.(
+    async (asked, connected) => api.fetch(asked, { connected }),
+    { kind: "tcp", host: "127.0.0.1", port: 0 },
+    { identity: await identity.current(), ...options },
+  );
+  if (listening === undefined) throw new Error("There is no TLS on this platform");
+  started.events.length = 0;
+  const port = Number(listening.address.split(":").at(-1));
+  const { active } = await cluster.authority("host");
+  const keys = newKeyPair();
+  const call = (path: string, given: Call = {}): Promise<Answered> => callDoor(port, active.certificate, path, given);
+  const logIn = (user: string, password: string, more: object = {}): Promise<Answered> =>
+    call("/v1/login", { method: "POST", body: { user, password, public_key: keys.publicKey, ...more } });
+  return {
+    ...started,
+    port,
+    listening,
+    identity,
+    keys,
+    call,
+    logIn,
+    credentials: async (user, password) => {
+      const { json } = await logIn(user, password);
+      return { cert: (json as { certificate: string }).certificate, key: keys.privateKey };
+    },
+    log: () => text,
+    close: async () => {
+      await listening.drain(0);
+      await started.close();
+    },
+  };
+}
+
+function callDoor(port: number, ca: string, path: string, given: Call): Promise<Answered> {
+  const { method = "GET", body, credentials, headers = {} } = given;
+  const bytes = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
+  const length =
+    bytes === undefined || "transfer-encoding" in headers ? {} : { "content-length": `${Buffer.byteLength(bytes)}` };
+  const type = bytes === undefined ? {} : { "content-type": "application/json", ...length };
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      { host: "127.0.0.1", port, path, method, ca, agent: false, headers: { ...type, ...headers }, ...credentials },
+      (response) => {
+        let text = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk: string) => (text += chunk));
+        response.on("error", reject);
+        response.on("end", () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: parsed(text) }),
+        );
+      },
+    );
+    outgoing.on("error", reject);
+    outgoing.end(bytes);
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
