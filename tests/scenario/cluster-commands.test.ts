@@ -87,7 +87,7 @@ describe("a cluster, from its own machine", () => {
     for (const [args, told] of [
       [["--type=database"], /nothing joins as that/],
       [["--type=db", "--ttl=soon"], /not a duration/],
-      [["--type=db", "--max-uses=0"], /not a number/],
+      [["--type=db", "--max-uses=0"], /0 times/],
       [["--type=db", "--value=short"], /needs 16/],
     ] as const) {
       const { code, out, told: said } = await ctl(["tokens", "add", ...args]);

@@ -35,6 +35,6 @@ export function fromCommandLine(value: unknown): GivenDocument {
 /** Milliseconds of an option such as `30m`. */
 export function durationOf(text: string): number {
   const duration = parseDuration(text);
-  if (duration === undefined) throw new InvalidArgumentError("write it as 30m or 1h30m");
+  if (duration === undefined) throw new InvalidArgumentError("it is not a duration: write it as 30m or 1h30m");
   return duration;
 }
