@@ -23,7 +23,7 @@ export interface DoorOptions {
   readonly log: Log;
   readonly version: string;
   /** What is in force. */
-  state(): DoorState;
+  readonly state: () => DoorState;
   /** Milliseconds between two looks at whether the certificate must be replaced; a minute when absent. */
   readonly lookEvery?: number;
 }

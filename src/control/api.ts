@@ -23,7 +23,7 @@ export interface ApiOptions {
   readonly version: string;
   readonly log: Log;
   /** Documents of the databases that a user may know of, by name. */
-  databasesOf(user: Principal): readonly object[];
+  readonly databasesOf: (user: Principal) => readonly object[];
 }
 
 /** The app. Whoever serves it says of each request what is known of its connection. */
