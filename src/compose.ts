@@ -142,7 +142,8 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     if (follower !== undefined) reloader.follow(follower);
     const { version } = options;
     const hasDoor = options.door === true && config.proxy_service?.enabled === true;
-    const door = hasDoor ? await openDoor(config, opened, { events: recorder, clock, log, version }) : undefined;
+    const state = (): ActiveState => reloader.state;
+    const door = hasDoor ? await openDoor(config, opened, { events: recorder, clock, log, version, state }) : undefined;
     const running = [...(config.db_service.enabled ? ["db_service"] : []), ...(hasDoor ? ["proxy_service"] : [])];
     for (const service of running)
       await recorder.record({ event: "postern.service.start", code: "PSV01I", service, version });

@@ -7,7 +7,12 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative, sep } from "node:path";
 
 /** What the gateway queries. */
-export const ENTRYPOINTS = ["postern/decision", "postern/patterns/invalid", "postern/visible/shown"];
+export const ENTRYPOINTS = [
+  "postern/decision",
+  "postern/patterns/invalid",
+  "postern/visible/shown",
+  "postern/databases/shown",
+];
 
 /** Everything of ours lives under this path of `data`; roles and other data are set below it by the gateway. */
 const ROOTS = ["postern"];

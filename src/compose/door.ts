@@ -1,5 +1,6 @@
 /** The cluster's door: the API of the auth service, and the certificate that it shows. */
 
+import type { Database } from "../aws/database.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { type ListenAddress, parseAddress } from "../config/address.ts";
@@ -11,6 +12,8 @@ import { DoorIdentity, type ShownIdentity } from "../control/door-identity.ts";
 import { Logins } from "../control/logins.ts";
 import { quoted } from "../identity/names.ts";
 import { Passwords } from "../identity/passwords.ts";
+import type { Principal } from "../identity/principal.ts";
+import type { PolicyDecisionPoint } from "../policy/pdp.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { OpenCluster } from "./store.ts";
 
@@ -19,8 +22,16 @@ export interface DoorOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;
+  /** What is in force. */
+  readonly state: () => DoorState;
   /** Milliseconds between two looks at whether the certificate must be replaced; a minute when absent. */
   readonly lookEvery?: number;
+}
+
+/** As much of what is in force as the door tells of. */
+interface DoorState {
+  readonly policy: Pick<PolicyDecisionPoint, "shows">;
+  readonly databases: ReadonlyMap<string, Database>;
 }
 
 /** A door that is ready to be served. */
@@ -45,7 +56,7 @@ const LOOK_EVERY_MS = 60_000;
 export async function openDoor(
   config: Config,
   opened: OpenCluster | undefined,
-  { events, clock, log, version, lookEvery = LOOK_EVERY_MS }: DoorOptions,
+  { events, clock, log, version, state, lookEvery = LOOK_EVERY_MS }: DoorOptions,
 ): Promise<ClusterDoor> {
   const { auth_service, proxy_service } = config;
   if (opened === undefined || auth_service === undefined || proxy_service === undefined) {
@@ -64,7 +75,8 @@ export async function openDoor(
   const { cluster, ring } = opened;
   const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, names: namesOf(config) });
   const logins = new Logins({ cluster, ring, passwords: new Passwords(), events, clock, secondFactor });
-  const api = clusterApi({ cluster, logins, events, clock, secondFactor, version, log });
+  const databasesOf = (user: Principal): readonly object[] => shownDatabases(state(), user);
+  const api = clusterApi({ cluster, logins, events, clock, secondFactor, version, log, databasesOf });
   const identity = await doorIdentity.current();
   let shown = identity;
   let timer: NodeJS.Timeout | undefined;
@@ -88,6 +100,21 @@ export async function openDoor(
     },
     close: () => clearInterval(timer),
   };
+}
+
+/** As documents of kind db, whichever way they were defined. */
+export function shownDatabases({ policy, databases }: DoorState, user: Principal): readonly object[] {
+  const { name: userName, roles, traits, mfaVerified } = user;
+  const asker = { name: userName, roles, traits, mfa_verified: mfaVerified };
+  return [...databases.values()]
+    .filter((database) => policy.shows(asker, database))
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+    .map(({ name, labels, uri, region, accountId }) => ({
+      kind: "db",
+      version: "v3",
+      metadata: { name, labels },
+      spec: { protocol: "dynamodb", uri, aws: { region, account_id: accountId } },
+    }));
 }
 
 /** What the door is called: here, where it listens, and by others. */

@@ -22,6 +22,8 @@ export interface ApiOptions {
   readonly secondFactor: "off" | "otp";
   readonly version: string;
   readonly log: Log;
+  /** Documents of the databases that a user may know of, by name. */
+  readonly databasesOf: (user: Principal) => readonly object[];
 }
 
 /** The app. Whoever serves it says of each request what is known of its connection. */
@@ -53,6 +55,10 @@ export function clusterApi(options: ApiOptions): Api {
     const { user, expires }: Caller = await callers.identify(connected);
     return answer(200, { user: shown(user), cluster: cluster.name, expires: new Date(expires).toISOString() });
   });
+
+  only(api, "GET", "/v1/databases", async (_, connected) =>
+    answer(200, { databases: options.databasesOf((await callers.identify(connected)).user) }),
+  );
 
   api.notFound(() => answerOf(new PosternError("path_unknown", "Cannot answer: there is nothing at this path"), log));
   api.onError((thrown) => answerOf(thrown, log));

@@ -9,7 +9,7 @@ import type { PolicyData } from "./data.ts";
 import { type Decision, deny, REASONS } from "./decision.ts";
 import { Engine, type EnginePath, mergeData } from "./engine.ts";
 import { EvaluationFault, type FaultCode } from "./evaluation-fault.ts";
-import type { PolicyInput } from "./input.ts";
+import type { PolicyDatabase, PolicyInput, PolicyUser } from "./input.ts";
 import { AnswerReader } from "./pdp-answer.ts";
 import { choosePath, requireDenial, requirePatterns, smokeInputs } from "./self-test.ts";
 import { questionOfInput } from "./question.ts";
@@ -18,6 +18,7 @@ import { moduleOf } from "./wasm.ts";
 export const DECISION_ENTRYPOINT = "postern/decision";
 export const PATTERNS_ENTRYPOINT = "postern/patterns/invalid";
 export const VISIBLE_ENTRYPOINT = "postern/visible/shown";
+const DATABASES_ENTRYPOINT = "postern/databases/shown";
 
 /** Steps for one decision unless configured: 15 to 80 ms of work (ADR 2), a thousand ordinary decisions. */
 export const DEFAULT_FUEL = 500_000_000;
@@ -93,9 +94,18 @@ export class PolicyDecisionPoint {
    * operation on this table. Never throws: whatever goes wrong hides it.
    */
   visible(input: PolicyInput): boolean {
+    return this.#isShown(VISIBLE_ENTRYPOINT, input);
+  }
+
+  /** Whether a user may know of a database, before anything is asked of it. Never throws: whatever goes wrong hides it. */
+  shows(user: PolicyUser, { name, labels }: Pick<PolicyDatabase, "name" | "labels">): boolean {
+    return this.#isShown(DATABASES_ENTRYPOINT, { version: 1, user, database: { name, labels } });
+  }
+
+  #isShown(name: string, input: object): boolean {
     const { engine, revision } = this.#inForce;
     try {
-      const entrypoint = engine.entrypoint(VISIBLE_ENTRYPOINT);
+      const entrypoint = engine.entrypoint(name);
       if (entrypoint === undefined) return false;
       const resultSet = engine.evaluate(input, entrypoint);
       return Array.isArray(resultSet) && (resultSet as { result?: unknown }[])[0]?.result === true;

@@ -39,6 +39,18 @@ db_service: {enabled: "no"}
       PASSWORD,
     );
     assert.equal(added.code, 0, added.err);
+    const database = join(directory, "db.yaml");
+    writeFileSync(
+      database,
+      `
+kind: db
+version: v3
+metadata: {name: orders, labels: {env: dev}}
+spec: {protocol: dynamodb, aws: {region: us-east-1, account_id: "123456789012"}}
+`,
+    );
+    const created = await run(["ctl", "-c", config, "create", "-f", database]);
+    assert.equal(created.code, 0, created.err);
     service = spawn(process.execPath, [LAUNCHER, "start", "-c", config], { stdio: ["ignore", "ignore", "pipe"] });
     proxy = await new Promise((resolve, reject) => {
       let text = "";
@@ -95,6 +107,7 @@ db_service: {enabled: "no"}
     // New roles come with a new login; the cluster is known by now.
     const again = await run(words, PASSWORD);
     assert.match(again.out, /Roles: {14}access, auditor\n/);
+    assert.match((await run(["db", "ls"])).out, /\norders .*env=dev\n$/);
     const file = join(directory, "home", `${proxy.replace(":", "_")}.json`);
     const { trusted } = JSON.parse(readFileSync(file, "utf8")) as { trusted: string[] };
     assert.equal((await run(["logout"])).out, "Logged out of all clusters.\n");

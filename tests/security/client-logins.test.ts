@@ -94,6 +94,23 @@ describe("what a client believes", () => {
       refused(await login(), /its certificate is for other names[^]*public_addr/);
     });
 
+    it("is nobody whose certificate has ended, or not begun, and the clock may be why", async () => {
+      for (const [off, how] of [
+        [-3 * HOUR, "has ended"],
+        [3 * HOUR, "is not valid yet"],
+      ] as const) {
+        const elsewhen = { now: () => Date.now() + off, monotonic: Date.now };
+        const authorities = await ClusterAuthorities.make("example", elsewhen);
+        door = await playDoor(authorities, honest(authorities));
+        refused(
+          await login(),
+          new RegExp(`its certificate ${how}, and here it is .*\npostern: hint: set this machine's clock`),
+        );
+        await door.close();
+      }
+      door = undefined;
+    });
+
     it("is nobody who is not there, or does not speak TLS", async () => {
       door = await playDoor(ours, honest(ours));
       const { proxy, pin } = door;
@@ -292,7 +309,8 @@ describe("what a client believes", () => {
       const asked = door?.asked.length;
       for (const [words, spoil, mend] of spoilings) {
         spoil();
-        for (const command of [["status"], ["db", "ls"], ["login", "--password-stdin"]]) {
+        const named = ["login", `--proxy=${door?.proxy ?? ""}`, "--password-stdin"];
+        for (const command of [["status"], ["db", "ls"], ["login", "--password-stdin"], named]) {
           const { code, out, err } = await user.run(command, PASSWORD);
           assert.deepEqual([code, out], [1, ""], `${command.join(" ")} ${String(words)}`);
           assert.match(err, words);

@@ -192,6 +192,7 @@ describe("a certificate that is shown at the cluster's door", () => {
 
   it("is needed", async () => {
     assertRefused(await door.call("/v1/status"), 401, "login_required");
+    assertRefused(await door.call("/v1/databases"), 401, "login_required");
   });
 
   it("ends with a lock, and lasts again without it", async () => {
@@ -199,8 +200,9 @@ describe("a certificate that is shown at the cluster's door", () => {
     const lock = "kind: lock\nversion: v2\nmetadata: {name: l}\nspec: {target: {user: alice}, message: gone}\n";
     await door.administration.create(ROOT, documents(lock), { force: false });
     assertRefused(await door.call("/v1/status", { credentials }), 403, "user_locked");
+    assertRefused(await door.call("/v1/databases", { credentials }), 403, "user_locked");
     assertRefused(await door.logIn("alice", PASSWORD), 403, "login_locked");
-    assert.equal(door.events.filter(({ event }) => event === "postern.cert.refused").length, 1);
+    assert.equal(door.events.filter(({ event }) => event === "postern.cert.refused").length, 2);
     await door.administration.remove(ROOT, "lock", "l");
     assert.equal((await door.call("/v1/status", { credentials })).status, 200);
   });

@@ -20,6 +20,8 @@ export interface Call {
   /** Text as it is, anything else as JSON. */
   readonly body?: unknown;
   readonly credentials?: Credentials;
+  /** Another name to call the door by than its address. */
+  readonly servername?: string;
 }
 
 export interface Answered {
@@ -57,7 +59,16 @@ export async function startDoor(
     record: async (event: TestLogins["events"][number]) => void started.events.push(event),
   };
   const identity = new DoorIdentity({ cluster, ring, events, clock, names: ["localhost", "127.0.0.1", "::1"] });
-  const api = clusterApi({ cluster, logins, events, clock, secondFactor, version: "1.2.3", log });
+  const api = clusterApi({
+    cluster,
+    logins,
+    events,
+    clock,
+    secondFactor,
+    version: "1.2.3",
+    log,
+    databasesOf: ({ name }) => [{ kind: "db", metadata: { name: `of-${name}` } }],
+  });
   const listening = await nodePlatform.listenTls?.(
     async (asked, connected) => api.fetch(asked, { connected }),
     { kind: "tcp", host: "127.0.0.1", port: 0 },
@@ -91,15 +102,26 @@ export async function startDoor(
   };
 }
 
-function callDoor(port: number, ca: string, path: string, given: Call): Promise<Answered> {
-  const { method = "GET", body, credentials, headers = {} } = given;
+/** Calls a door whose host authority is known. */
+export function callDoor(port: number, ca: string, path: string, given: Call = {}): Promise<Answered> {
+  const { method = "GET", body, credentials, servername, headers = {} } = given;
   const bytes = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
   const length =
     bytes === undefined || "transfer-encoding" in headers ? {} : { "content-length": `${Buffer.byteLength(bytes)}` };
   const type = bytes === undefined ? {} : { "content-type": "application/json", ...length };
   return new Promise((resolve, reject) => {
     const outgoing = request(
-      { host: "127.0.0.1", port, path, method, ca, agent: false, headers: { ...type, ...headers }, ...credentials },
+      {
+        host: "127.0.0.1",
+        port,
+        path,
+        method,
+        ca,
+        agent: false,
+        headers: { ...type, ...headers },
+        ...credentials,
+        ...(servername === undefined ? {} : { servername }),
+      },
       (response) => {
         let text = "";
         response.setEncoding("utf8");

@@ -2,16 +2,12 @@
 
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { clusterApi } from "../../src/control/api.ts";
-import { DoorIdentity } from "../../src/control/door-identity.ts";
 import { pinOf } from "../../src/identity/authority.ts";
 import type { HostRequest } from "../../src/identity/certificates.ts";
-import { listenTlsOnNode } from "../../src/platform/node-tls-server.ts";
-import { createLog } from "../../src/telemetry/log.ts";
 import type { ClusterAuthorities } from "./cluster-authorities.ts";
-import { startLogins, type TestLogins } from "./logins.ts";
+import { startDoor, type TestDoor } from "./door.ts";
 
-export interface RealDoor extends TestLogins {
+export interface RealDoor extends TestDoor {
   /** `127.0.0.1:port`. */
   readonly proxy: string;
   readonly pin: string;
@@ -19,27 +15,9 @@ export interface RealDoor extends TestLogins {
 
 /** The API over a cluster of its own, behind TLS. */
 export async function openRealDoor(yaml: string, secondFactor: "off" | "otp" = "off"): Promise<RealDoor> {
-  const started = await startLogins(yaml, secondFactor);
-  const { cluster, ring, logins, clock } = started;
-  const events = { healthy: true, record: async () => undefined };
-  const identity = new DoorIdentity({ cluster, ring, events, clock, names: ["localhost", "127.0.0.1"] });
-  const log = createLog({ severity: "error", format: "json", write: () => undefined });
-  const api = clusterApi({ cluster, logins, events, clock, secondFactor, version: "0", log });
-  const listening = await listenTlsOnNode(
-    async (request, connected) => api.fetch(request, { connected }),
-    { kind: "tcp", host: "127.0.0.1", port: 0 },
-    { identity: await identity.current() },
-  );
-  const [pin = ""] = await cluster.pins();
-  return {
-    ...started,
-    proxy: listening.address,
-    pin,
-    async close() {
-      await listening.drain(0);
-      await started.close();
-    },
-  };
+  const door = await startDoor(yaml, secondFactor);
+  const [pin = ""] = await door.cluster.pins();
+  return { ...door, proxy: `127.0.0.1:${door.port}`, pin };
 }
 
 export interface Asked {

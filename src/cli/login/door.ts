@@ -155,7 +155,7 @@ const LOGIN = z.object({
 // In the order in which people write them.
 const DATABASE = z.looseObject({
   kind: z.literal("db"),
-  version: z.string(),
+  version: z.string().optional(),
   metadata: z.looseObject({
     name: z.string(),
     description: z.string().optional(),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { after, before, beforeEach, afterEach, describe, it } from "node:test";
 import * as OTPAuth from "otpauth";
-import { ROOT } from "../../support/cluster.ts";
+import { documents, ROOT } from "../../support/cluster.ts";
 import { Secret } from "../../../src/base/secret.ts";
 import { goDuration } from "../../../src/cli/login/render.ts";
 import { ClusterAuthorities, HOUR } from "../../support/cluster-authorities.ts";
@@ -163,6 +163,25 @@ describe("the commands of users", () => {
       assert.equal(code, 0, err);
       assert.match(err, /^postern: warning: --insecure: whoever answers .* is believed/);
       assert.equal((await user.run(["login", "--password-stdin"], PASSWORD)).code, 0);
+    });
+  });
+
+  describe("postern db ls", () => {
+    it("asks as the user of the profile", async () => {
+      await login();
+      const { code, out, err } = await user.run(["db", "ls", "-f", "json"]);
+      assert.deepEqual([code, err], [0, ""]);
+      assert.deepEqual(JSON.parse(out), [{ kind: "db", metadata: { name: "of-alice" } }]);
+    });
+
+    it("says why nothing is shown to who has been locked out", async () => {
+      await login();
+      const lock = "{kind: lock, version: v2, metadata: {name: out}, spec: {target: {user: alice}, message: on leave}}";
+      await door.administration.create(ROOT, documents(lock), { force: false });
+      const { code, out, err } = await user.run(["db", "ls"]);
+      await door.administration.remove(ROOT, "lock", "out");
+      assert.deepEqual([code, out], [1, ""]);
+      assert.equal(err, 'postern: error: Cannot go on as "alice": the user is locked: on leave\n');
     });
   });
 

@@ -64,7 +64,12 @@ describe("parseBundle()", () => {
   it("reads what OPA writes", async () => {
     const bundle = await fixtureBundle();
     assert.equal(bundle.revision, "fixture");
-    assert.deepEqual(bundle.entrypoints, ["postern/decision", "postern/patterns/invalid", "postern/visible/shown"]);
+    assert.deepEqual(bundle.entrypoints, [
+      "postern/decision",
+      "postern/patterns/invalid",
+      "postern/visible/shown",
+      "postern/databases/shown",
+    ]);
     assert.equal(bundle.custom, false);
     assert.ok(WebAssembly.validate(bundle.wasm.slice()));
   });

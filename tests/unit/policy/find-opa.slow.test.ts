@@ -178,6 +178,7 @@ describe("buildPolicy()", () => {
   const REGO = 'package postern\n\ndefault decision := {"allow": false}\n';
   const PATTERNS = "package postern.patterns\n\ninvalid := []\n";
   const VISIBLE = "package postern.visible\n\nshown := false\n";
+  const DATABASES = "package postern.databases\n\nshown := false\n";
 
   it("builds once, again when any input differs, and not for what is no part of the policy", async () => {
     const policies = join(home, "policies");
@@ -192,6 +193,7 @@ describe("buildPolicy()", () => {
     await write("postern/decision.rego", REGO);
     await write("postern/patterns/patterns.rego", PATTERNS);
     await write("postern/visible/visible.rego", VISIBLE);
+    await write("postern/databases/databases.rego", DATABASES);
     assert.equal(await built(), true);
     assert.equal(await built(), false);
     await write("postern/decision_test.rego", "package postern_test\n");
@@ -216,6 +218,7 @@ describe("buildPolicy()", () => {
     await writeFile(join(policies, "decision.rego"), 'package postern\n\ndecision := {"allow": true}\n');
     await writeFile(join(policies, "patterns.rego"), PATTERNS);
     await writeFile(join(policies, "visible.rego"), VISIBLE);
+    await writeFile(join(policies, "databases.rego"), DATABASES);
     await assert.rejects(buildPolicy({ opa: await findOpa(), root: home }), /does not deny an empty input/);
     await assert.rejects(stat(join(home, "build")), /ENOENT/);
   });

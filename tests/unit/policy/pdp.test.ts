@@ -45,6 +45,9 @@ describe("PolicyDecisionPoint", () => {
     const failing = await load("shown := number if {\n\tsome number in [1, 2]\n\tinput.version == 1\n}");
     assert.equal(failing.visible(question), false);
     assert.deepEqual(faults, ["policy_failed"]);
+    const { user } = question;
+    assert.equal(failing.shows(user, { name: "x", labels: { env: "dev" } }), true);
+    assert.equal(failing.shows(user, { name: "x", labels: { env: "prod" } }), false);
     assert.equal(failing.custom, false);
     const bundle = await fixtureBundle();
     assert.equal((await PolicyDecisionPoint.load({ bundle: { ...bundle, custom: true }, data: DATA })).custom, true);

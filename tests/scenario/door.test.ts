@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../../src/base/clock.ts";
+import { Secret } from "../../src/base/secret.ts";
+import { withAdministration } from "../../src/cli/ctl/local.ts";
+import { readConfig } from "../../src/cli/start/index.ts";
+import { runGateway, type RunningGateway } from "../../src/cli/start/run-gateway.ts";
+import { People } from "../../src/control/people.ts";
+import { Passwords } from "../../src/identity/passwords.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { newKeyPair } from "../support/cluster-authorities.ts";
+import { documents } from "../support/cluster.ts";
+import { type Answered, type Call, callDoor } from "../support/door.ts";
+import { eventually } from "../support/eventually.ts";
+
+const LAUNCHER = fileURLToPath(new URL("../../bin/postern", import.meta.url));
+const PASSWORD = "correct horse battery";
+const database = (name: string, env: string): string =>
+  `kind: db\nversion: v3\nmetadata: {name: ${name}, labels: {env: ${env}}}\nspec: {protocol: dynamodb, aws: {region: us-east-1, account_id: "123456789012"}}\n`;
+const RESOURCES = [
+  `kind: role\nversion: v7\nmetadata: {name: dev}\nspec: {allow: {db_labels: {env: dev}, db_users: [ExampleRole]}}\n`,
+  `kind: user\nversion: v2\nmetadata: {name: alice}\nspec: {roles: [dev]}\n`,
+  database("orders", "dev"),
+  database("payroll", "prod"),
+].join("---\n");
+
+/** A configuration of a cluster without any gateway. */
+function configuration(directory: string, more = ""): string {
+  mkdirSync(directory, { recursive: true });
+  const file = join(directory, "postern.yaml");
+  writeFileSync(
+    file,
+    `
+version: v3
+postern: {nodename: example, data_dir: ./data${more}}
+auth_service: {enabled: "yes", authentication: {second_factor: off}}
+proxy_service: {enabled: "yes", listen_addr: "127.0.0.1:0", public_addr: "postern.example.com:3080"}
+`,
+  );
+  return file;
+}
+
+/** Puts alice and the databases into the store, as the command line does. @returns the host authority's certificate */
+async function prepare(file: string): Promise<string> {
+  const config = readConfig(file);
+  mkdirSync(config.postern.data_dir, { mode: 0o700 });
+  return await withAdministration(config, "writes", async ({ administration, actor, cluster, ring, events }) => {
+    await administration.create(actor, documents(RESOURCES), { force: false });
+    const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
+    const people = {
+      administration,
+      cluster,
+      ring,
+      events,
+      passwords,
+      clock: systemClock,
+      secondFactor: "off",
+    } as const;
+    await new People(people).setPassword(actor, "alice", new Secret(PASSWORD));
+    return (await cluster.authority("host")).active.certificate;
+  });
+}
+
+async function logIn(
+  port: number,
+  ca: string,
+): Promise<{ answered: Answered; credentials: Required<Call>["credentials"] }> {
+  const { publicKey, privateKey } = newKeyPair();
+  const body = { user: "alice", password: PASSWORD, public_key: publicKey };
+  const answered = await callDoor(port, ca, "/v1/login", { method: "POST", body });
+  return { answered, credentials: { cert: (answered.json as { certificate: string }).certificate, key: privateKey } };
+}
+
+function services(dataDirectory: string): string[] {
+  const audit = join(dataDirectory, "audit");
+  return readdirSync(audit)
+    .filter((name) => name.endsWith(".jsonl"))
+    .flatMap((name) => readFileSync(join(audit, name), "utf8").split("\n"))
+    .filter((line) => line.includes('"postern.service.'))
+    .map((line) => JSON.parse(line) as { code: string; service: string })
+    .map(({ code, service }) => `${code} ${service}`);
+}
+
+describe("a cluster without a gateway", () => {
+  const directory = mkdtempSync(join(tmpdir(), "postern-door-"));
+  let running: RunningGateway;
+  let ca: string;
+  let text = "";
+  before(async () => {
+    const file = configuration(directory);
+    ca = await prepare(file);
+    const log = createLog({ severity: "info", format: "text", write: (line) => void (text += line) });
+    running = await runGateway(readConfig(file), { log, env: {} });
+  });
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  it("listens at its door, is ready, lets alice in, and shows her the databases that her role's labels fit", async () => {
+    assert.match(text, /Listening {2}address=127\.0\.0\.1:\d+ service=proxy_service/);
+    assert.deepEqual(Object.values(await running.readiness()), [null, null, null, null]);
+    const port = Number(running.addresses[0]?.split(":").at(-1));
+    const { answered, credentials } = await logIn(port, ca);
+    assert.equal(answered.status, 200, answered.text);
+    const { json } = await callDoor(port, ca, "/v1/databases", { credentials });
+    assert.deepEqual(json, {
+      databases: [
+        {
+          kind: "db",
+          version: "v3",
+          metadata: { name: "orders", labels: { env: "dev" } },
+          spec: {
+            protocol: "dynamodb",
+            uri: "https://dynamodb.us-east-1.amazonaws.com",
+            aws: { region: "us-east-1", account_id: "123456789012" },
+          },
+        },
+      ],
+    });
+    assert.equal((await callDoor(port, ca, "/v1/databases")).status, 401);
+    const named = await callDoor(port, ca, "/webapi/ping", { servername: "postern.example.com" });
+    assert.equal(named.status, 200);
+  });
+
+  it("stops in order, and has its start and its stop on record", async () => {
+    await running.stop("test");
+    assert.deepEqual(services(join(directory, "data")), ["PSV01I proxy_service", "PSV02I proxy_service"]);
+    assert.ok(!text.includes(PASSWORD));
+  });
+});
+
+describe("a cluster with two workers", () => {
+  it("has its door in one of them, and ends on SIGTERM", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "postern-door-"));
+    const file = configuration(directory, ", workers: 2");
+    const ca = await prepare(file);
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_")));
+    const child = spawn(process.execPath, [LAUNCHER, "start", "-c", file], {
+      env,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    try {
+      let text = "";
+      child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+      await eventually(() => text.split("are in force").length === 3 && text.includes("Listening"));
+      assert.equal(text.split("Listening").length, 2, text);
+      const port = Number(/Listening {2}address=127\.0\.0\.1:(\d+)/.exec(text)?.[1]);
+      for (let round = 0; round < 4; round++) assert.equal((await logIn(port, ca)).answered.status, 200);
+      child.kill("SIGTERM");
+      assert.equal(await ended, 0, text);
+      assert.deepEqual(services(join(directory, "data")), ["PSV01I proxy_service", "PSV02I proxy_service"]);
+    } finally {
+      child.kill("SIGKILL");
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("a proxy service", () => {
+  const refused: Record<string, { yaml: string; message: RegExp }> = {
+    "without an auth service": {
+      yaml: "proxy_service: {enabled: yes}",
+      message: /auth_service is not enabled beside it/,
+    },
+    "with a second factor that this version has not": {
+      yaml: "auth_service: {enabled: yes, authentication: {second_factor: webauthn}}\nproxy_service: {enabled: yes}",
+      message: /Cannot ask for webauthn/,
+    },
+    "with a public address that is none": {
+      yaml: 'auth_service: {enabled: yes}\nproxy_service: {enabled: yes, public_addr: "https://x/y"}',
+      message: /Cannot be called "https:\/\/x\/y"/,
+    },
+  };
+  for (const [what, { yaml, message }] of Object.entries(refused)) {
+    it(`does not start ${what}, and says where`, async () => {
+      const directory = mkdtempSync(join(tmpdir(), "postern-door-"));
+      const file = join(directory, "postern.yaml");
+      writeFileSync(file, `version: v3\npostern: {nodename: example, data_dir: ./data}\n${yaml}\n`);
+      const log = createLog({ severity: "error", format: "text", write: () => undefined });
+      await assert.rejects(runGateway(readConfig(file), { log, env: {} }), (error: Error & { position?: unknown }) => {
+        assert.match(error.message, message);
+        return error.position !== undefined;
+      });
+      rmSync(directory, { recursive: true, force: true });
+    });
+  }
+});

@@ -1,0 +1,5 @@
+package postern.databases
+
+# METADATA
+# entrypoint: true
+shown := input.database.labels.env == "dev"

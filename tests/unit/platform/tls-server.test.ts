@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { connect as connectPlain, type Socket } from "node:net";
+import { describe, it } from "node:test";
+import { connect } from "node:tls";
+import { Secret } from "../../../src/base/secret.ts";
+import { listenTlsOnNode } from "../../../src/platform/node-tls-server.ts";
+import type { TlsHandler, TlsListening, TlsOptions } from "../../../src/platform/ports.ts";
+import { makeCertificate } from "../../support/certificate.ts";
+import { callDoor } from "../../support/door.ts";
+import { eventually } from "../../support/eventually.ts";
+
+const { cert, key } = makeCertificate(["localhost", "127.0.0.1"]);
+const identity = { chain: cert, key: new Secret(key), clientAuthorities: [] };
+const LOCAL = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
+const SHORT = { handshake: 150, headers: 150, request: 300, keepAlive: 150, silence: 400 };
+
+async function withPort(
+  handle: TlsHandler,
+  options: Partial<TlsOptions>,
+  use: (port: number, listening: TlsListening) => Promise<void>,
+): Promise<void> {
+  const listening = await listenTlsOnNode(handle, LOCAL, { identity, ...options });
+  try {
+    await use(Number(listening.address.split(":").at(-1)), listening);
+  } finally {
+    await listening.drain(0);
+  }
+}
+
+/** Resolves when the other side has ended it. */
+function ended(socket: Socket): Promise<void> {
+  socket.on("error", () => undefined).resume();
+  return new Promise((resolve) => socket.once("close", () => resolve()));
+}
+
+const echo: TlsHandler = async (request) => new Response(await request.text());
+
+describe("the port with TLS", () => {
+  it("ends who says nothing, who never finishes the headers and who never finishes the body", () =>
+    withPort(echo, { timeouts: SHORT }, async (port) => {
+      await ended(connectPlain(port, "127.0.0.1"));
+      for (const begun of [
+        "",
+        "POST / HTTP/1.1\r\nhost: x\r\n",
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nab",
+      ]) {
+        const socket = connect({ port, host: "127.0.0.1", ca: cert }, () => socket.write(begun));
+        await ended(socket);
+      }
+    }));
+
+  it("takes no more connections than it may, and takes others again when some have gone", () =>
+    withPort(echo, { maxConnections: 2 }, async (port) => {
+      const held = [connectPlain(port, "127.0.0.1"), connectPlain(port, "127.0.0.1")];
+      for (const socket of held) await new Promise((resolve) => socket.once("connect", resolve));
+      await assert.rejects(callDoor(port, cert, "/"));
+      for (const socket of held) socket.destroy();
+      await eventually(async () => (await callDoor(port, cert, "/")).status === 200);
+    }));
+
+  it("lets a request in flight end when it drains, and cuts what does not end", async () => {
+    let go: () => void = () => undefined;
+    const waiting = new Promise<void>((resolve) => (go = resolve));
+    let asked = 0;
+    const handle: TlsHandler = async () => {
+      asked++;
+      await waiting;
+      return new Response("done");
+    };
+    await withPort(handle, {}, async (port, listening) => {
+      const answered = callDoor(port, cert, "/");
+      await eventually(() => asked === 1);
+      const drained = listening.drain(20_000);
+      await assert.rejects(callDoor(port, cert, "/"), { code: "ECONNREFUSED" });
+      go();
+      assert.equal((await answered).text, "done");
+      await drained;
+    });
+    await withPort(
+      () => new Promise<Response>(() => undefined),
+      {},
+      async (port, listening) => {
+        const cut = assert.rejects(callDoor(port, cert, "/"));
+        const silent = connectPlain(port, "127.0.0.1");
+        await new Promise((resolve) => silent.once("connect", resolve));
+        const silentEnd = ended(silent);
+        await listening.drain(50);
+        await Promise.all([cut, silentEnd]);
+      },
+    );
+  });
+
+  it("says what keeps it from listening", () =>
+    withPort(echo, {}, async (port) => {
+      const second = listenTlsOnNode(echo, { ...LOCAL, port }, { identity });
+      await assert.rejects(second, { code: "listen_failed", message: /another program does/ });
+    }));
+});
