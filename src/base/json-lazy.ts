@@ -10,8 +10,18 @@ export interface JsonSource {
   /** Names of the members of the object at a position, and where their values begin. */
   places(start: number): Generator<[string, number], void, undefined>;
   valueAt(start: number): JsonValue;
+  isArray(start: number): boolean;
   /** Elements of the array at a position; none when something else stands there. */
   elements(start: number): Generator<JsonValue, void, undefined>;
+}
+
+/** A member of a large object that is built only when it is asked for. */
+export interface LazyMember {
+  readonly name: string;
+  readonly isArray: boolean;
+  readonly value: () => JsonValue;
+  /** Elements of the array that it is, one after another; none when it is something else. */
+  readonly elements: () => Generator<JsonValue, void, undefined>;
 }
 
 /** Where a large object stands in its source. */
@@ -89,6 +99,19 @@ export class LazyObject extends Map<string, JsonValue> {
 
   override forEach(call: (value: JsonValue, key: string, map: Map<string, JsonValue>) => void): void {
     for (const [key, value] of this.entries()) call(value, key, this);
+  }
+
+  /** The members in order, for who walks through them and does not want all of each: one walk, and nothing is kept. */
+  *members(): Generator<LazyMember, void, undefined> {
+    const source = this.#source;
+    for (const [name, at] of source.places(this.#start)) {
+      yield {
+        name,
+        isArray: source.isArray(at),
+        value: () => source.valueAt(at),
+        elements: () => source.elements(at),
+      };
+    }
   }
 
   /** Elements of the array that is a member, one after another, without building the array. */

@@ -102,6 +102,10 @@ class Parser implements JsonSource {
     return this.#value(0);
   }
 
+  isArray(start: number): boolean {
+    return this.#text.charCodeAt(start) === OPEN_BRACKET;
+  }
+
   *elements(start: number): Generator<JsonValue, void, undefined> {
     this.#at = start;
     if (this.#peek() !== OPEN_BRACKET) return;

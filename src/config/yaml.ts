@@ -75,8 +75,8 @@ export function positionIn(place: YamlPlace, path: DocumentPath, at?: "key"): So
 }
 
 /** Parses the document once, for many questions. */
-function locatorIn({ file, text, start, end }: YamlPlace): YamlDocument["positionOf"] {
-  for (const composed of compose(text, start, end)) {
+function locatorIn({ file, text, start, end }: YamlPlace, lines?: LineCounter): YamlDocument["positionOf"] {
+  for (const composed of compose(text, start, end, lines)) {
     if ("tooDeep" in composed) break;
     return (path, at) => locate(composed.document, composed.lines, file, path, at);
   }
@@ -90,15 +90,15 @@ const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 /** A document, or the offset at which it is nested too deep to be looked at. */
 type Composed = { readonly document: Document.Parsed; readonly lines: LineCounter } | { readonly tooDeep: number };
 
-/** Composes the documents of a part of a text; every offset counts from the beginning of the whole. */
-function* compose(text: string, start = 0, end = text.length): Generator<Composed, void, undefined> {
-  const lines = new LineCounter();
-  const parser = new Parser(lines.addNewLine);
-  if (start > 0) {
-    // As it would have them, had it read what stands above.
-    parser.offset = start;
-    for (let line = 0; line >= 0 && line <= start; line = text.indexOf("\n", line) + 1 || -1) lines.addNewLine(line);
-  }
+/** Composes the documents of a part of a text; every offset counts from the beginning of the whole, whose `lines` these are. */
+function* compose(
+  text: string,
+  start = 0,
+  end = text.length,
+  lines = linesOf(text),
+): Generator<Composed, void, undefined> {
+  const parser = new Parser();
+  parser.offset = start;
   // Duplicate keys are looked for in valueOf(): the library compares every key with every other.
   const composer = new Composer({
     stringKeys: true,
@@ -119,6 +119,12 @@ function* compose(text: string, start = 0, end = text.length): Generator<Compose
     for (const document of composer.next(token)) yield { document: document as Document.Parsed, lines };
   }
   for (const document of composer.end()) yield { document: document as Document.Parsed, lines };
+}
+
+function linesOf(text: string): LineCounter {
+  const lines = new LineCounter();
+  for (let line = 0; line >= 0; line = text.indexOf("\n", line) + 1 || -1) lines.addNewLine(line);
+  return lines;
 }
 
 /** The offset of the first token beyond the bound. One level of values is at most two of tokens. */
@@ -164,13 +170,20 @@ function documentOf(document: Document.Parsed, lines: LineCounter, place: YamlPl
 /** The documents that can be read without YAML's parser, which is asked for places only. Returns where they end. */
 function* plainDocuments(text: string, file: string): Generator<YamlDocument, number, undefined> {
   const plain = jsonDocuments(text);
+  // Counted once: for each of a thousand documents it would take seconds.
+  let lines: LineCounter | undefined;
   for (;;) {
     const { done, value: found } = plain.next();
     if (done === true) return found;
     const { value, start, end } = found;
     const place: YamlPlace = { file, text, start, end };
     let positionOf: YamlDocument["positionOf"] | undefined;
-    yield { value, problems: [], positionOf: (path, at) => (positionOf ??= locatorIn(place))(path, at), place };
+    yield {
+      value,
+      problems: [],
+      positionOf: (path, at) => (positionOf ??= locatorIn(place, (lines ??= linesOf(text))))(path, at),
+      place,
+    };
   }
 }
 

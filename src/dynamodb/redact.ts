@@ -44,6 +44,11 @@ const LONGEST_NAME = 255;
 const LONGEST_TAG = 16;
 const TOKENS: ReadonlySet<string> = new Set(["ClientRequestToken", "ClientToken", "NextToken"]);
 
+interface CopiedMember {
+  readonly name: string;
+  readonly copyAs: (shape: string) => JsonLike;
+}
+
 class Redactor {
   readonly #hash: (text: string) => string;
   readonly #longest: number;
@@ -70,14 +75,14 @@ class Redactor {
       const entries = shape?.t === "map" ? shape.of : undefined;
       return this.#object(value as JsonObject, (member) => of?.[member] ?? entries);
     }
-    return this.#list(value as readonly JsonValue[], shape?.t === "list" ? shape.of : undefined, name);
+    return this.#list(value as readonly JsonValue[], listOf(shapeName), name);
   }
 
   #object(object: JsonObject, shapeOf: (member: string) => string | undefined): JsonLike {
     const copies: [string, JsonLike][] = [];
     this.#bytes -= 2;
-    for (const member of object.keys()) {
-      const short = cut(member, LONGEST_NAME);
+    for (const { name, copyAs } of this.#membersOf(object)) {
+      const short = cut(name, LONGEST_NAME);
       const size = bytesOf(short) + 2;
       if (size >= this.#bytes) {
         this.#bytes = 0;
@@ -85,20 +90,27 @@ class Redactor {
         break;
       }
       this.#bytes -= size;
-      const shape = shapeOf(member);
-      copies.push([short, shape === undefined ? REDACTED : this.#member(object, member, shape)]);
+      const shape = shapeOf(name);
+      copies.push([short, shape === undefined ? REDACTED : copyAs(shape)]);
     }
     // fromEntries defines members; assigning would let an attribute named __proto__ do something else.
     return Object.fromEntries(copies);
   }
 
-  #member(object: JsonObject, member: string, shapeName: string): JsonLike {
-    const shape = MODEL.shapes[shapeName];
-    // Of a large list only as many elements are read as have room here.
-    if (shape?.t === "list" && object instanceof LazyObject) {
-      return this.#list(object.elements(member), shape.of, member);
+  /** Members in order. Of a large object only those are read that have room here, and of a large list as many elements. */
+  *#membersOf(object: JsonObject): Generator<CopiedMember, void, undefined> {
+    if (!(object instanceof LazyObject)) {
+      for (const [name, value] of object) yield { name, copyAs: (shape) => this.copy(value, shape, name) };
+      return;
     }
-    return this.copy(object.get(member) as JsonValue, shapeName, member);
+    for (const { name, isArray, value, elements } of object.members()) {
+      const isList = (shape: string): boolean => isArray && MODEL.shapes[shape]?.t === "list";
+      yield {
+        name,
+        copyAs: (shape) =>
+          isList(shape) ? this.#list(elements(), listOf(shape), name) : this.copy(value(), shape, name),
+      };
+    }
   }
 
   #list(list: Iterable<JsonValue>, shape: string | undefined, name: string): JsonLike {
@@ -148,6 +160,12 @@ class Redactor {
     this.#bytes -= size;
     return scalar;
   }
+}
+
+/** The shape of a list's elements. */
+function listOf(shapeName: string): string | undefined {
+  const shape = MODEL.shapes[shapeName];
+  return shape?.t === "list" ? shape.of : undefined;
 }
 
 /** The text of a value that is hashed; undefined when it has more than `longest` characters. */

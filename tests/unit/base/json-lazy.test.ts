@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { type JsonObject, type JsonValue, LazyObject, parseJson } from "../../../src/base/json.ts";
+import { printJson } from "../../../src/base/json-print.ts";
 
 const bytes = (value: unknown): Uint8Array => Buffer.from(typeof value === "string" ? value : JSON.stringify(value));
 const read = (value: unknown, lazyFrom: number): JsonObject =>
@@ -116,6 +117,7 @@ describe("LazyObject", () => {
         entries: () => inner.entries() as MapIterator<[string, JsonValue]>,
         keys: () => inner.keys(),
         elements: function* () {},
+        isArray: () => false,
         valueAt: (start) => start,
         *places() {
           for (const [name, value] of inner) {
@@ -129,6 +131,42 @@ describe("LazyObject", () => {
     for (let at = 8_999; at >= 0; at--) assert.equal(counted.get(`name ${at}`), at);
     assert.equal(counted.has("name 9000"), false);
     assert.equal(steps, 9_000);
+  });
+
+  it("gives its members one by one, in one walk, each built only when it is asked for", () => {
+    const value = read({ list: [1, { a: "x".repeat(30) }], text: "t".repeat(30), none: [] }, 20) as LazyObject;
+    const seen: unknown[] = [];
+    for (const { name, isArray, value: whole, elements } of value.members()) {
+      assert.equal((value.get("text") as string).length, 30);
+      seen.push([name, isArray, plain(whole()), [...elements()].map(plain)]);
+    }
+    const list = [1, { a: "x".repeat(30) }];
+    assert.deepEqual(seen, [
+      ["list", true, list, list],
+      ["text", false, "t".repeat(30), []],
+      ["none", true, [], []],
+    ]);
+  });
+
+  it("is printed as the map that would be held, without building a list", () => {
+    const tree = { a: [], b: [1, { c: ["x".repeat(40), [null]] }], d: { e: {} }, f: 'g"' };
+    for (const lazyFrom of [0, 10, 40]) assert.equal(printJson(read(tree, lazyFrom)), JSON.stringify(tree));
+    const counted = new LazyObject(
+      {
+        entries: () => assert.fail("built all members"),
+        valueAt: () => assert.fail("built the list"),
+        keys: () => assert.fail("read the names alone"),
+        isArray: () => true,
+        elements: function* () {
+          yield* [1, 2];
+        },
+        places: function* () {
+          yield ["list", 8];
+        },
+      },
+      { start: 0, end: 9_000, size: 1, own: 9_000 },
+    );
+    assert.equal(printJson(counted), '{"list":[1,2]}');
   });
 
   it("cannot be changed", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
+import { type JsonValue, LazyObject } from "../../../src/base/json.ts";
 import { redactedBody, type RedactLimits } from "../../../src/dynamodb/redact.ts";
 import { request } from "./support.ts";
 
@@ -205,6 +206,34 @@ describe("redactedBody()", () => {
         assert.match(text, /…|\[truncated\]/);
       }
     }
+  });
+
+  it("walks once through a large item, and no further than there is room", () => {
+    let steps = 0;
+    const value = new Map([["S", "x"]]);
+    const item = new LazyObject(
+      {
+        entries: () => assert.fail("built all members"),
+        keys: () => assert.fail("read the names alone"),
+        elements: () => assert.fail("no member is a list"),
+        isArray: () => false,
+        valueAt: () => value,
+        *places() {
+          for (let at = 0; at < 20_000; at++) {
+            steps += 1;
+            yield [`name ${at}`, at];
+          }
+        },
+      },
+      { start: 0, end: 400_000, size: 20_000, own: 400_000 },
+    );
+    const params = new Map<string, JsonValue>([["Item", item]]);
+    const small = request("PutItem", { TableName: "orders", Item: { pk: { S: "k" } } });
+    const copy = redactedBody({ ...small, params }, hash) as { Item: Record<string, unknown> };
+    const copied = Object.keys(copy.Item);
+    assert.ok(copied.length > 100 && copied.length < 1_000, String(copied.length));
+    assert.equal(copied.at(-1), "…");
+    assert.equal(steps, copied.length);
   });
 
   it("keeps attributes named like JavaScript's own as data", () => {
