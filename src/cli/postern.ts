@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { auditCommand } from "./audit/index.ts";
+import { completionCommand } from "./completion.ts";
 import { ctlCommand } from "./ctl/index.ts";
 import { doctorCommand } from "./doctor/index.ts";
 import { loginCommands } from "./login/index.ts";
@@ -31,6 +32,7 @@ export async function postern(argv: readonly string[]): Promise<number> {
   program.addCommand(auditCommand({ dataDirOf: (file) => readConfig(file).postern.data_dir }));
   program.addCommand(ctlCommand(readConfig));
   program.addCommand(versionCommand());
+  program.addCommand(completionCommand(program));
   forEachCommand(program, (command) => {
     command
       .exitOverride()

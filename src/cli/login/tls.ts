@@ -158,7 +158,7 @@ function whyNot(cause: unknown, { proxy, trusting, clock }: TlsOptions): Postern
       ? untrusted(
           proxy,
           "its certificate was not signed by the cluster that is known under this address",
-          `somebody may be listening in; if the cluster has been made anew: postern logout --proxy=${proxy.text}, and log in with --ca-pin`,
+          `somebody may be listening in; if the cluster was made anew or has changed its authorities: postern logout --proxy=${proxy.text}, and log in with --ca-pin`,
           cause,
         )
       : untrusted(
