@@ -141,7 +141,7 @@ describe("the certificate of a cluster's door", () => {
     mkdirSync(config.postern.data_dir, { mode: 0o700 });
     let ahead = 0;
     const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() };
-    const opened = await openClusterOf(config, clock);
+    const opened = await openClusterOf(config, { clock, env: {} });
     let text = "";
     const door = await openDoor(config, opened, {
       events: { healthy: true, record: async () => undefined },

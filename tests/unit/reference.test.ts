@@ -39,6 +39,7 @@ describe("the front pages", () => {
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/audit.md",
+    "docs/how-to/administer-a-cluster.md",
     "docs/how-to/tenant-items.md",
     "docs/policy/custom.md",
     "docs/policy/roles.md",
