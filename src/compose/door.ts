@@ -91,10 +91,16 @@ export async function openDoor(
         show(next);
         shown = next;
       };
+      // One look after another: two at once would each make a certificate.
+      let looking = false;
       timer = setInterval(() => {
-        look().catch((error: unknown) =>
-          log.error({ error: messageOf(error) }, "Cannot renew the door's certificate; the one at hand serves on"),
-        );
+        if (looking) return;
+        looking = true;
+        void look()
+          .catch((error: unknown) =>
+            log.error({ error: messageOf(error) }, "Cannot renew the door's certificate; the one at hand serves on"),
+          )
+          .finally(() => (looking = false));
       }, lookEvery);
       timer.unref();
     },
@@ -103,7 +109,7 @@ export async function openDoor(
 }
 
 /** As documents of kind db, whichever way they were defined. */
-export function shownDatabases({ policy, databases }: DoorState, user: Principal): readonly object[] {
+function shownDatabases({ policy, databases }: DoorState, user: Principal): readonly object[] {
   const { name: userName, roles, traits, mfaVerified } = user;
   const asker = { name: userName, roles, traits, mfa_verified: mfaVerified };
   return [...databases.values()]

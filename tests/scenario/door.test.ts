@@ -10,6 +10,8 @@ import { Secret } from "../../src/base/secret.ts";
 import { withAdministration } from "../../src/cli/ctl/local.ts";
 import { readConfig } from "../../src/cli/start/index.ts";
 import { runGateway, type RunningGateway } from "../../src/cli/start/run-gateway.ts";
+import { openDoor } from "../../src/compose/door.ts";
+import { openClusterOf } from "../../src/compose/store.ts";
 import { People } from "../../src/control/people.ts";
 import { Passwords } from "../../src/identity/passwords.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -129,6 +131,35 @@ describe("a cluster without a gateway", () => {
     await running.stop("test");
     assert.deepEqual(services(join(directory, "data")), ["PSV01I proxy_service", "PSV02I proxy_service"]);
     assert.ok(!text.includes(PASSWORD));
+  });
+});
+
+describe("the certificate of a cluster's door", () => {
+  it("is shown anew in time, and the one at hand serves on while the store cannot be read", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "postern-door-"));
+    const config = readConfig(configuration(directory));
+    mkdirSync(config.postern.data_dir, { mode: 0o700 });
+    let ahead = 0;
+    const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() };
+    const opened = await openClusterOf(config, clock);
+    let text = "";
+    const door = await openDoor(config, opened, {
+      events: { healthy: true, record: async () => undefined },
+      clock,
+      log: createLog({ severity: "info", format: "text", write: (line) => void (text += line) }),
+      version: "1.2.3",
+      state: () => ({ policy: { shows: () => false }, databases: new Map() }),
+      lookEvery: 5,
+    });
+    const shown: unknown[] = [];
+    door.follow((identity) => shown.push(identity));
+    ahead = 6 * 24 * 3_600_000;
+    await eventually(() => shown.length === 1 && shown[0] !== door.identity);
+    await opened.cluster.store.close();
+    await eventually(() => text.includes("Cannot renew the door's certificate"));
+    door.close();
+    assert.equal(shown.length, 1);
+    rmSync(directory, { recursive: true, force: true });
   });
 });
 
