@@ -13,7 +13,9 @@ import {
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { pinOf } from "../../src/identity/authority.ts";
 import { ClusterAuthorities, HOUR, newKeyPair } from "../support/cluster-authorities.ts";
 import { type CommandLine, commandLine, type Ran } from "../support/command-line.ts";
 import { honest, type Play, playDoor, type PlayedDoor } from "../support/doors.ts";
@@ -212,6 +214,30 @@ describe("what a client believes", () => {
       door = await playDoor(ours, play, { status: 403 });
       const ran = await login();
       refused(ran, /^postern: error: No\?\[2J\?way\?\npostern: hint: \?\n$/);
+    });
+
+    it("does not wait for one that breaks off", async () => {
+      const { certificate } = await ours.issueHost();
+      const identity = { cert: certificate + ours.host.active.certificate, key: ours.keys.privateKey };
+      for (const begins of [
+        "",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        "HTTP/1.1 200 OK\r\n",
+        "rubbish\r\n\r\n",
+      ]) {
+        const server = createTlsServer(identity, (socket) => {
+          socket.on("error", () => undefined);
+          if (begins === "") socket.destroy();
+          else socket.end(begins);
+        });
+        await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+        const proxy = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+        const pin = pinOf(ours.host.active.certificate);
+        const words = ["login", `--proxy=${proxy}`, "--user=alice", "--password-stdin", `--ca-pin=${pin}`];
+        const ran = await user.run(words, PASSWORD);
+        refused(ran, /^postern: error: Cannot (?:get an answer of|reach) 127\.0\.0\.1:/);
+        server.close();
+      }
     });
 
     it("does not take a certificate that has not begun, or has ended, where clocks differ", async () => {

@@ -75,9 +75,12 @@ export class Door {
   ): Promise<{ readonly status: number; readonly text: string }> {
     const { proxy } = this.#options;
     const socket = await openTls(this.#options);
-    const timer = setTimeout(() => socket.destroy(new Error("there was no answer")), ANSWER_MS);
+    let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise((resolve, reject) => {
+        // A connection that has ended tells nobody a second time.
+        if (socket.destroyed || socket.readableEnded) throw new Error("the connection was closed");
+        timer = setTimeout(() => reject(new Error("there was no answer")), ANSWER_MS);
         const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
         const sent = request({
           createConnection: () => socket,
