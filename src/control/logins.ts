@@ -196,7 +196,7 @@ export class Logins {
 
   async #principal(user: string): Promise<Principal> {
     const { cluster, clock } = this.#options;
-    const { directory } = await World.read(cluster.store, clock);
+    const directory = (await World.read(cluster.store, clock)).directoryFor(user);
     const lock = directory.lockOf(user);
     if (lock !== undefined) {
       const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
@@ -209,7 +209,7 @@ export class Logins {
 
   async #issue(user: Principal, { publicKey, lifetime }: LoginAttempt): Promise<Issued> {
     const { cluster, ring, clock, events } = this.#options;
-    const { directory } = await World.read(cluster.store, clock);
+    const directory = (await World.read(cluster.store, clock)).directoryFor(user.name);
     const signer = await openAuthority(await cluster.authority("user"), ring);
     const request = { user, publicKey, lifetime: lifetime ?? USUAL_LIFETIME_MS, longest: longestOf(user, directory) };
     const issued = await issueUserCertificate(signer, request, clock);
