@@ -150,3 +150,13 @@ test("a name that no store can keep is refused like any other", async (t) => {
   t.after(() => door.close());
   assert.equal((await door.logIn("é".repeat(200), "a wrong password")).status, 403);
 });
+
+test("a token's name is in no error of a store that somebody has changed", async (t) => {
+  const started = await startLogins("", "off");
+  t.after(() => started.close());
+  const name = "a-secret-that-joins-the-cluster";
+  await started.cluster.store.inner.write([{ op: "put", kind: "token", name, value: {} }]);
+  await assert.rejects(started.cluster.store.list("token"), (error: Error) => !error.message.includes(name));
+  const again = started.cluster.store.write([{ op: "create", kind: "token", name, value: {} }]);
+  await assert.rejects(again, (error: Error) => !error.message.includes(name));
+});
