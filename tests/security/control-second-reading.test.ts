@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Secret } from "../../src/base/secret.ts";
+import { openCluster } from "../../src/control/cluster.ts";
 import type { StoredValue } from "../../src/store/store.ts";
 import { documents, ROOT } from "../support/cluster.ts";
 import { startDoor } from "../support/door.ts";
@@ -160,3 +161,18 @@ test("a token's name is in no error of a store that somebody has changed", async
   const again = started.cluster.store.write([{ op: "create", kind: "token", name, value: {} }]);
   await assert.rejects(again, (error: Error) => !error.message.includes(name));
 });
+
+for (const [kind, name] of [
+  ["authority", "user"],
+  ["authority", "host"],
+  ["cluster", "cluster"],
+] as const) {
+  test(`a cluster whose ${kind} "${name}" was taken away is not made anew`, async (t) => {
+    const started = await startLogins(ALICE, "off");
+    t.after(() => started.close());
+    const { cluster, ring, clock } = started;
+    await cluster.store.inner.write([{ op: "delete", kind, name }]);
+    const again = openCluster({ store: cluster.store.inner, ring, name: "example", clock });
+    await assert.rejects(again, { code: "store_unguarded" });
+  });
+}
