@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Secret } from "../../src/base/secret.ts";
 import { openCluster } from "../../src/control/cluster.ts";
 import type { StoredValue } from "../../src/store/store.ts";
-import { documents, ROOT } from "../support/cluster.ts";
+import { documents, ROOT, startTestCluster } from "../support/cluster.ts";
 import { startDoor } from "../support/door.ts";
 import { startLogins } from "../support/logins.ts";
 
@@ -176,3 +176,30 @@ for (const [kind, name] of [
     await assert.rejects(again, { code: "store_unguarded" });
   });
 }
+
+test(
+  "who is no editor opens no database to others, and makes no token for the auth service",
+  {
+    todo: "policies/control looks at rules, roles and traits only",
+  },
+  async (t) => {
+    const grants = "{resources: [role, token], verbs: [list, read, create, update, delete]}";
+    const dev = (labels: string): string =>
+      `kind: role\nversion: v7\nmetadata: {name: dev}\nspec: {allow: {db_labels: ${labels}, db_users: [Dev]}}\n`;
+    const started = await startTestCluster(
+      [
+        dev("{env: dev}"),
+        `kind: role\nversion: v7\nmetadata: {name: helper}\nspec: {allow: {rules: [${grants}]}}\n`,
+        "kind: user\nversion: v2\nmetadata: {name: eve}\nspec: {roles: [helper]}\n",
+      ].join("---\n"),
+    );
+    t.after(() => started.close());
+    const eve = await started.actor("eve");
+    const token =
+      "kind: token\nversion: v2\nmetadata: {name: 0123456789abcdef0123456789abcdef}\nspec: {roles: [Auth], join_method: token}\n";
+    for (const yaml of [dev("{'*': '*'}"), token])
+      await assert.rejects(started.administration.create(eve, documents(yaml), { force: true }), {
+        code: "control_denied",
+      });
+  },
+);
