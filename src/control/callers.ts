@@ -6,6 +6,7 @@ import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/cer
 import { AddressLimiter } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
 import type { Principal } from "../identity/principal.ts";
+import type { Role } from "../identity/role.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
 import { World } from "./world.ts";
@@ -44,7 +45,7 @@ export class Callers {
 
   /**
    * The caller. Its roles are those of the certificate that the user still has: what was given later needs a new login,
-   * what was taken away is gone at once.
+   * and at once where it denies; what was taken away is gone at once.
    *
    * @throws PosternError `login_required`, `certificate_…`, `user_removed`, `user_locked`
    */
@@ -70,7 +71,7 @@ export class Callers {
 
   async #known({ name, roles, mfaVerified }: Principal): Promise<Principal> {
     const { cluster, clock } = this.#options;
-    const { directory } = await World.read(cluster.store, clock);
+    const directory = (await World.read(cluster.store, clock)).directoryFor(name);
     const known = directory.principalOf(name);
     if (known === undefined)
       throw new PosternError("user_removed", `Cannot go on as ${quoted(name)}: there is no such user any more`, {
@@ -81,6 +82,15 @@ export class Callers {
       const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
       throw new PosternError("user_locked", `Cannot go on as ${quoted(name)}: the user is locked${because}`);
     }
+    // What a role denies holds at once, and cannot be had without what it allows.
+    const later = known.roles.filter((role) => !roles.includes(role));
+    const denying = later.find((role) => denies(directory.role(role)));
+    if (denying !== undefined)
+      throw new PosternError(
+        "login_required",
+        `Cannot go on as ${quoted(name)}: role ${quoted(denying)}, which denies something, was given after the login`,
+        { hint: "log in again with postern login" },
+      );
     return { ...known, roles: known.roles.filter((role) => roles.includes(role)), mfaVerified };
   }
 
@@ -104,4 +114,8 @@ export class Callers {
       reason,
     });
   }
+}
+
+function denies(role: Role | undefined): boolean {
+  return Object.values(role?.deny ?? {}).some((part) => Object.keys(part as object).length > 0);
 }

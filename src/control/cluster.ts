@@ -11,7 +11,7 @@ import { newAuthorityKey } from "../identity/authority-keys.ts";
 import { quoted } from "../identity/names.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
 import { GUARD_KEY, GuardedStore } from "../store/guarded-store.ts";
-import type { Store, StoredValue } from "../store/store.ts";
+import type { Store, StoredValue, Write } from "../store/store.ts";
 
 export interface ClusterOptions {
   /** The store as it is; what is read and written from here on goes through its guard. */
@@ -41,7 +41,7 @@ export interface Cluster {
  */
 export async function openCluster({ store: inner, ring, name, clock }: ClusterOptions): Promise<Cluster> {
   const store = new GuardedStore(inner, await guardKey(inner, ring));
-  const known = await once(store, CLUSTER, async () => ({ name, id: newId(), created: clock.now() }));
+  const known = (await store.get(CLUSTER.kind, CLUSTER.name))?.value ?? (await make(store, { ring, name, clock }));
   const { name: found, id } = known as { readonly name?: unknown; readonly id?: unknown };
   if (typeof found !== "string" || typeof id !== "string")
     throw unguarded("what it says of its cluster cannot be read");
@@ -54,16 +54,39 @@ export async function openCluster({ store: inner, ring, name, clock }: ClusterOp
       },
     );
   }
-  const authority = async (kind: AuthorityKind): Promise<Authority> =>
-    parseAuthority(
-      await once(store, { kind: "authority", name: kind }, async () => {
-        const key = await newAuthorityKey(kind, name, { ring, clock });
-        return newAuthority(kind, name, key) as unknown as StoredValue;
-      }),
-    );
+  const authority = async (kind: AuthorityKind): Promise<Authority> => {
+    const kept = await store.get(AUTHORITY, kind);
+    // Another one in its place would be one that nobody knows.
+    if (kept === undefined) throw unguarded(`its ${kind} authority is missing`);
+    return parseAuthority(kept.value);
+  };
   await authority("host");
   await authority("user");
   return { name, id, store, authority, pins: async () => pinsOf(await authority("host")) };
+}
+
+/** Makes all that a cluster is at once, so that a part of it that is missing later was taken away. */
+async function make(
+  store: GuardedStore,
+  { ring, name, clock }: Pick<ClusterOptions, "ring" | "name" | "clock">,
+): Promise<StoredValue> {
+  const authorities = (["host", "user"] as const).map(async (kind): Promise<Write> => {
+    const key = await newAuthorityKey(kind, name, { ring, clock });
+    const value = newAuthority(kind, name, key) as unknown as StoredValue;
+    return { op: "create", kind: AUTHORITY, name: kind, value };
+  });
+  const value = { name, id: newId(), created: clock.now() };
+  const writes: Write[] = [{ op: "create", ...CLUSTER, value }, ...(await Promise.all(authorities))];
+  try {
+    for await (const { kind } of store.snapshot()) throw unguarded(`it holds ${kind} resources, but no cluster`);
+    await store.write(writes);
+    return value;
+  } catch (thrown) {
+    // Another node may have been faster.
+    const found = await store.get(CLUSTER.kind, CLUSTER.name);
+    if (found === undefined) throw thrown;
+    return found.value;
+  }
 }
 
 /** Whether nobody has made a cluster in this store yet. */
@@ -71,6 +94,7 @@ export async function isNew(store: Store): Promise<boolean> {
   return (await store.get(GUARD_KEY.kind, GUARD_KEY.name)) === undefined;
 }
 
+const AUTHORITY = "authority";
 const CLUSTER = { kind: "cluster", name: "cluster" } as const;
 const GUARD_CONTEXT: SealingContext = { kind: GUARD_KEY.kind, name: GUARD_KEY.name, purpose: "guard of the store" };
 

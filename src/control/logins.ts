@@ -1,5 +1,6 @@
 /** Logging in: a password and a code, tried not too often, for a certificate that does not last long. */
 
+import { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
@@ -7,7 +8,7 @@ import type { Issued } from "../identity/authority-keys.ts";
 import { openAuthority } from "../identity/authority-keys.ts";
 import { issueUserCertificate } from "../identity/certificates.ts";
 import type { Directory } from "../identity/directory.ts";
-import { AddressLimiter, Lockout, NO_FAILURES } from "../identity/lockout.ts";
+import { AddressLimiter, type AddressRule, Lockout, NO_FAILURES } from "../identity/lockout.ts";
 import { nameFault } from "../identity/names.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
@@ -51,6 +52,10 @@ export interface Login {
 const USUAL_LIFETIME_MS = 12 * 3_600_000;
 const LONGEST_LIFETIME_MS = 30 * 3_600_000;
 const NOBODY: ReadSecrets = { secrets: { lockout: NO_FAILURES }, revision: undefined };
+/** As much as a store takes. */
+const MAX_NAME_BYTES = 255;
+/** Of attempts beyond an address's limit, how many are written down: strangers must not be able to fill the log. */
+const NOTES: AddressRule = { burst: 5, every: 60_000, addresses: 10_000 };
 /** Somebody else tried at the same moment: judged anew, so often. */
 const MAX_ATTEMPTS = 5;
 
@@ -60,16 +65,19 @@ export class Logins {
   readonly #secrets: SecretsStore;
   readonly #lockout: Lockout;
   readonly #limiter: AddressLimiter;
+  readonly #noted: AddressLimiter;
 
   constructor(options: LoginsOptions) {
     this.#options = options;
     this.#secrets = new SecretsStore(options.cluster.store, options.ring);
     this.#lockout = new Lockout(options.clock);
     this.#limiter = new AddressLimiter(options.clock);
+    this.#noted = new AddressLimiter(options.clock, NOTES);
   }
 
   /**
-   * Checks password and code and issues a certificate. Every attempt goes on record.
+   * Checks password and code and issues a certificate. Every attempt goes on record, of those beyond an address's
+   * limit the first ones.
    *
    * @throws PosternError `login_refused` in the same words for an unknown user, a wrong password, a wrong or used code and
    * too many failures; `login_limited` for too many attempts from an address; `login_locked` for who is right, but locked;
@@ -87,6 +95,8 @@ export class Logins {
       await this.#record(attempt, null);
       return { principal, certificate };
     } catch (thrown) {
+      const isLimited = thrown instanceof PosternError && thrown.code === "login_limited";
+      if (isLimited && this.#noted.take(attempt.address ?? "") > 0) throw thrown;
       const reason = thrown instanceof RefusedError ? thrown.why : messageOf(thrown);
       // What is refused stays refused, whether or not that can be recorded.
       await this.#record(attempt, reason).catch(() => undefined);
@@ -97,29 +107,42 @@ export class Logins {
   /** @returns whether a second factor was shown */
   async #prove(attempt: LoginAttempt): Promise<boolean> {
     const { passwords } = this.#options;
-    for (let round = 1; ; round++) {
-      // What can be nobody's name is looked up nowhere, and costs what a name costs.
-      const isName = nameFault(attempt.user) === undefined;
-      const read = isName ? await this.#secrets.read(attempt.user) : NOBODY;
-      const { secrets } = read;
-      const shut = this.#lockout.lockedUntil(secrets.lockout) !== undefined;
-      // Who is locked out is told nothing else, and nothing sooner, than who is unknown.
-      const verdict = await passwords.verify(attempt.password, shut ? undefined : secrets.password);
-      const code = this.#judgeCode(secrets, attempt.code);
-      const why = shut ? "too many failures" : !verdict.ok ? "wrong user or password" : code.fault;
+    const { secrets } = await this.#secretsOf(attempt.user);
+    const wasShut = this.#isShut(secrets);
+    // Who is locked out is told nothing else, and nothing sooner, than who is unknown.
+    const verdict = await passwords.verify(attempt.password, wasShut ? undefined : secrets.password);
+    const password = verdict.ok && verdict.stale ? await passwords.hash(attempt.password) : secrets.password;
+    for (let round = 1; round <= MAX_ATTEMPTS; round++) {
+      // That took a while, in which others may have tried: what counts is how things stand now.
+      const read = await this.#secretsOf(attempt.user);
+      const isShut = wasShut || this.#isShut(read.secrets);
+      const isRight = verdict.ok && read.secrets.password === secrets.password;
+      const code = this.#judgeCode(read.secrets, attempt.code);
+      const why = isShut ? "too many failures" : isRight ? code.fault : "wrong user or password";
       try {
         if (why === undefined) {
-          const password = verdict.stale ? await passwords.hash(attempt.password) : secrets.password;
           await this.#settle(attempt.user, read, { password, counter: code.counter });
           return code.counter !== undefined;
         }
-        if (!shut) await this.#fail(attempt, read);
+        if (!isShut) await this.#fail(attempt, read);
       } catch (thrown) {
-        if (isRace(thrown) && round < MAX_ATTEMPTS) continue;
+        // Only this is done again, not the costly part: how long it takes must not tell who exists or who is right.
+        if (isRace(thrown)) continue;
         throw thrown;
       }
       throw new RefusedError(why);
     }
+    throw new RefusedError("too many attempts at the same moment");
+  }
+
+  /** What can be nobody's name is looked up nowhere. */
+  async #secretsOf(user: string): Promise<ReadSecrets> {
+    const isName = nameFault(user) === undefined && Buffer.byteLength(user) <= MAX_NAME_BYTES;
+    return isName ? await this.#secrets.read(user) : NOBODY;
+  }
+
+  #isShut({ lockout }: UserSecrets): boolean {
+    return this.#lockout.lockedUntil(lockout) !== undefined;
   }
 
   #judgeCode(
@@ -173,7 +196,7 @@ export class Logins {
 
   async #principal(user: string): Promise<Principal> {
     const { cluster, clock } = this.#options;
-    const { directory } = await World.read(cluster.store, clock);
+    const directory = (await World.read(cluster.store, clock)).directoryFor(user);
     const lock = directory.lockOf(user);
     if (lock !== undefined) {
       const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
@@ -186,7 +209,7 @@ export class Logins {
 
   async #issue(user: Principal, { publicKey, lifetime }: LoginAttempt): Promise<Issued> {
     const { cluster, ring, clock, events } = this.#options;
-    const { directory } = await World.read(cluster.store, clock);
+    const directory = (await World.read(cluster.store, clock)).directoryFor(user.name);
     const signer = await openAuthority(await cluster.authority("user"), ring);
     const request = { user, publicKey, lifetime: lifetime ?? USUAL_LIFETIME_MS, longest: longestOf(user, directory) };
     const issued = await issueUserCertificate(signer, request, clock);

@@ -81,7 +81,7 @@ export class People {
 
   /**
    * Makes a link by which the user sets a password, and a second factor where the cluster asks for one. A reset takes the old
-   * ones away at once.
+   * ones away at once. Links that were made before end.
    *
    * @throws DeniedError unless the actor may change the user; PosternError `invite_ttl_invalid`, `resource_missing`
    */
@@ -93,6 +93,10 @@ export class People {
     const before = await cluster.store.get(USER_SECRET, user);
     if (kind === "reset" && before !== undefined)
       writes.push({ op: "delete", kind: USER_SECRET, name: user, revision: before.revision });
+    // The newest link is the one that counts: whoever has an older one may be why there is another.
+    const older = (await cluster.store.list(INVITE)).filter(({ value }) => (value as { user?: unknown }).user === user);
+    for (const { name, revision } of older.slice(0, MOST_OLDER))
+      writes.push({ op: "delete", kind: INVITE, name, revision });
     await cluster.store.write(writes);
     await events.record({
       event: "reset_password_token.create",
@@ -190,6 +194,8 @@ export class People {
 }
 
 const INVITE = "invite";
+/** Of one user there is one, unless several were made at the same moment; a store takes 50 writes at once. */
+const MOST_OLDER = 40;
 
 function stored(record: InviteRecord): {
   readonly kind: string;

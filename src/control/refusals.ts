@@ -24,11 +24,14 @@ export async function recordingRefusals<T>(
     return await work();
   } catch (error) {
     if (!(error instanceof PosternError) || error.code === "control_denied") throw error;
-    const recorded = kinds.get(kind)?.recorded;
+    const known = kinds.get(kind);
+    const recorded = known?.recorded;
+    // Of a kind that is misspelt nobody knows whether its names are secrets.
+    const shown = known === undefined ? "" : (recorded?.(name) ?? name);
     // Where names are secrets, so may be what an error says of them.
     const isOpen = kind !== "" && recorded === undefined;
     const reason = isOpen ? `${error.code}: ${error.message}`.slice(0, MAX_REASON) : error.code;
-    const act = { user: actor.name, service, verb, kind, name: recorded?.(name) ?? name, reason };
+    const act = { user: actor.name, service, verb, kind, name: shown, reason };
     await events.record({ event: "postern.control.refused", code: "PCT02E", ...act }).catch(() => undefined);
     throw error;
   }

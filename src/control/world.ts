@@ -49,6 +49,27 @@ export class World {
     return this.#before;
   }
 
+  /**
+   * As it is, for deciding whether a user is let in: what cannot be read may be the very thing that keeps them out.
+   *
+   * @throws PosternError `resource_unreadable` for a lock, and for the user's own document and roles
+   */
+  directoryFor(user: string): Directory {
+    for (const key of this.#documents.keys()) if (key.startsWith("lock/")) this.#required(key, parseLock);
+    const own = `user/${user}`;
+    const roles = this.#documents.has(own) ? this.#required(own, parseUser).value.roles : [];
+    for (const role of roles) if (!isBuiltIn(role)) this.#required(`role/${role}`, parseRole);
+    return this.directory;
+  }
+
+  #required<T>(key: string, parse: (document: unknown) => T): T {
+    try {
+      return parse(this.#documents.get(key));
+    } catch (cause) {
+      throw unreadable(key, cause);
+    }
+  }
+
   /** As it would be. @throws ResourceProblemsError for a reference to nothing, PosternError for what cannot be read */
   after(changes: readonly PlannedChange[]): Directory {
     const documents = new Map(this.#documents);

@@ -16,7 +16,7 @@ import {
   toResource,
 } from "./dynamodb-items.ts";
 import { cancelled, readCounter, toTransaction } from "./dynamodb-transaction.ts";
-import { closed, corrupt, newer, unavailable } from "./store-errors.ts";
+import { closed, corrupt, nameOf, newer, unavailable } from "./store-errors.ts";
 import type { Change, Store, StoredResource, StoredValue, Write } from "./store.ts";
 import { type Finding, type WatchLoop, watchByPolling } from "./watch-loop.ts";
 
@@ -263,7 +263,11 @@ export class DynamoDbStore implements Store {
     try {
       return parse(item);
     } catch {
-      throw corrupt(`table "${this.#table}"`, `its item ${JSON.stringify([item["pk"], item["sk"]])} cannot be read`);
+      const [kind, name] = [item["pk"], item["sk"]].map((key) => (key !== undefined && "S" in key ? key.S : "?"));
+      throw corrupt(
+        `table "${this.#table}"`,
+        `its item ${nameOf({ kind: kind ?? "?", name: name ?? "?" })} cannot be read`,
+      );
     }
   }
 }
