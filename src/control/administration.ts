@@ -13,6 +13,7 @@ import { eventOf } from "./events.ts";
 import { called, kindNamed, type Kind } from "./kinds.ts";
 import { afterwards, requireUnused } from "./references.ts";
 import { recordingRefusals, whatIsIn } from "./refusals.ts";
+import { removalNoted } from "./removed-users.ts";
 import { editorsIn, isBuiltIn, lockOn, type PlannedChange, rulesOf, World } from "./world.ts";
 
 /** Where events go. */
@@ -259,10 +260,11 @@ export class Administration {
   }
 
   async #belongings(changes: readonly PlannedChange[]): Promise<Write[]> {
-    const { store, kinds } = this.#options;
+    const { store, kinds, clock } = this.#options;
     const writes: Write[] = [];
     for (const { verb, kind, name } of changes) {
       if (verb === "update") continue;
+      if (verb === "delete" && kind === "user") writes.push(removalNoted(name, clock.now()));
       for (const belonging of kinds.get(kind)?.belongings ?? []) {
         const found = await store.get(belonging, name);
         if (found !== undefined) writes.push({ op: "delete", kind: belonging, name, revision: found.revision });

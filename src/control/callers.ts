@@ -9,6 +9,7 @@ import type { Principal } from "../identity/principal.ts";
 import type { Role } from "../identity/role.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
+import { wasRemovedSince } from "./removed-users.ts";
 import { World } from "./world.ts";
 
 export interface CallersOptions {
@@ -61,6 +62,7 @@ export class Callers {
       // Nothing revokes one certificate by itself: locks shut users out.
       const judging = { trust: new Trust({ host, user }), clock, isRevoked: () => false };
       shown = await verifyUserCertificate(certificate, judging);
+      if (await wasRemovedSince(cluster.store, shown.user.name, shown.issued)) throw removed(shown.user.name);
       return { user: await this.#known(shown.user), expires: shown.expires };
     } catch (thrown) {
       // What is refused stays refused, whether or not that can be recorded.
@@ -73,10 +75,7 @@ export class Callers {
     const { cluster, clock } = this.#options;
     const directory = (await World.read(cluster.store, clock)).directoryFor(name);
     const known = directory.principalOf(name);
-    if (known === undefined)
-      throw new PosternError("user_removed", `Cannot go on as ${quoted(name)}: there is no such user any more`, {
-        hint: "ask whoever administers the cluster",
-      });
+    if (known === undefined) throw removed(name);
     const lock = directory.lockOf(name);
     if (lock !== undefined) {
       const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
@@ -114,6 +113,12 @@ export class Callers {
       reason,
     });
   }
+}
+
+function removed(name: string): PosternError {
+  return new PosternError("user_removed", `Cannot go on as ${quoted(name)}: there is no such user any more`, {
+    hint: "log in again with postern login, or ask whoever administers the cluster",
+  });
 }
 
 function denies(role: Role | undefined): boolean {

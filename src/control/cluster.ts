@@ -102,8 +102,11 @@ const GUARD_CONTEXT: SealingContext = { kind: GUARD_KEY.kind, name: GUARD_KEY.na
 async function guardKey(store: Store, ring: KeyRing): Promise<Uint8Array> {
   const found = await store.get(GUARD_KEY.kind, GUARD_KEY.name);
   if (found === undefined) {
-    for await (const one of store.snapshot())
+    for await (const one of store.snapshot()) {
+      // Another node may have made it meanwhile.
+      if (!(await isNew(store))) break;
       throw unguarded(`it holds ${one.kind} resources, but not the key of its guard`);
+    }
   }
   const sealed = await once(store, GUARD_KEY, async () => ({
     sealed: ring.seal(new Secret(randomBytes(32).toString("base64")), GUARD_CONTEXT),

@@ -12,6 +12,7 @@ import type { StoredValue, Write } from "../store/store.ts";
 import type { Administration, EventSink } from "./administration.ts";
 import type { Actor } from "./authorize.ts";
 import type { Cluster } from "./cluster.ts";
+import { wasRemovedSince } from "./removed-users.ts";
 import { freshTotp, SecretsStore, USER_SECRET } from "./user-secrets.ts";
 
 export interface PeopleOptions {
@@ -180,6 +181,7 @@ export class People {
     // Unknown in the same words as everything else about links.
     if (found === undefined) throw useInviteError(token, clock.now());
     const { totp, ...record } = found.value as unknown as InviteRecord & { readonly totp?: string };
+    if (await wasRemovedSince(cluster.store, record.user, record.created)) throw useInviteError(token, clock.now());
     return { record, totp, revision: found.revision };
   }
 

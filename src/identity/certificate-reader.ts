@@ -26,7 +26,8 @@ export type IsRevoked = (serial: string) => boolean;
 export interface Verified {
   /** Lower-case hex. */
   readonly serial: string;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: when it was issued, to a second, and when it ends. */
+  readonly issued: number;
   readonly expires: number;
 }
 
@@ -187,7 +188,11 @@ async function verify(kind: AuthorityKind, shown: string | Uint8Array, judging: 
   if (now >= expires + CLOCK_SKEW_MS) {
     throw refused("expired", `it ended on ${iso(expires)}, and here it is ${iso(now)}`, anew);
   }
-  return { name: nameIn(parsed), claims: claimsIn(parsed, kind, library), verified: { serial, expires } };
+  return {
+    name: nameIn(parsed),
+    claims: claimsIn(parsed, kind, library),
+    verified: { serial, issued: begins + CLOCK_SKEW_MS, expires },
+  };
 }
 
 function nameIn(certificate: Parsed): string {

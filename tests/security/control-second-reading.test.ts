@@ -42,36 +42,28 @@ test("who guesses many times at once is locked out like who guesses one after an
   assert.equal(tried.at(-1)?.status, "rejected", "the 31st guess counted although five had failed");
 });
 
-test(
-  "a certificate of a user who was removed is not one of the next user of that name",
-  { todo: "users have no id yet" },
-  async (t) => {
-    const door = await startDoor(ALICE, "off");
-    t.after(() => door.close());
-    await door.people.setPassword(ROOT, "alice", new Secret(PASSWORD));
-    const credentials = await door.credentials("alice", PASSWORD);
-    assert.equal((await door.call("/v1/status", { credentials })).status, 200);
-    await door.administration.remove(ROOT, "user", "alice");
-    assert.equal((await door.call("/v1/status", { credentials })).status, 403);
-    await door.administration.create(ROOT, documents(ALICE), { force: false });
-    assert.equal((await door.call("/v1/status", { credentials })).status, 403);
-  },
-);
+test("a certificate of a user who was removed is not one of the next user of that name", async (t) => {
+  const door = await startDoor(ALICE, "off");
+  t.after(() => door.close());
+  await door.people.setPassword(ROOT, "alice", new Secret(PASSWORD));
+  const credentials = await door.credentials("alice", PASSWORD);
+  assert.equal((await door.call("/v1/status", { credentials })).status, 200);
+  await door.administration.remove(ROOT, "user", "alice");
+  assert.equal((await door.call("/v1/status", { credentials })).status, 403);
+  await door.administration.create(ROOT, documents(ALICE), { force: false });
+  assert.equal((await door.call("/v1/status", { credentials })).status, 403);
+});
 
-test(
-  "a link of a user who was removed sets no password of the next user of that name",
-  { todo: "users have no id yet" },
-  async (t) => {
-    const started = await startLogins(ALICE, "off");
-    t.after(() => started.close());
-    const { token } = await started.people.makeLink(ROOT, "alice", "invite");
-    await started.administration.remove(ROOT, "user", "alice");
-    await started.administration.create(ROOT, documents(ALICE), { force: false });
-    await assert.rejects(started.people.useLink(token, new Secret(PASSWORD), undefined, null), {
-      code: "invite_unknown",
-    });
-  },
-);
+test("a link of a user who was removed sets no password of the next user of that name", async (t) => {
+  const started = await startLogins(ALICE, "off");
+  t.after(() => started.close());
+  const { token } = await started.people.makeLink(ROOT, "alice", "invite");
+  await started.administration.remove(ROOT, "user", "alice");
+  await started.administration.create(ROOT, documents(ALICE), { force: false });
+  await assert.rejects(started.people.useLink(token, new Secret(PASSWORD), undefined, null), {
+    code: "invite_unknown",
+  });
+});
 
 test("a reset ends the links that were made before it", async (t) => {
   const started = await startLogins(ALICE, "off");
