@@ -8,12 +8,12 @@ import type { Directory } from "../identity/directory.ts";
 import { quoted } from "../identity/names.ts";
 import type { Store, StoredResource, StoredValue, Write } from "../store/store.ts";
 import type { Actor, Authorizer, ControlDecision, Verb } from "./authorize.ts";
+import { belongingsOf } from "./belongings.ts";
 import { DocumentsError, placed, type GivenDocument, readDocuments, type PlacedProblem } from "./documents.ts";
 import { eventOf } from "./events.ts";
 import { called, kindNamed, type Kind } from "./kinds.ts";
 import { afterwards, requireUnused } from "./references.ts";
 import { recordingRefusals, whatIsIn } from "./refusals.ts";
-import { removalNoted } from "./removed-users.ts";
 import { editorsIn, isBuiltIn, lockOn, type PlannedChange, rulesOf, World } from "./world.ts";
 
 /** Where events go. */
@@ -238,7 +238,11 @@ export class Administration {
       if (!events.healthy)
         throw new PosternError("audit_unavailable", "Cannot change anything: the audit log cannot be written");
       try {
-        await store.write([...changes.map(writeOf), ...(await this.#belongings(changes)), serialWrite(serial)]);
+        await store.write([
+          ...changes.map(writeOf),
+          ...(await belongingsOf(changes, this.#options)),
+          serialWrite(serial),
+        ]);
       } catch (thrown) {
         // Whoever was faster changed what this was judged by: all of it is judged anew.
         if (isRace(thrown) && attempt < MAX_ATTEMPTS) continue;
@@ -257,20 +261,6 @@ export class Administration {
       for (const kind of asked) await this.#mayRead(actor, "read", kind, null);
       throw error;
     }
-  }
-
-  async #belongings(changes: readonly PlannedChange[]): Promise<Write[]> {
-    const { store, kinds, clock } = this.#options;
-    const writes: Write[] = [];
-    for (const { verb, kind, name } of changes) {
-      if (verb === "update") continue;
-      if (verb === "delete" && kind === "user") writes.push(removalNoted(name, clock.now()));
-      for (const belonging of kinds.get(kind)?.belongings ?? []) {
-        const found = await store.get(belonging, name);
-        if (found !== undefined) writes.push({ op: "delete", kind: belonging, name, revision: found.revision });
-      }
-    }
-    return writes;
   }
 
   async #judge(
