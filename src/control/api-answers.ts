@@ -1,5 +1,6 @@
 /** How the API reads a request's body and puts an error into an answer. */
 
+import { Buffer } from "node:buffer";
 import type * as z from "zod";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { JsonError, type JsonValue, parseJson } from "../base/json.ts";
@@ -47,13 +48,7 @@ async function readBounded(request: Request): Promise<Uint8Array> {
     if (size > MAX_BODY_BYTES) throw tooLarge();
     chunks.push(chunk);
   }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole;
+  return Buffer.concat(chunks, size);
 }
 
 function tooLarge(): PosternError {

@@ -3,7 +3,7 @@
 import * as z from "zod";
 import { AWS_ACCOUNT, AWS_ARN_RULE, type AllowRule, ruleArnFault } from "./allow-rules.ts";
 import type { JoinMethod, JoinRole, JoinToken } from "./join-tokens.ts";
-import { instant, labels } from "./metadata.ts";
+import { metadata } from "./metadata.ts";
 import { nameFault, quoted } from "./names.ts";
 import { nearMiss } from "./near-miss.ts";
 import { refuse, unavailable } from "./shape.ts";
@@ -20,7 +20,11 @@ export function joinTokenSchema(): z.ZodType<JoinToken> {
     .strictObject({
       kind: z.literal("token"),
       version: z.enum(["v2"]),
-      metadata: tokenMetadata(),
+      metadata: metadata({
+        name: tokenName().describe("For `token` the secret itself; for `iam` what agents call it."),
+        labels: "Labels of the token itself.",
+        expires: "When it ends, RFC 3339.",
+      }),
       spec: z.strictObject({
         roles: z
           .array(joinRole())
@@ -70,32 +74,14 @@ export function joinTokenSchema(): z.ZodType<JoinToken> {
     }));
 }
 
-/** `metadata`, whose name may be a secret and so is never quoted. */
-function tokenMetadata() {
-  return z
-    .strictObject({
-      name: z
-        .string()
-        .superRefine((text, context) => {
-          const fault = nameFault(text);
-          if (fault !== undefined) refuse(context, `cannot name a token: ${fault}`);
-          else if (!/^[\x21-\x7e]+$/.test(text))
-            refuse(context, "cannot name a token: use letters, digits and signs without spaces");
-        })
-        .describe("For `token` the secret itself; for `iam` what agents call it."),
-      description: z.string().optional().describe("For people."),
-      labels: labels().optional().describe("Labels of the token itself."),
-      expires: instant().optional().describe("When it ends, RFC 3339."),
-      id: z.unknown().optional().describe("Teleport's bookkeeping; not used."),
-      revision: z.unknown().optional().describe("Teleport's bookkeeping; not used."),
-      namespace: z.literal("default", "expected default").optional().describe("Only `default`."),
-    })
-    .transform(({ name, description, labels, expires }) => ({
-      name,
-      ...(description === undefined ? {} : { description }),
-      ...(labels === undefined ? {} : { labels }),
-      ...(expires === undefined ? {} : { expires }),
-    }));
+/** A name that may be a secret and so is never quoted. */
+function tokenName(): z.ZodType<string> {
+  return z.string().superRefine((text, context) => {
+    const fault = nameFault(text);
+    if (fault !== undefined) refuse(context, `cannot name a token: ${fault}`);
+    else if (!/^[\x21-\x7e]+$/.test(text))
+      refuse(context, "cannot name a token: use letters, digits and signs without spaces");
+  });
 }
 
 function joinRole(): z.ZodType<JoinRole> {

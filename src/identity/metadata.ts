@@ -38,14 +38,27 @@ export function instant(): z.ZodType<number | undefined> {
   });
 }
 
+/** What is said of the parts of `metadata` that kinds see differently. */
+export interface MetadataForm {
+  readonly name: z.ZodType<string>;
+  readonly labels: string;
+  readonly expires: string;
+}
+
+const USUAL: MetadataForm = {
+  name: name().describe("Unique among the resources of its kind."),
+  labels: "Labels of the resource itself.",
+  expires: "When it stops counting, RFC 3339; for users and locks.",
+};
+
 /** `metadata`. `id`, `revision` and `namespace: default` are Teleport's own bookkeeping and say nothing here. */
-export function metadata(): z.ZodType<Metadata> {
+export function metadata(form: MetadataForm = USUAL): z.ZodType<Metadata> {
   return z
     .strictObject({
-      name: name().describe("Unique among the resources of its kind."),
+      name: form.name,
       description: z.string().optional().describe("For people."),
-      labels: labels().optional().describe("Labels of the resource itself."),
-      expires: instant().optional().describe("When it stops counting, RFC 3339; for users and locks."),
+      labels: labels().optional().describe(form.labels),
+      expires: instant().optional().describe(form.expires),
       id: z.unknown().optional().describe("Teleport's bookkeeping; not used."),
       revision: z.unknown().optional().describe("Teleport's bookkeeping; not used."),
       namespace: z.literal("default", "expected default").optional().describe("Only `default`."),

@@ -1,16 +1,16 @@
 /** `postern ctl users`: people and their roles. */
 
-import { Buffer } from "node:buffer";
 import process from "node:process";
 import { Command, Option } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PosternError } from "../../base/errors.ts";
-import { Secret } from "../../base/secret.ts";
+import type { Secret } from "../../base/secret.ts";
 import type { Config } from "../../config/config.ts";
 import { People } from "../../control/people.ts";
 import { Passwords } from "../../identity/passwords.ts";
 import type { StoredValue } from "../../store/store.ts";
 import { CommandError } from "../command-error.ts";
+import { secretFrom } from "../login/ask.ts";
 import { type LocalAdministration, withAdministration } from "./local.ts";
 import { renderResources } from "./render.ts";
 import { answer, commaList, type ConfigOf, fromCommandLine } from "./surroundings.ts";
@@ -165,28 +165,9 @@ function peopleOf(local: LocalAdministration, config: Config): People {
   });
 }
 
-/** One line, without its end. */
-async function passwordFromStdin(): Promise<Secret> {
-  if (process.stdin.isTTY === true) {
-    throw new CommandError(2, "Cannot read a password: standard input is a terminal, which would show it", {
-      hint: "postern ctl users add NAME --roles=a,b --password-stdin < file",
-    });
-  }
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_STDIN_BYTES) throw new CommandError(2, "Cannot read a password: standard input is too long");
-    chunks.push(chunk);
-  }
-  return new Secret(
-    Buffer.concat(chunks)
-      .toString("utf8")
-      .replace(/\r?\n$/, ""),
-  );
+function passwordFromStdin(): Promise<Secret> {
+  return secretFrom(process.stdin, "postern ctl users add NAME --roles=a,b --password-stdin < file");
 }
-
-const MAX_STDIN_BYTES = 4096;
 
 function withChanges(document: StoredValue, roles: string[] | undefined, dbUsers: string[] | undefined): StoredValue {
   const copy = structuredClone(document) as { spec: { roles?: string[]; traits?: Record<string, string[]> | null } };

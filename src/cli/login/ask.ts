@@ -10,11 +10,11 @@ const MAX_BYTES = 4096;
 /** Where answers come from. */
 export type Input = NodeJS.ReadableStream & Partial<Pick<ReadStream, "isTTY" | "setRawMode">>;
 
-/** All of an input as one line, without its end. @throws CommandError when it is a terminal, too long or empty */
-export async function secretFrom(input: Input): Promise<Secret> {
+/** All of an input as one line, without its end; `hint` is for a terminal. @throws CommandError when it is one, too long or empty */
+export async function secretFrom(input: Input, hint: string): Promise<Secret> {
   if (input.isTTY === true) {
     throw new CommandError(2, "Cannot read a password: standard input is a terminal, which would show it", {
-      hint: "leave --password-stdin out to be asked, or hand in a file: --password-stdin < password",
+      hint,
     });
   }
   const chunks: Buffer[] = [];

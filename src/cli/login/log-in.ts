@@ -47,7 +47,12 @@ export async function logIn(options: LoginOptions, surroundings: ClientSurroundi
   const { cluster, secondFactor } = await first.ping();
   const door = new Door({ proxy, trusting, clock, cluster });
   const password =
-    options.passwordStdin === true ? await secretFrom(input) : await askFor("password", user, surroundings);
+    options.passwordStdin === true
+      ? await secretFrom(
+          input,
+          "leave --password-stdin out to be asked, or hand in a file: --password-stdin < password",
+        )
+      : await askFor("password", user, surroundings);
   const asksCode = secondFactor === "otp" && options.otp === undefined;
   const otp = asksCode ? (await askFor("code", user, surroundings)).reveal().trim() : options.otp;
   const { publicKey, privateKey } = newKey();
