@@ -6,6 +6,7 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { BUILT_IN_ROLES } from "../identity/built-in-roles.ts";
 import type { Directory } from "../identity/directory.ts";
 import { quoted } from "../identity/names.ts";
+import { isRace } from "../store/store-errors.ts";
 import type { Store, StoredResource, StoredValue, Write } from "../store/store.ts";
 import type { Actor, Authorizer, ControlDecision, Verb } from "./authorize.ts";
 import { belongingsOf } from "./belongings.ts";
@@ -366,10 +367,6 @@ function writeOf({ kind, name, before, after, expiresAt }: PlannedChange): Write
   return before === undefined
     ? { op: "create", kind, name, value: after, ...expiry }
     : { op: "update", kind, name, value: after, revision: before.revision, ...expiry };
-}
-
-function isRace(thrown: unknown): boolean {
-  return thrown instanceof PosternError && ["store_conflict", "store_exists", "store_missing"].includes(thrown.code);
 }
 
 function builtInRole(name: string): ShownResource {

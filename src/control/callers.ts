@@ -3,6 +3,7 @@
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
+import { lockMessage } from "../identity/lock.ts";
 import { AddressLimiter } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
 import type { Principal } from "../identity/principal.ts";
@@ -78,8 +79,7 @@ export class Callers {
     if (known === undefined) throw removed(name);
     const lock = directory.lockOf(name);
     if (lock !== undefined) {
-      const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
-      throw new PosternError("user_locked", `Cannot go on as ${quoted(name)}: the user is locked${because}`);
+      throw new PosternError("user_locked", `Cannot go on as ${quoted(name)}: the user is locked${lockMessage(lock)}`);
     }
     // What a role denies holds at once, and cannot be had without what it allows.
     const later = known.roles.filter((role) => !roles.includes(role));

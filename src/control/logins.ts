@@ -8,12 +8,14 @@ import type { Issued } from "../identity/authority-keys.ts";
 import { openAuthority } from "../identity/authority-keys.ts";
 import { issueUserCertificate } from "../identity/certificates.ts";
 import type { Directory } from "../identity/directory.ts";
+import { lockMessage } from "../identity/lock.ts";
 import { AddressLimiter, type AddressRule, Lockout, NO_FAILURES } from "../identity/lockout.ts";
 import { nameFault } from "../identity/names.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
 import { checkTotp } from "../identity/totp.ts";
+import { isRace } from "../store/store-errors.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
 import { type ReadSecrets, SecretsStore, type UserSecrets } from "./user-secrets.ts";
@@ -90,8 +92,10 @@ export class Logins {
       const wait = this.#limiter.take(attempt.address ?? "");
       if (attempt.address !== null && wait > 0) throw limited(wait);
       const mfaVerified = await this.#prove(attempt);
-      const principal = { ...(await this.#principal(attempt.user)), mfaVerified };
-      const certificate = await this.#issue(principal, attempt);
+      const { cluster, clock } = this.#options;
+      const directory = (await World.read(cluster.store, clock)).directoryFor(attempt.user);
+      const principal = { ...principalIn(directory, attempt.user), mfaVerified };
+      const certificate = await this.#issue(principal, longestOf(principal, directory), attempt);
       await this.#record(attempt, null);
       return { principal, certificate };
     } catch (thrown) {
@@ -194,24 +198,10 @@ export class Logins {
     });
   }
 
-  async #principal(user: string): Promise<Principal> {
-    const { cluster, clock } = this.#options;
-    const directory = (await World.read(cluster.store, clock)).directoryFor(user);
-    const lock = directory.lockOf(user);
-    if (lock !== undefined) {
-      const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
-      throw new PosternError("login_locked", `Cannot log in: the user is locked${because}`);
-    }
-    const principal = directory.principalOf(user);
-    if (principal === undefined) throw new RefusedError("the user has a password, but is not defined");
-    return principal;
-  }
-
-  async #issue(user: Principal, { publicKey, lifetime }: LoginAttempt): Promise<Issued> {
+  async #issue(user: Principal, longest: number, { publicKey, lifetime }: LoginAttempt): Promise<Issued> {
     const { cluster, ring, clock, events } = this.#options;
-    const directory = (await World.read(cluster.store, clock)).directoryFor(user.name);
     const signer = await openAuthority(await cluster.authority("user"), ring);
-    const request = { user, publicKey, lifetime: lifetime ?? USUAL_LIFETIME_MS, longest: longestOf(user, directory) };
+    const request = { user, publicKey, lifetime: lifetime ?? USUAL_LIFETIME_MS, longest };
     const issued = await issueUserCertificate(signer, request, clock);
     await events.record({
       event: "cert.create",
@@ -242,6 +232,17 @@ export class Logins {
   }
 }
 
+/** @throws PosternError `login_locked`, `login_refused` */
+function principalIn(directory: Directory, user: string): Principal {
+  const lock = directory.lockOf(user);
+  if (lock !== undefined) {
+    throw new PosternError("login_locked", `Cannot log in: the user is locked${lockMessage(lock)}`);
+  }
+  const principal = directory.principalOf(user);
+  if (principal === undefined) throw new RefusedError("the user has a password, but is not defined");
+  return principal;
+}
+
 /** The shortest that any role allows. */
 function longestOf({ roles }: Principal, directory: Directory): number {
   const limits = roles.flatMap((name) => directory.role(name)?.options?.max_session_ttl ?? []);
@@ -264,8 +265,4 @@ function limited(wait: number): PosternError {
   return new PosternError("login_limited", "Cannot log in: there were too many attempts from this address", {
     hint: `try again in ${Math.ceil(wait / 1000)} s`,
   });
-}
-
-function isRace(thrown: unknown): boolean {
-  return thrown instanceof PosternError && ["store_conflict", "store_exists", "store_missing"].includes(thrown.code);
 }

@@ -3,6 +3,7 @@
 import { roleArn } from "../aws/arn.ts";
 import type { Database } from "../aws/database.ts";
 import { PosternError } from "../base/errors.ts";
+import { lockMessage } from "../identity/lock.ts";
 import type { Principal } from "../identity/principal.ts";
 import { type CallerFacts, callerFacts } from "./facts.ts";
 import type { FixedListener } from "./listener.ts";
@@ -27,8 +28,7 @@ export interface Caller {
 export function authenticate(listener: FixedListener, state: GatewayState): Caller {
   const lock = state.directory.lockOf(listener.user);
   if (lock !== undefined) {
-    const because = lock.message === undefined || lock.message === "" ? "" : `: ${lock.message}`;
-    throw denied("locked", `The user "${listener.user}" is locked${because}`);
+    throw denied("locked", `The user "${listener.user}" is locked${lockMessage(lock)}`);
   }
   const known = callers.get(state)?.get(listener);
   if (known !== undefined) return known;

@@ -16,6 +16,11 @@ export interface Lock {
   readonly expires?: number;
 }
 
+/** What a lock says to whom it shuts out, behind the sentence that says so; empty when it says nothing. */
+export function lockMessage({ message }: Lock): string {
+  return message === undefined || message === "" ? "" : `: ${message}`;
+}
+
 /**
  * Reads a lock's document, as YAML gave it.
  *

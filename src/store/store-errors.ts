@@ -18,6 +18,11 @@ export function refused(code: Refusal, write: Write): PosternError {
   return new PosternError(code, `Cannot ${write.op} ${nameOf(write)}: ${reason}`, { hint });
 }
 
+/** Whether a write was refused because of what others wrote meanwhile: then what it was judged by is to be read anew. */
+export function isRace(thrown: unknown): boolean {
+  return thrown instanceof PosternError && Object.hasOwn(REASONS, thrown.code);
+}
+
 /** What the store cannot keep, or cannot be asked. */
 export function invalid(attempt: string, reason: string, hint: string): PosternError {
   return new PosternError("store_invalid", `Cannot ${attempt}: ${reason}`, { hint });
