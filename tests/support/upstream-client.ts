@@ -7,7 +7,8 @@ import {
   UpstreamError,
   type UpstreamResponse,
 } from "../../src/gateway/ports.ts";
-import type { NodeUpstream } from "../../src/platform/node-upstream.ts";
+import { NodeUpstream, type UpstreamOptions } from "../../src/platform/node-upstream.ts";
+import { type RawUpstream, rawUpstream } from "./raw-upstream.ts";
 
 /** A client that goes when it is told to. */
 export class LeavingClient implements Departure {
@@ -48,5 +49,31 @@ export async function outcome(sent: Promise<UpstreamResponse>): Promise<string> 
   } catch (error) {
     if (error instanceof UpstreamError) return error.kind;
     throw error;
+  }
+}
+
+/** Ways to the upstream, and upstreams, that are closed when the tests of a file are over, the last first. */
+export class UpstreamParts {
+  readonly #closing: (() => Promise<unknown>)[] = [];
+
+  /** Closes this as well. */
+  closing(close: () => Promise<unknown>): void {
+    this.#closing.push(close);
+  }
+
+  upstreamOf(options: UpstreamOptions = {}): NodeUpstream {
+    const upstream = new NodeUpstream(options);
+    this.closing(() => upstream.close());
+    return upstream;
+  }
+
+  async serverOf(...how: Parameters<typeof rawUpstream>): Promise<RawUpstream> {
+    const server = await rawUpstream(...how);
+    this.closing(() => server.close());
+    return server;
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closing.toReversed()) await close();
   }
 }

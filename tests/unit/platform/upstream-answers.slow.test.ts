@@ -4,28 +4,15 @@ import type { Socket } from "node:net";
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UpstreamError } from "../../../src/gateway/ports.ts";
-import { NodeUpstream, type UpstreamOptions } from "../../../src/platform/node-upstream.ts";
 import { eventually } from "../../support/eventually.ts";
 import { damaged, generator } from "../../support/damage.ts";
-import { answerText, type RawUpstream, rawUpstream } from "../../support/raw-upstream.ts";
-import { bytesOf, LeavingClient, outcome, send } from "../../support/upstream-client.ts";
+import { answerText, type RawUpstream } from "../../support/raw-upstream.ts";
+import { bytesOf, LeavingClient, outcome, send, UpstreamParts } from "../../support/upstream-client.ts";
 
-const closing: (() => Promise<unknown>)[] = [];
-after(async () => {
-  for (const close of closing.toReversed()) await close();
-});
-
-function upstreamOf(options: UpstreamOptions = {}): NodeUpstream {
-  const upstream = new NodeUpstream(options);
-  closing.push(() => upstream.close());
-  return upstream;
-}
-
-async function serverOf(...how: Parameters<typeof rawUpstream>): Promise<RawUpstream> {
-  const server = await rawUpstream(...how);
-  closing.push(() => server.close());
-  return server;
-}
+const parts = new UpstreamParts();
+after(() => parts.close());
+const upstreamOf = parts.upstreamOf.bind(parts);
+const serverOf = parts.serverOf.bind(parts);
 
 /** A server that answers every second request on a connection, or rather the first of each connection, in the test's way. */
 function oddThenGood(odd: (socket: Socket) => void): Promise<RawUpstream> {

@@ -8,28 +8,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { Worker } from "node:worker_threads";
 import { UpstreamError } from "../../../src/gateway/ports.ts";
-import { NodeUpstream, type UpstreamOptions } from "../../../src/platform/node-upstream.ts";
+import { NodeUpstream } from "../../../src/platform/node-upstream.ts";
 import { makeCertificate } from "../../support/certificate.ts";
 import { eventually } from "../../support/eventually.ts";
-import { answerText, type RawUpstream, rawUpstream } from "../../support/raw-upstream.ts";
-import { LeavingClient, outcome, send } from "../../support/upstream-client.ts";
+import { answerText } from "../../support/raw-upstream.ts";
+import { LeavingClient, outcome, send, UpstreamParts } from "../../support/upstream-client.ts";
 
-const closing: (() => Promise<unknown>)[] = [];
-after(async () => {
-  for (const close of closing.toReversed()) await close();
-});
-
-function upstreamOf(options: UpstreamOptions = {}): NodeUpstream {
-  const upstream = new NodeUpstream(options);
-  closing.push(() => upstream.close());
-  return upstream;
-}
-
-async function serverOf(...how: Parameters<typeof rawUpstream>): Promise<RawUpstream> {
-  const server = await rawUpstream(...how);
-  closing.push(() => server.close());
-  return server;
-}
+const parts = new UpstreamParts();
+after(() => parts.close());
+const upstreamOf = parts.upstreamOf.bind(parts);
+const serverOf = parts.serverOf.bind(parts);
 
 /** The port that it listens on. */
 async function listen(server: Server, host = "127.0.0.1"): Promise<number> {
@@ -37,7 +25,7 @@ async function listen(server: Server, host = "127.0.0.1"): Promise<number> {
   server.on("connection", (socket: Socket) => void sockets.add(socket));
   server.listen(0, host);
   await once(server, "listening");
-  closing.push(async () => {
+  parts.closing(async () => {
     server.close();
     for (const socket of sockets) socket.destroy();
     await once(server, "close");
@@ -55,7 +43,7 @@ async function serveInThread(certificate: { readonly cert: string; readonly key:
     });
     server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));`;
   const worker = new Worker(script, { eval: true, workerData: certificate });
-  closing.push(() => worker.terminate());
+  parts.closing(() => worker.terminate());
   const [port] = (await once(worker, "message")) as [number];
   return port;
 }
