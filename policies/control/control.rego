@@ -210,3 +210,32 @@ _beyond contains concat("", [`may not lift a lock on role "`, role, `", which th
 	role := input.change.before.spec.target.role
 	role in input.actor.roles
 }
+
+# What else a role says reaches whoever holds it, at once: what it allows at databases, what it denies, how long it lasts.
+_beyond contains "may not change what a role says beside the rules that it grants" if {
+	input.resource.kind == "role"
+	input.verb == "update"
+	_beside_grants(input.change.before.spec) != _beside_grants(input.change.after.spec)
+}
+
+_beside_grants(spec) := [object.remove(spec, ["allow"]), object.remove(spec.allow, ["rules"])] if {
+	is_object(spec.allow)
+} else := [object.remove(spec, ["allow"]), {}]
+
+# Labels decide whose roles reach a database.
+_beyond contains "may not change the labels of a database" if {
+	input.resource.kind == "db"
+	input.verb == "update"
+	_labels(input.change.before) != _labels(input.change.after)
+}
+
+_labels(document) := document.metadata.labels if {
+	is_object(document.metadata.labels)
+} else := {}
+
+# Whoever joins as one of these can issue certificates, or stands between people and the cluster.
+_beyond contains concat("", [`may not make a token by which services join as "`, role, `"`]) if {
+	input.resource.kind == "token"
+	some role in input.change.after.spec.roles
+	not lower(role) == "db"
+}

@@ -199,12 +199,40 @@ test_helpdesk_gives_no_more_than_it_has[message] if {
 			"delete", "lock", "l",
 			{"spec": {"target": {"role": "helpdesk"}}}, null,
 		),
+		"may not change what a role says beside the rules that it grants": helping(
+			"update", "role", "r",
+			{"spec": {"allow": {"db_labels": {"env": "dev"}}}}, {"spec": {"allow": {"db_labels": {"*": "*"}}}},
+		),
+		"may not change the labels of a database": helping(
+			"update", "db", "d",
+			{"metadata": {"labels": {"env": "prod"}}, "spec": {}}, {"metadata": {"labels": {"env": "dev"}}, "spec": {}},
+		),
+		`may not make a token by which services join as "Auth"`: helping(
+			"create", "token", "t", null,
+			{"spec": {"roles": ["Db", "Auth"]}},
+		),
 	}
 	messages(question) == {concat("", [`user "h" `, message])}
 	codes(question) == {"more_than_own"}
 }
 
-test_all_that_helpdesk_may_not_was_tried if count(test_helpdesk_gives_no_more_than_it_has) == 10
+test_all_that_helpdesk_may_not_was_tried if count(test_helpdesk_gives_no_more_than_it_has) == 13
+
+test_helpdesk_takes_no_denial_away if {
+	every before in [
+		{"allow": {}, "deny": {"rules": [{"resources": ["*"], "verbs": ["*"]}]}},
+		{"allow": null, "deny": {"db_labels": {"env": "prod"}}},
+		{"options": {"max_session_ttl": "1h"}},
+	] {
+		codes(helping("update", "role", "r", {"spec": before}, {"spec": {}})) == {"more_than_own"}
+	}
+}
+
+test_helpdesk_changes_the_rules_of_a_role if {
+	before := {"spec": {"allow": {"db_labels": {"a": "b"}, "rules": []}}}
+	after := {"spec": {"allow": {"db_labels": {"a": "b"}, "rules": [{"resources": ["lock"], "verbs": ["delete"]}]}}}
+	decide(helping("update", "role", "r", before, after)) == allowed
+}
 
 test_helpdesk_locks_anybody if {
 	decide(helping("create", "lock", "l", null, {"spec": {"target": {"user": "x"}}})) == allowed

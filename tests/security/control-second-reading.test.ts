@@ -169,29 +169,23 @@ for (const [kind, name] of [
   });
 }
 
-test(
-  "who is no editor opens no database to others, and makes no token for the auth service",
-  {
-    todo: "policies/control looks at rules, roles and traits only",
-  },
-  async (t) => {
-    const grants = "{resources: [role, token], verbs: [list, read, create, update, delete]}";
-    const dev = (labels: string): string =>
-      `kind: role\nversion: v7\nmetadata: {name: dev}\nspec: {allow: {db_labels: ${labels}, db_users: [Dev]}}\n`;
-    const started = await startTestCluster(
-      [
-        dev("{env: dev}"),
-        `kind: role\nversion: v7\nmetadata: {name: helper}\nspec: {allow: {rules: [${grants}]}}\n`,
-        "kind: user\nversion: v2\nmetadata: {name: eve}\nspec: {roles: [helper]}\n",
-      ].join("---\n"),
-    );
-    t.after(() => started.close());
-    const eve = await started.actor("eve");
-    const token =
-      "kind: token\nversion: v2\nmetadata: {name: 0123456789abcdef0123456789abcdef}\nspec: {roles: [Auth], join_method: token}\n";
-    for (const yaml of [dev("{'*': '*'}"), token])
-      await assert.rejects(started.administration.create(eve, documents(yaml), { force: true }), {
-        code: "control_denied",
-      });
-  },
-);
+test("who is no editor opens no database to others, and makes no token for the auth service", async (t) => {
+  const grants = "{resources: [role, token], verbs: [list, read, create, update, delete]}";
+  const dev = (labels: string): string =>
+    `kind: role\nversion: v7\nmetadata: {name: dev}\nspec: {allow: {db_labels: ${labels}, db_users: [Dev]}}\n`;
+  const started = await startTestCluster(
+    [
+      dev("{env: dev}"),
+      `kind: role\nversion: v7\nmetadata: {name: helper}\nspec: {allow: {rules: [${grants}]}}\n`,
+      "kind: user\nversion: v2\nmetadata: {name: eve}\nspec: {roles: [helper]}\n",
+    ].join("---\n"),
+  );
+  t.after(() => started.close());
+  const eve = await started.actor("eve");
+  const token =
+    "kind: token\nversion: v2\nmetadata: {name: 0123456789abcdef0123456789abcdef}\nspec: {roles: [Auth], join_method: token}\n";
+  for (const yaml of [dev("{'*': '*'}"), token])
+    await assert.rejects(started.administration.create(eve, documents(yaml), { force: true }), {
+      code: "control_denied",
+    });
+});
