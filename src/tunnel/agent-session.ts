@@ -1,0 +1,102 @@
+/** The agent's end of one tunnel: an HTTP/2 server on a connection that the agent itself dialled. */
+
+import {
+  performServerHandshake,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { Duplex } from "node:stream";
+import { keepAlive } from "./keep-alive.ts";
+import { type AgentNews, CONNECT_HEADERS, NEWS_PATH } from "./protocol.ts";
+import { SESSION_OPTIONS, SESSION_WINDOW_BYTES } from "./session-options.ts";
+import type { TunnelTiming } from "./timing.ts";
+
+/** What the proxy says of a client's connection. None of it is proof: who the client is, its own TLS must say. */
+export interface TunnelledClient {
+  readonly database: string;
+  /** Where its connection to the proxy came from; empty when the proxy did not say. */
+  readonly address: string;
+  /** Names it in the logs of both ends. */
+  readonly connection: string;
+}
+
+export interface AgentOptions {
+  /** What the agent tells of itself now. */
+  readonly news: () => AgentNews;
+  /** Takes a client's connection to a database that the news names; the bytes are the client's TLS. */
+  readonly serve: (connection: Duplex, client: TunnelledClient) => void;
+  readonly timing: TunnelTiming;
+}
+
+/** One tunnel, as the agent sees it. */
+export class AgentSession {
+  readonly #session: ServerHttp2Session;
+  readonly #options: AgentOptions;
+  /** The proxy's ears: there is one, or none yet. */
+  #listeners = new Set<ServerHttp2Stream>();
+  readonly closed: Promise<void>;
+
+  /** Serves on a connection that has been upgraded. */
+  constructor(socket: Duplex, options: AgentOptions) {
+    this.#options = options;
+    this.#session = performServerHandshake(socket, SESSION_OPTIONS);
+    this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    this.closed = new Promise((resolve) => this.#session.once("close", () => resolve()));
+    // The close that follows says all that matters.
+    this.#session.on("error", () => undefined);
+    this.#session.on("stream", (stream, headers) => this.#answer(stream, headers));
+    keepAlive(this.#session, options.timing.ping);
+  }
+
+  /** Tells the proxy the news as it is now. */
+  tell(): void {
+    for (const listener of this.#listeners) this.#say(listener);
+  }
+
+  /** Ends the tunnel when the connections in it have ended; tell the news, that it drains, before. */
+  drain(): void {
+    for (const listener of this.#listeners) listener.end();
+    this.#session.close();
+  }
+
+  /** Ends it, and every connection in it. */
+  destroy(): void {
+    this.#session.destroy();
+  }
+
+  #answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    stream.on("error", () => stream.destroy());
+    const { ":method": method, ":path": path, ":authority": database = "" } = headers;
+    if (method === "GET" && path === NEWS_PATH) {
+      stream.respond({ ":status": 200, "content-type": "application/x-ndjson" });
+      this.#listeners.add(stream);
+      stream.once("close", () => this.#listeners.delete(stream));
+      this.#say(stream);
+      return;
+    }
+    if (method !== "CONNECT") {
+      stream.respond({ ":status": 404 }, { endStream: true });
+      return;
+    }
+    const { draining, databases } = this.#options.news();
+    if (draining || !databases.some(({ name }) => name === database)) {
+      stream.respond({ ":status": draining ? 503 : 404 }, { endStream: true });
+      return;
+    }
+    stream.respond({ ":status": 200 });
+    const said = (name: string): string => {
+      const value = headers[name];
+      return typeof value === "string" ? value : "";
+    };
+    this.#options.serve(stream, {
+      database,
+      address: said(CONNECT_HEADERS.clientAddress),
+      connection: said(CONNECT_HEADERS.connection),
+    });
+  }
+
+  #say(listener: ServerHttp2Stream): void {
+    listener.write(`${JSON.stringify(this.#options.news())}\n`);
+  }
+}

@@ -1,0 +1,129 @@
+/** The proxy's end of one tunnel: an HTTP/2 client on a connection that an agent dialled. */
+
+import { connect, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
+import type { Duplex } from "node:stream";
+import { PosternError } from "../base/errors.ts";
+import { keepAlive } from "./keep-alive.ts";
+import { type AgentNews, CONNECT_HEADERS, MAX_NEWS_BYTES, NEWS_PATH, readNews } from "./protocol.ts";
+import { SESSION_OPTIONS, SESSION_WINDOW_BYTES } from "./session-options.ts";
+import type { TunnelTiming } from "./timing.ts";
+
+/** Whom a connection is opened for. */
+export interface ProxiedClient {
+  readonly address: string;
+  readonly connection: string;
+}
+
+export interface ProxySessionOptions {
+  /** Called with the first news and whenever it changes. */
+  readonly onNews: (news: AgentNews) => void;
+  readonly timing: TunnelTiming;
+}
+
+/** One tunnel, as the proxy sees it. */
+export class ProxySession {
+  readonly #session: ClientHttp2Session;
+  readonly #options: ProxySessionOptions;
+  readonly closed: Promise<void>;
+
+  /** Calls over a connection that has been upgraded. */
+  constructor(socket: Duplex, options: ProxySessionOptions) {
+    this.#options = options;
+    this.#session = connect("http://agent", { ...SESSION_OPTIONS, createConnection: () => socket });
+    this.#session.once("connect", () => this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES));
+    this.closed = new Promise((resolve) => this.#session.once("close", () => resolve()));
+    // The close that follows says all that matters.
+    this.#session.on("error", () => undefined);
+    keepAlive(this.#session, options.timing.ping);
+    this.#listen();
+  }
+
+  /** How many connections are in the tunnel. */
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  readonly #open = new Set<ClientHttp2Stream>();
+
+  /**
+   * Opens a connection to a database. Nothing of the client's has been sent before this resolves, so that another agent may be
+   * tried when it rejects.
+   *
+   * @throws PosternError `agent_refused` when the agent says no, `agent_unreachable` when it says nothing in time
+   */
+  open(database: string, client: ProxiedClient): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      if (this.#session.closed || this.#session.destroyed) {
+        reject(unreachable("its tunnel has ended"));
+        return;
+      }
+      const stream = this.#session.request({
+        ":method": "CONNECT",
+        ":authority": database,
+        [CONNECT_HEADERS.clientAddress]: client.address,
+        [CONNECT_HEADERS.connection]: client.connection,
+      });
+      const timer = setTimeout(() => stream.destroy(new Error("it did not answer in time")), this.#options.timing.open);
+      this.#open.add(stream);
+      stream.once("close", () => {
+        clearTimeout(timer);
+        this.#open.delete(stream);
+        reject(unreachable("its tunnel has ended"));
+      });
+      stream.on("error", (error) => reject(unreachable(error.message)));
+      stream.once("response", ({ ":status": status }) => {
+        clearTimeout(timer);
+        if (status === 200) {
+          resolve(stream);
+          return;
+        }
+        reject(
+          new PosternError(
+            "agent_refused",
+            `The agent does not take the connection: ${status === 503 ? "it is draining" : "it does not serve this database"}`,
+          ),
+        );
+        stream.close();
+      });
+    });
+  }
+
+  /** Ends the tunnel when the connections in it have ended. */
+  drain(): void {
+    this.#news?.close();
+    this.#session.close();
+  }
+
+  /** Ends it, and every connection in it. */
+  destroy(): void {
+    this.#session.destroy();
+  }
+
+  #news: ClientHttp2Stream | undefined;
+
+  #listen(): void {
+    const news = this.#session.request({ ":method": "GET", ":path": NEWS_PATH });
+    this.#news = news;
+    news.setEncoding("utf8");
+    let line = "";
+    news.on("data", (chunk: string) => {
+      const [first = "", ...more] = chunk.split("\n");
+      line += first;
+      for (const next of more) {
+        const read = readNews(line);
+        // What cannot be read may hide that it drains: it is not used any more.
+        if (read === undefined) this.#session.destroy(new Error("its news cannot be read"));
+        else this.#options.onNews(read);
+        line = next;
+      }
+      if (line.length > MAX_NEWS_BYTES) this.#session.destroy(new Error("its news is too long"));
+    });
+    news.on("error", () => undefined);
+    // An agent without news is one that is leaving.
+    news.once("close", () => this.#session.close());
+  }
+}
+
+function unreachable(reason: string): PosternError {
+  return new PosternError("agent_unreachable", `The agent cannot be reached: ${reason}`);
+}

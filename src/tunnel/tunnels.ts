@@ -1,0 +1,147 @@
+/** The tunnels of one proxy: which agents serve a database, and which of them to ask first. */
+
+import type { Duplex } from "node:stream";
+import { messageOf, PosternError } from "../base/errors.ts";
+import { quoted } from "../identity/names.ts";
+import type { AgentNews, ServedDatabase } from "./protocol.ts";
+import { ProxySession, type ProxiedClient } from "./proxy-session.ts";
+import { TUNNEL_TIMING, type TunnelTiming } from "./timing.ts";
+
+export interface TunnelsOptions {
+  /** For the order in which agents are tried; between 0 and 1. */
+  readonly random: () => number;
+  /** Called when an agent comes, changes, or goes. */
+  readonly onChange?: () => void;
+  readonly timing?: TunnelTiming;
+}
+
+/** An agent that holds a tunnel to this proxy. */
+export interface ConnectedAgent {
+  readonly hostId: string;
+  readonly news: AgentNews;
+  /** How many client connections are in its tunnels. */
+  readonly connections: number;
+}
+
+interface Tunnel {
+  readonly hostId: string;
+  readonly session: ProxySession;
+  /** Undefined until the agent has said something of itself. */
+  news: AgentNews | undefined;
+}
+
+/** All tunnels of a proxy. */
+export class Tunnels {
+  readonly #options: TunnelsOptions;
+  readonly #timing: TunnelTiming;
+  readonly #tunnels = new Set<Tunnel>();
+
+  constructor(options: TunnelsOptions) {
+    this.#options = options;
+    this.#timing = options.timing ?? TUNNEL_TIMING;
+  }
+
+  /** Takes a connection of an agent, known by its certificate, for as long as it lasts. */
+  accept(socket: Duplex, hostId: string): void {
+    const tunnel: Tunnel = {
+      hostId,
+      news: undefined,
+      session: new ProxySession(socket, {
+        timing: this.#timing,
+        onNews: (news) => {
+          tunnel.news = news;
+          this.#options.onChange?.();
+        },
+      }),
+    };
+    this.#tunnels.add(tunnel);
+    void tunnel.session.closed.then(() => {
+      this.#tunnels.delete(tunnel);
+      this.#options.onChange?.();
+    });
+  }
+
+  /**
+   * Opens a client's connection to a database by one of its agents: the healthy first, among equals by chance. Another is asked
+   * only when the one before it did not take the connection: nothing of the client's has been sent then.
+   *
+   * @throws PosternError `database_without_agent` when none serves it, `agents_unreachable` when none takes the connection
+   */
+  async open(database: string, client: ProxiedClient): Promise<Duplex> {
+    const candidates = this.#candidates(database);
+    if (candidates.length === 0) {
+      throw new PosternError(
+        "database_without_agent",
+        `Cannot reach database ${quoted(database)}: no agent serves it`,
+        {
+          hint: "see that its database service runs and has joined: postern ctl db ls",
+        },
+      );
+    }
+    const reasons: string[] = [];
+    for (const { hostId, session } of candidates) {
+      try {
+        return await session.open(database, client);
+      } catch (error) {
+        reasons.push(`${hostId}: ${messageOf(error)}`);
+      }
+    }
+    throw new PosternError(
+      "agents_unreachable",
+      `Cannot reach database ${quoted(database)}: none of its agents takes the connection (${reasons.join("; ")})`,
+      { hint: "try again; the logs of the database service say more" },
+    );
+  }
+
+  /** Databases that can be had, each once, by name. */
+  databases(): readonly ServedDatabase[] {
+    const found = new Map<string, ServedDatabase>();
+    for (const { news } of this.#tunnels) {
+      for (const database of news?.databases ?? []) {
+        const known = found.get(database.name);
+        if (known === undefined || (known.fault !== null && database.fault === null))
+          found.set(database.name, database);
+      }
+    }
+    return [...found.values()].toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  /** Agents that hold a tunnel, each once however many it holds. */
+  agents(): readonly ConnectedAgent[] {
+    const found = new Map<string, ConnectedAgent>();
+    for (const { hostId, news, session } of this.#tunnels) {
+      if (news === undefined) continue;
+      const before = found.get(hostId)?.connections ?? 0;
+      found.set(hostId, { hostId, news, connections: before + session.connections });
+    }
+    return [...found.values()].toSorted((one, other) => (one.hostId < other.hostId ? -1 : 1));
+  }
+
+  /** Ends the tunnels of a host at once, such as one that is locked. */
+  end(hostId: string): void {
+    for (const tunnel of this.#tunnels) if (tunnel.hostId === hostId) tunnel.session.destroy();
+  }
+
+  /** Lets the connections end, and ends those that are left after a while. */
+  async drain(timeoutMs: number): Promise<void> {
+    const sessions = [...this.#tunnels].map(({ session }) => session);
+    for (const session of sessions) session.drain();
+    const giveUp = setTimeout(() => {
+      for (const session of sessions) session.destroy();
+    }, timeoutMs);
+    await Promise.all(sessions.map(({ closed }) => closed));
+    clearTimeout(giveUp);
+  }
+
+  #candidates(database: string): Tunnel[] {
+    return [...this.#tunnels]
+      .flatMap((tunnel) => {
+        const served = tunnel.news?.draining === false && tunnel.news.databases.find(({ name }) => name === database);
+        return served === false || served === undefined
+          ? []
+          : [{ tunnel, rank: (served.fault === null ? 0 : 1) + this.#options.random() }];
+      })
+      .toSorted((one, other) => one.rank - other.rank)
+      .map(({ tunnel }) => tunnel);
+  }
+}

@@ -1,0 +1,264 @@
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { buffer, text } from "node:stream/consumers";
+import { afterEach, describe, it } from "node:test";
+import { systemClock } from "../../../src/base/clock.ts";
+import { silentLog } from "../../../src/telemetry/log.ts";
+import { AgentEnd } from "../../../src/tunnel/agent.ts";
+import type { TunnelledClient } from "../../../src/tunnel/agent-session.ts";
+import { agreedVersion, type AgentNews, upgradeOffer } from "../../../src/tunnel/protocol.ts";
+import { splice } from "../../../src/tunnel/splice.ts";
+import { pauseBefore } from "../../../src/tunnel/timing.ts";
+import { Tunnels } from "../../../src/tunnel/tunnels.ts";
+import { eventually } from "../../support/eventually.ts";
+
+const timing = { ping: 200, open: 500, longestPause: 500 };
+const orders = { name: "orders", labels: { env: "dev" }, uri: "", region: "us-east-1", account_id: "1", fault: null };
+
+/** What a test opened, ended after it. */
+const opened: (() => Promise<unknown> | void)[] = [];
+afterEach(async () => {
+  for (const end of opened.splice(0).toReversed()) await end();
+});
+
+/** A proxy that takes agents on a port of its own; the first thing that an agent says is its name. */
+async function proxy(random = () => 0.5): Promise<{ tunnels: Tunnels; server: Server; at: string; sockets: Socket[] }> {
+  const tunnels = new Tunnels({ random, timing });
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => undefined);
+    socket.once("readable", () => {
+      const hostId = String(socket.read(1));
+      tunnels.accept(socket, hostId);
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  opened.push(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { tunnels, server, sockets, at: String((server.address() as AddressInfo).port) };
+}
+
+/** An agent called by one letter, which serves `orders` and answers each connection with its name and what it was told. */
+function agent(
+  name: string,
+  ports: readonly string[],
+  options: { news?: () => Partial<AgentNews>; serve?: (connection: Duplex, client: TunnelledClient) => void } = {},
+): { end: AgentEnd; sockets: Socket[] } {
+  const sockets: Socket[] = [];
+  const end = new AgentEnd({
+    proxies: ports,
+    dial: async (port) => {
+      const socket = connect(Number(port), "127.0.0.1");
+      await once(socket, "connect");
+      sockets.push(socket);
+      socket.write(name);
+      return socket;
+    },
+    news: () => ({ node_name: name, version: "1", draining: false, databases: [orders], ...options.news?.() }),
+    serve: options.serve ?? ((connection, client) => connection.end(`${name} ${client.database} ${client.address}`)),
+    timing,
+    random: Math.random,
+    clock: systemClock,
+    log: silentLog,
+  });
+  opened.push(() => end.stop(0));
+  return { end, sockets };
+}
+
+const client = { address: "192.0.2.7", connection: "c1" };
+const serves = (tunnels: Tunnels, hostIds: string): Promise<void> =>
+  eventually(
+    () =>
+      tunnels
+        .agents()
+        .map(({ hostId }) => hostId)
+        .join("") === hostIds,
+  );
+
+describe("a tunnel", () => {
+  it("carries a connection to the agent of its database, with what is known of the client", async () => {
+    const { tunnels, at } = await proxy();
+    agent("a", [at]);
+    await serves(tunnels, "a");
+    equal(await text(await tunnels.open("orders", client)), "a orders 192.0.2.7");
+  });
+
+  it("refuses a database that no agent serves, and says so", async () => {
+    const { tunnels, at } = await proxy();
+    agent("a", [at]);
+    await serves(tunnels, "a");
+    await rejects(tunnels.open("others", client), { code: "database_without_agent" });
+  });
+
+  it("asks the next agent when one does not take the connection", async () => {
+    const { tunnels, at } = await proxy(() => 0);
+    // Says that it serves orders, and takes none.
+    let asked = 0;
+    agent("a", [at], { news: () => ({ databases: asked++ === 0 ? [orders] : [] }) });
+    await serves(tunnels, "a");
+    agent("b", [at]);
+    await serves(tunnels, "ab");
+    equal(await text(await tunnels.open("orders", client)), "b orders 192.0.2.7");
+  });
+
+  it("asks healthy agents first, and others when there is none", async () => {
+    const { tunnels, at } = await proxy(() => 0.99);
+    agent("a", [at], { news: () => ({ databases: [{ ...orders, fault: "no credentials" }] }) });
+    await serves(tunnels, "a");
+    equal(tunnels.databases()[0]?.fault, "no credentials");
+    const { end } = agent("b", [at]);
+    await serves(tunnels, "ab");
+    for (let round = 0; round < 5; round++)
+      equal(await text(await tunnels.open("orders", client)), "b orders 192.0.2.7");
+    equal(tunnels.databases()[0]?.fault, null);
+    await end.stop(0);
+    await serves(tunnels, "a");
+    equal(await text(await tunnels.open("orders", client)), "a orders 192.0.2.7");
+  });
+
+  it("lets connections end when it drains, and takes no more", async () => {
+    const { tunnels, at } = await proxy();
+    let draining = false;
+    const { end } = agent("a", [at], {
+      news: () => ({ draining }),
+      serve: (connection) => connection.pipe(connection),
+    });
+    await serves(tunnels, "a");
+    const before = await tunnels.open("orders", client);
+    draining = true;
+    end.tell();
+    await eventually(() => tunnels.agents()[0]?.news.draining === true);
+    await rejects(tunnels.open("orders", client), { code: "database_without_agent" });
+    const stopped = end.stop(10_000);
+    before.write("still");
+    const [echo] = (await once(before, "data")) as [Buffer];
+    equal(echo.toString(), "still");
+    before.end();
+    await stopped;
+    await serves(tunnels, "");
+  });
+
+  it("is opened again when it breaks, and the connections in it are told", async () => {
+    const { tunnels, at, sockets } = await proxy();
+    agent("a", [at], { serve: () => undefined });
+    await serves(tunnels, "a");
+    const connection = await tunnels.open("orders", client);
+    connection.on("error", () => undefined);
+    const ended = once(connection, "close");
+    sockets[0]?.destroy();
+    await ended;
+    await eventually(async () => {
+      (await tunnels.open("orders", client)).destroy();
+      return sockets.length === 2;
+    });
+  });
+
+  it("notices that the other end is gone though nobody said so", async () => {
+    const { tunnels, at, sockets } = await proxy();
+    const { sockets: dialled } = agent("a", [at]);
+    await serves(tunnels, "a");
+    // Nothing is read or sent any more, as when a cable is cut.
+    dialled[0]?.pause();
+    dialled[0]?.removeAllListeners("data");
+    const silent = dialled[0];
+    ok(silent !== undefined);
+    silent.write = () => true;
+    (silent as unknown as { _handle: { readStop(): void } })._handle.readStop();
+    await eventually(() => sockets[0]?.destroyed === true);
+  });
+
+  it("keeps a fast sender waiting for a slow reader, and nobody else", async () => {
+    const { tunnels, at } = await proxy();
+    let written = 0;
+    const chunk = Buffer.alloc(65_536, 1);
+    const most = 64 * 1_048_576;
+    agent("a", [at], {
+      serve: (connection, { connection: id }) => {
+        if (id !== "slow") {
+          connection.end(id);
+          return;
+        }
+        const push = (): void => {
+          while (written < most) {
+            written += chunk.length;
+            if (!connection.write(chunk)) {
+              connection.once("drain", push);
+              return;
+            }
+          }
+          connection.end();
+        };
+        push();
+      },
+    });
+    await serves(tunnels, "a");
+    const slow = await tunnels.open("orders", { ...client, connection: "slow" });
+    slow.pause();
+    await eventually(() => written > 0);
+    for (let round = 0; round < 20; round++)
+      equal(await text(await tunnels.open("orders", { ...client, connection: `${round}` })), `${round}`);
+    ok(written < 8 * 1_048_576, `${written} bytes were taken for a reader that takes none`);
+    equal((await buffer(slow)).length, most);
+  });
+
+  it("ends an agent whose news cannot be read", async () => {
+    const { tunnels, at, sockets } = await proxy();
+    agent("a", [at], { news: () => ({ databases: "all" as unknown as [] }) });
+    await eventually(() => sockets[0]?.destroyed === true);
+    deepEqual(tunnels.agents(), []);
+  });
+});
+
+describe("splicing", () => {
+  it("passes an end on, and lets the other direction go on", async () => {
+    const { tunnels, at } = await proxy();
+    // Answers when the client has said all.
+    agent("a", [at], { serve: (connection) => void text(connection).then((said) => connection.end(`heard ${said}`)) });
+    await serves(tunnels, "a");
+    const front = createServer({ allowHalfOpen: true }, (socket) => {
+      void tunnels.open("orders", client).then((connection) => splice(socket, connection));
+    }).listen(0, "127.0.0.1");
+    await once(front, "listening");
+    opened.push(() => void front.close());
+    const socket = connect({ port: (front.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+    socket.end("hello");
+    equal(await text(socket), "heard hello");
+  });
+});
+
+describe("the protocol's version", () => {
+  it("is the best that both speak", () => {
+    equal(agreedVersion(upgradeOffer([3, 2]), [2, 1]), 2);
+    equal(agreedVersion(upgradeOffer([2, 1]), [3, 2]), 2);
+    equal(agreedVersion("websocket, postern-tunnel/1", [1]), 1);
+    equal(agreedVersion(upgradeOffer([3]), [1]), undefined);
+    equal(agreedVersion("postern-tunnel/01", [1]), undefined);
+    match(upgradeOffer(), /^postern-tunnel\/\d/);
+  });
+});
+
+describe("the pause before dialling again", () => {
+  it("doubles up to a bound, and half of it is chance", () => {
+    equal(
+      pauseBefore(1, 30_000, () => 0),
+      300,
+    );
+    equal(
+      pauseBefore(1, 30_000, () => 1),
+      600,
+    );
+    equal(
+      pauseBefore(3, 30_000, () => 1),
+      2400,
+    );
+    equal(
+      pauseBefore(99, 30_000, () => 1),
+      30_000,
+    );
+  });
+});
