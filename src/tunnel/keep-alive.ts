@@ -6,6 +6,7 @@ import type { Http2Session } from "node:http2";
 export function keepAlive(session: Http2Session, everyMs: number): void {
   let waiting = false;
   const timer = setInterval(() => {
+    if (session.destroyed) return;
     if (waiting) {
       session.destroy(new Error("the other end does not answer"));
       return;

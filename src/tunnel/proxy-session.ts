@@ -70,7 +70,7 @@ export class ProxySession {
         this.#open.delete(stream);
         reject(unreachable("its tunnel has ended"));
       });
-      stream.on("error", (error) => reject(unreachable(error.message)));
+      stream.on("error", (error: Error) => reject(unreachable(error.message)));
       stream.once("response", ({ ":status": status }) => {
         clearTimeout(timer);
         if (status === 200) {

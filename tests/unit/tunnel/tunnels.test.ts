@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { afterEach, describe, it } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
