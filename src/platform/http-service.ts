@@ -6,12 +6,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Server as NetServer, Socket } from "node:net";
 import { newId } from "../base/ids.ts";
-import type { GatewayApp } from "../gateway/app.ts";
-import type { Answer, Connection } from "../gateway/ports.ts";
+import type { Connection } from "../gateway/ports.ts";
 import { NodeClient, type NodeExchange } from "./node-client.ts";
 import { PlainConnection, type PlainDoor } from "./plain-connection.ts";
 import type { PlainExchange } from "./plain-exchange.ts";
-import type { ServeOptions, ServeTimeouts } from "./ports.ts";
+import type { Served, ServeOptions, ServeTimeouts } from "./ports.ts";
 
 /**
  * Milliseconds that a client may take for its headers, for its whole request, and between two requests; and that a
@@ -24,13 +23,6 @@ export const SERVER_TIMEOUTS: ServeTimeouts = {
   silence: 90_000,
   inspection: 5_000,
 };
-
-/** What answers on a connection. */
-export interface Served {
-  readonly app: GatewayApp;
-  /** Records and answers bytes that are no HTTP request; `reason` is the parser's own code. */
-  readonly onUnparsable: (connection: Connection, reason: string) => Promise<Answer>;
-}
 
 /** What Node does with a new connection. */
 type Begin = (this: NetServer, socket: Socket) => void;

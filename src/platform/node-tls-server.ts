@@ -1,6 +1,7 @@
 /** The port with TLS on Node: requests as web-standard ones, each with the certificate that its client showed. */
 
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Buffer } from "node:buffer";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer } from "node:https";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
@@ -8,6 +9,7 @@ import type { TLSSocket } from "node:tls";
 import { boundAddress, listenAt } from "./node-server.ts";
 import type {
   ListenAddress,
+  TakeoverHandler,
   TlsClient,
   TlsHandler,
   TlsIdentity,
@@ -51,6 +53,14 @@ export async function listenTlsOnNode(
     },
   );
   server.timeout = timeouts.silence;
+  const { takeOver } = options;
+  if (takeOver !== undefined) {
+    for (const kind of ["upgrade", "connect"] as const) {
+      server.on(kind, (incoming: IncomingMessage, socket: Socket, head: Buffer) => {
+        giveAway(kind, incoming, socket, head, takeOver).catch(() => socket.destroy());
+      });
+    }
+  }
   server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   // Those too that have not got as far as HTTP.
   const sockets = new Set<Socket>();
@@ -99,13 +109,54 @@ async function respond(handle: TlsHandler, incoming: IncomingMessage, outgoing: 
   outgoing.writeHead(response.status, headers).end(body);
 }
 
+async function giveAway(
+  kind: "upgrade" | "connect",
+  incoming: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+  takeOver: TakeoverHandler,
+): Promise<void> {
+  // Who goes while this is thought about.
+  socket.on("error", () => socket.destroy());
+  const request = { kind, target: incoming.url ?? "", headers: headersOf(incoming) };
+  const verdict = await takeOver(request, clientOf(incoming));
+  if (socket.destroyed) return;
+  if (verdict instanceof Response) {
+    const body = new Uint8Array(await verdict.arrayBuffer());
+    const fields = { ...Object.fromEntries(verdict.headers), "content-length": `${body.length}`, connection: "close" };
+    socket.write(headOf(verdict.status, STATUS_CODES[verdict.status] ?? "", fields));
+    socket.end(body);
+    return;
+  }
+  const fields = kind === "upgrade" ? { connection: "Upgrade", ...verdict.headers } : verdict.headers;
+  const answer = kind === "upgrade" ? headOf(101, "Switching Protocols", fields) : headOf(200, "Connected", fields);
+  // Node's HTTP/2 takes what is still being written for its own, and ends the process.
+  await new Promise<void>((resolve, reject) => {
+    socket.write(answer, (error) => (error === null || error === undefined ? resolve() : reject(error)));
+  });
+  // From here on it is for others to say how long it may be silent.
+  socket.setTimeout(0);
+  if (head.length > 0) socket.unshift(head);
+  verdict.take(socket);
+}
+
+function headOf(status: number, words: string, fields: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${words}\r\n${lines.join("")}\r\n`;
+}
+
+function headersOf(incoming: IncomingMessage): Headers {
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(incoming.headersDistinct))
+    for (const value of values ?? []) headers.append(name, value);
+  return headers;
+}
+
 /** Undefined for what a web-standard request cannot be, such as CONNECT or a target that is no path. */
 function requestOf(incoming: IncomingMessage): Request | undefined {
   const { method = "", url = "" } = incoming;
   if (!url.startsWith("/")) return undefined;
-  const headers = new Headers();
-  for (const [name, values] of Object.entries(incoming.headersDistinct))
-    for (const value of values ?? []) headers.append(name, value);
+  const headers = headersOf(incoming);
   const isBodiless = method === "GET" || method === "HEAD";
   try {
     return new Request(`https://door${url}`, {

@@ -2,6 +2,7 @@
 
 import { listenOnNode } from "./node-server.ts";
 import { listenTlsOnNode } from "./node-tls-server.ts";
+import { serveTunnelledOnNode } from "./node-tunnelled.ts";
 import { NodeUpstream } from "./node-upstream.ts";
 import type { Platform } from "./ports.ts";
 
@@ -10,4 +11,5 @@ export const nodePlatform: Platform = {
   createUpstream: () => new NodeUpstream(),
   listen: listenOnNode,
   listenTls: listenTlsOnNode,
+  serveTunnelled: serveTunnelledOnNode,
 };

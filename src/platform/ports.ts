@@ -1,5 +1,6 @@
 /** What a platform does for the gateway: listening and reaching upstreams. One file for each runtime fills it. */
 
+import type { Duplex } from "node:stream";
 import type { Secret } from "../base/secret.ts";
 import type { GatewayApp } from "../gateway/app.ts";
 import type { Answer, Connection, Upstream } from "../gateway/ports.ts";
@@ -63,8 +64,29 @@ export interface TlsIdentity {
 /** Answers one request; must not throw. */
 export type TlsHandler = (request: Request, client: TlsClient) => Promise<Response>;
 
+/** A request after which its connection is no HTTP any more. */
+export interface Takeover {
+  readonly kind: "upgrade" | "connect";
+  /** A path; of a CONNECT what it wants to be connected to. */
+  readonly target: string;
+  readonly headers: Headers;
+}
+
+/** The yes to one. */
+export interface Taken {
+  /** Beside those that every such answer has. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Has the connection from here on, with all that was not read of it. */
+  take(socket: Duplex): void;
+}
+
+/** Says whether a connection is taken over, or what answers instead; must not throw. */
+export type TakeoverHandler = (request: Takeover, client: TlsClient) => Promise<Taken | Response>;
+
 export interface TlsOptions {
   readonly identity: TlsIdentity;
+  /** Nobody's connection is taken over when absent. */
+  readonly takeOver?: TakeoverHandler;
   /** Others than the platform's own. */
   readonly timeouts?: Partial<TlsTimeouts>;
   readonly maxConnections?: number;
@@ -82,11 +104,48 @@ export interface TlsListening extends Listening {
   show(identity: TlsIdentity): void;
 }
 
+/** What a proxy said of a connection; who the client is, its certificate says. */
+export interface TunnelledFrom {
+  readonly database: string;
+  /** Where the client's connection to the proxy came from. */
+  readonly address: string;
+}
+
+/** What answers on a connection. */
+export interface Served {
+  readonly app: GatewayApp;
+  /** Records and answers bytes that are no HTTP request; `reason` is the parser's own code. */
+  readonly onUnparsable: (connection: Connection, reason: string) => Promise<Answer>;
+}
+
+/**
+ * Says what answers the client of a certificate (DER; undefined: it showed none), whose key it holds. Undefined or a rejection
+ * ends the connection.
+ */
+export type AdmitTunnelled = (certificate: Uint8Array | undefined, from: TunnelledFrom) => Promise<Served | undefined>;
+
+export interface TunnelledOptions extends Omit<ServeOptions, "onUnparsable"> {
+  readonly identity: TlsIdentity;
+  readonly maxConnections?: number;
+  /** Milliseconds until TLS has been agreed upon. */
+  readonly handshakeTimeout?: number;
+}
+
+/** Serves connections that come through a tunnel. */
+export interface TunnelledService {
+  accept(stream: Duplex, from: TunnelledFrom): void;
+  /** Shows another identity to whoever connects from now on. */
+  show(identity: TlsIdentity): void;
+  drain(timeoutMs: number): Promise<void>;
+}
+
 /** A runtime's way of doing it. */
 export interface Platform {
   readonly name: "node" | "deno";
   createUpstream(): Upstream;
   listen(app: GatewayApp, address: ListenAddress, options: ServeOptions): Promise<Listening>;
+  /** Absent where it cannot be done. */
+  serveTunnelled?(admit: AdmitTunnelled, options: TunnelledOptions): TunnelledService;
   /** Absent where there is no way to see the certificates of clients. */
   listenTls?(handle: TlsHandler, address: ListenAddress, options: TlsOptions): Promise<TlsListening>;
 }
