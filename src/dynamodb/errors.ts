@@ -16,6 +16,7 @@ const DYNAMODB = "com.amazonaws.dynamodb.v20120810";
  */
 export const ERROR_TYPES = {
   AccessDeniedException: { status: 400, namespace: SERVICE, text: "Message" },
+  ExpiredTokenException: { status: 400, namespace: SERVICE, text: "message" },
   ValidationException: { status: 400, namespace: "com.amazon.coral.validate", text: "message" },
   SerializationException: { status: 400, namespace: SERVICE, text: "Message" },
   UnknownOperationException: { status: 400, namespace: SERVICE, text: "message" },

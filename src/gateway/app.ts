@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import { newId } from "../base/ids.ts";
+import type { Session } from "../identity/session.ts";
 import { type FixedListener } from "./listener.ts";
 import { serve } from "./pipeline.ts";
 import { type Answer, BodyTooLarge, type Connection, type Departure, type Exchange, NoRoom } from "./ports.ts";
@@ -26,7 +27,8 @@ export function gatewayApp(services: GatewayServices, listener: FixedListener): 
   const app: GatewayApp = new Hono();
   app.all("*", async (context) => {
     const { exchange, send, ...known } = context.env ?? {};
-    const answer = await serve(services, listener, exchange ?? exchangeOf(context.req.raw, known));
+    const served = await serve(services, listener, exchange ?? exchangeOf(context.req.raw, known));
+    const answer = isEnding(listener.session, services.clock.now()) ? { ...served, close: true } : served;
     return send === undefined ? responseOf(answer) : await send(answer);
   });
   // Left to itself, Hono prints the stack and answers in words of its own; the platform cuts the connection instead.
@@ -35,6 +37,11 @@ export function gatewayApp(services: GatewayServices, listener: FixedListener): 
     throw error;
   });
   return app;
+}
+
+/** In the last fifth of a login its connections end: there is a newer certificate by then, which a new connection shows. */
+function isEnding(session: Session | undefined, now: number): boolean {
+  return session !== undefined && now >= session.expires - (session.expires - session.issued) / 5;
 }
 
 /** An exchange seen through a web-standard `Request`: repeated headers arrive joined, and so match nothing. */

@@ -5,6 +5,7 @@ import type { Database } from "../aws/database.ts";
 import { PosternError } from "../base/errors.ts";
 import { lockMessage } from "../identity/lock.ts";
 import type { Principal } from "../identity/principal.ts";
+import { principalOfSession, type Session, type SessionEnd } from "../identity/session.ts";
 import { type CallerFacts, callerFacts } from "./facts.ts";
 import type { FixedListener } from "./listener.ts";
 import { Refusal } from "./refusal.ts";
@@ -23,27 +24,42 @@ export interface Caller {
 /**
  * Settles the caller of a listener in the given state.
  *
- * @throws Refusal `user_unknown`, `database_unknown`, `locked` or `db_user_invalid`
+ * @param now milliseconds since the epoch
+ * @throws Refusal `user_unknown`, `database_unknown`, `locked` or `db_user_invalid`; of a session also `session_expired` and
+ * `login_outdated`
  */
-export function authenticate(listener: FixedListener, state: GatewayState): Caller {
-  const lock = state.directory.lockOf(listener.user);
-  if (lock !== undefined) {
-    throw denied("locked", `The user "${listener.user}" is locked${lockMessage(lock)}`);
+export function authenticate(listener: FixedListener, state: GatewayState, now: number): Caller {
+  const { session } = listener;
+  if (session === undefined) {
+    const lock = state.directory.lockOf(listener.user);
+    if (lock !== undefined) throw denied("locked", `The user "${listener.user}" is locked${lockMessage(lock)}`);
+  } else {
+    // Time alone may end one, so that it is asked every time.
+    const principal = principalOf(session, state, now);
+    if ("ended" in principal) throw ended(principal);
   }
-  const known = callers.get(state)?.get(listener);
+  const ofState = callers.get(state) ?? new WeakMap<FixedListener, Caller>();
+  const known = ofState.get(listener);
   if (known !== undefined) return known;
-  const caller = callerOf(listener, state);
-  const ofState = callers.get(state) ?? new Map<FixedListener, Caller>();
+  const caller = callerOf(listener, state, now);
   callers.set(state, ofState.set(listener, caller));
   return caller;
 }
 
 /** Callers by state and listener. Both are immutable, so it is derived from them alone and goes when they go. */
-const callers = new WeakMap<GatewayState, Map<FixedListener, Caller>>();
+const callers = new WeakMap<GatewayState, WeakMap<FixedListener, Caller>>();
 
-function callerOf(listener: FixedListener, state: GatewayState): Caller {
-  const principal = state.directory.principalOf(listener.user);
+function principalOf(session: Session, { directory, voided }: GatewayState, now: number): Principal | SessionEnd {
+  return principalOfSession(session, { directory, voided: voided?.get(session.user), now });
+}
+
+function callerOf(listener: FixedListener, state: GatewayState, now: number): Caller {
+  const principal =
+    listener.session === undefined
+      ? state.directory.principalOf(listener.user)
+      : principalOf(listener.session, state, now);
   if (principal === undefined) throw denied("user_unknown", `The user "${listener.user}" is not defined`);
+  if ("ended" in principal) throw ended(principal);
   const database = state.databases.get(listener.database);
   if (database === undefined) throw denied("database_unknown", `The database "${listener.database}" is not defined`);
   return {
@@ -52,6 +68,17 @@ function callerOf(listener: FixedListener, state: GatewayState): Caller {
     awsRoleArn: awsRoleOf(listener.dbUser, database),
     facts: callerFacts(principal, database),
   };
+}
+
+/** Who must log in again is told in the words by which SDKs know it. */
+function ended({ ended: code, message }: SessionEnd): Refusal {
+  const again = code === "session_expired" || code === "login_outdated";
+  return new Refusal(
+    code,
+    again ? `${message}: log in again with postern login` : message,
+    again ? "ExpiredTokenException" : "AccessDeniedException",
+    { reasons: [{ code, message, access: null, role: null }] },
+  );
 }
 
 function awsRoleOf(dbUser: string, database: Database): string {

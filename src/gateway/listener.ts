@@ -1,16 +1,20 @@
-/** Who speaks on an address: the fixed identity of a standalone listener. */
+/** Who speaks on an address or a connection. */
 
-/** Identity and database of everything that arrives on one address. */
+import type { Session } from "../identity/session.ts";
+
+/** Identity and database of everything that arrives on one address, or on one connection that came through a tunnel. */
 export interface FixedListener {
   /** As configured, for messages: `127.0.0.1:8000` or `unix:/run/postern.sock`. */
   readonly address: string;
-  readonly kind: "tcp" | "unix";
+  readonly kind: "tcp" | "unix" | "tunnel";
   /** Host names, without port and in lower case, that this listener answers to beside those of this machine's loopback. */
   readonly hosts: ReadonlySet<string>;
   readonly user: string;
   readonly database: string;
   /** The AWS role as configured: a name, a path or an ARN. */
   readonly dbUser: string;
+  /** The login of the user who came through a tunnel; absent where the configuration says who speaks. */
+  readonly session?: Session;
 }
 
 /** Whether a listener answers to a host name: loopback's own, or one that was configured. */

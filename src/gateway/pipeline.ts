@@ -26,7 +26,7 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
   try {
     const state = services.state();
     trace.revision = state.policy.revision;
-    const caller = (trace.caller = authenticate(listener, state));
+    const caller = (trace.caller = authenticate(listener, state, services.clock.now()));
     const head = readHead(exchange, listener);
     const operation = knownOperation(head.target, trace);
     const body = await readBody(exchange, head, lease);

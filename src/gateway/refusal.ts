@@ -6,6 +6,7 @@ import type { Reason, ReasonCode } from "../policy/decision.ts";
 /** AWS error types that a refusal may be answered with. */
 export type RefusalType =
   | "AccessDeniedException"
+  | "ExpiredTokenException"
   | "InternalServerError"
   | "RequestEntityTooLarge"
   | "SerializationException"

@@ -44,6 +44,8 @@ function outcomeOf(refusal: Refusal): "denied" | "rejected" | "failed" {
   switch (refusal.type) {
     case "AccessDeniedException":
       return refusal.code === "request_rejected" ? "rejected" : "denied";
+    case "ExpiredTokenException":
+      return "denied";
     case "InternalServerError":
     case "ServiceUnavailable":
       return "failed";

@@ -10,6 +10,8 @@ export interface GatewayState {
   readonly policy: DecisionPoint;
   readonly directory: Directory;
   readonly databases: ReadonlyMap<string, Database>;
+  /** Since when what had been given to users of these names counts no more, in milliseconds since the epoch. */
+  readonly voided?: ReadonlyMap<string, number>;
 }
 
 /** The least that the gateway needs of policy. */

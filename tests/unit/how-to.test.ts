@@ -34,7 +34,7 @@ describe("docs/how-to/tenant-items.md", () => {
     const listener = listenersOf(config, state).find((each) => each.user === user);
     const known = OPERATIONS.find(({ name }) => name === operation);
     assert.ok(listener !== undefined && known !== undefined, `${user} ${operation}`);
-    const caller = authenticate(listener, state);
+    const caller = authenticate(listener, state, Date.now());
     const schemas = { schemaOf: (): TableSchema => ORDERS };
     const accesses = accessesOf(parseRequest(known, Buffer.from(body)), caller.facts.place, schemas);
     const circumstances = { decisionId: "d", operation, ip: "127.0.0.1", userAgent: "", now: 0 };
