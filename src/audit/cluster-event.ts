@@ -93,6 +93,8 @@ interface CertifiedIdentity {
   readonly roles: readonly string[];
   readonly serial: string;
   readonly expires: string;
+  /** Of one that is for a database only. */
+  readonly route?: { readonly database: string; readonly db_user: string };
 }
 
 type Act<E extends keyof typeof CLUSTER_EVENTS, F> = E extends unknown

@@ -17,7 +17,7 @@ export const CLUSTER_FIELDS = {
   cert_type: ["string", "user or host"],
   identity: [
     "object or null",
-    "what the certificate says: {name, roles, serial, expires}; null when it cannot be believed",
+    "what the certificate says: {name, roles, serial, expires, and for a database its route}; null when it cannot be believed",
   ],
   authority: ["string", "which certificate authority: host or user"],
   phase: ["string", "init, update_clients, update_servers, standby or rollback"],

@@ -63,6 +63,7 @@ export class Callers {
       // Nothing revokes one certificate by itself: locks shut users out.
       const judging = { trust: new Trust({ host, user }), clock, isRevoked: () => false };
       shown = await verifyUserCertificate(certificate, judging);
+      if (shown.route !== undefined) throw forDatabase(shown.user.name);
       if (await wasRemovedSince(cluster.store, shown.user.name, shown.issued)) throw removed(shown.user.name);
       return { user: await this.#known(shown.user), expires: shown.expires };
     } catch (thrown) {
@@ -113,6 +114,14 @@ export class Callers {
       reason,
     });
   }
+}
+
+function forDatabase(name: string): PosternError {
+  return new PosternError(
+    "certificate_wrong_kind",
+    `Cannot go on as ${quoted(name)}: the certificate that was shown is for a database only`,
+    { hint: "use the one that postern login gave" },
+  );
 }
 
 function removed(name: string): PosternError {

@@ -13,6 +13,15 @@ export interface UserClaims {
   readonly mfa_verified: boolean;
   readonly roles: readonly string[];
   readonly traits: Readonly<Record<string, readonly string[]>>;
+  /** In a certificate that is for one database only. */
+  readonly route?: Route | undefined;
+}
+
+/** The one database for which a certificate counts, and as whom. */
+export interface Route {
+  readonly database: string;
+  /** The AWS role as the user asked for it: a name, a path or an ARN. Whether the user may be it is asked with every operation. */
+  readonly db_user: string;
 }
 
 /** Of a host. */
@@ -50,6 +59,7 @@ const USER: z.ZodType<UserClaims> = z.strictObject({
   mfa_verified: z.boolean(),
   roles: z.array(z.string()),
   traits: z.record(z.string(), z.array(z.string())),
+  route: z.strictObject({ database: z.string(), db_user: z.string() }).optional(),
 });
 
 const HOST: z.ZodType<HostClaims> = z.strictObject({ cluster: z.string(), role: z.enum(["auth", "proxy", "db"]) });

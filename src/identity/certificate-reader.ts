@@ -7,7 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { trustedCertificates, type Authority, type AuthorityKind } from "./authority.ts";
 import { CLOCK_SKEW_MS } from "./authority-keys.ts";
-import { CLAIMS_OID, readHostClaims, readUserClaims, type HostRole } from "./certificate-claims.ts";
+import { CLAIMS_OID, readHostClaims, readUserClaims, type HostRole, type Route } from "./certificate-claims.ts";
 import { usesOf } from "./certificates.ts";
 import { nameFault, quoted } from "./names.ts";
 import type { Principal } from "./principal.ts";
@@ -33,6 +33,8 @@ export interface Verified {
 
 export interface VerifiedUser extends Verified {
   readonly user: Principal;
+  /** Undefined: a login's own. Whoever looks at one must look at this. */
+  readonly route: Route | undefined;
 }
 
 export interface VerifiedHost extends Verified {
@@ -104,7 +106,7 @@ export async function verifyUserCertificate(certificate: string | Uint8Array, ju
   const claims = readUserClaims(bytes);
   requireClaims(claims, judging);
   const { roles, traits, mfa_verified: mfaVerified } = claims;
-  return { ...verified, user: { name, roles, traits, mfaVerified } };
+  return { ...verified, user: { name, roles, traits, mfaVerified }, route: claims.route };
 }
 
 /**

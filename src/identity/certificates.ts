@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { AuthorityKind } from "./authority.ts";
 import type { AuthoritySigner, Issued, ToSign } from "./authority-keys.ts";
-import { CLAIMS_OID, MAX_CLAIMS_BYTES, writeClaims, type HostRole } from "./certificate-claims.ts";
+import { CLAIMS_OID, MAX_CLAIMS_BYTES, type HostRole, type Route, writeClaims } from "./certificate-claims.ts";
 import { nameFault, quoted } from "./names.ts";
 import type { Principal } from "./principal.ts";
 import { readPublicKey } from "./public-key.ts";
@@ -19,6 +19,8 @@ export interface UserRequest {
   readonly lifetime: number;
   /** Milliseconds that the roles allow (max_session_ttl). */
   readonly longest: number;
+  /** For one database only; it counts nowhere else then. */
+  readonly route?: Route;
 }
 
 /** A process of the cluster that has joined, and its key. */
@@ -45,7 +47,10 @@ export async function issueUserCertificate(
 ): Promise<Issued> {
   const { user, longest } = request;
   if (!(longest > 0)) throw invalid(user.name, `its roles allow ${longest} ms`);
-  const claims = { cluster: authority.cluster, mfa_verified: user.mfaVerified, roles: user.roles, traits: user.traits };
+  const { cluster } = authority;
+  const { mfaVerified: mfa_verified, roles, traits } = user;
+  const { route } = request;
+  const claims = { cluster, mfa_verified, roles, traits, ...(route === undefined ? {} : { route }) };
   const toSign = prepared("user", authority, {
     name: user.name,
     publicKey: request.publicKey,

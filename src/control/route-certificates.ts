@@ -1,0 +1,77 @@
+/** Certificates for one database, asked for with that of a login: what the way to a database is opened with. */
+
+import type { Clock } from "../base/clock.ts";
+import { PosternError } from "../base/errors.ts";
+import { openAuthority, type Issued } from "../identity/authority-keys.ts";
+import type { Route } from "../identity/certificate-claims.ts";
+import { issueUserCertificate } from "../identity/certificates.ts";
+import { quoted } from "../identity/names.ts";
+import type { KeyRing } from "../identity/sealing.ts";
+import type { EventSink } from "./administration.ts";
+import type { Caller } from "./callers.ts";
+import type { Cluster } from "./cluster.ts";
+
+export interface RouteCertificatesOptions {
+  readonly cluster: Cluster;
+  readonly ring: KeyRing;
+  readonly events: EventSink;
+  readonly clock: Clock;
+  /** Whether there is such a database, and this user may know of it. */
+  readonly isShown: (user: Caller["user"], database: string) => boolean;
+}
+
+/** Short: it is kept in memory only, and asked for anew while the login lasts. */
+const LONGEST_MS = 3_600_000;
+
+/** Issues them for one cluster. */
+export class RouteCertificates {
+  readonly #options: RouteCertificatesOptions;
+
+  constructor(options: RouteCertificatesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Issues one that lasts an hour, and never longer than the login. Whether the user may be this database user is asked with
+   * every operation, not here.
+   *
+   * @param publicKey PEM of the key that it is for, which should be another than that of the login
+   * @throws PosternError `database_unknown` in the same words for a database that is not there and for one that is not for this
+   * user, `db_user_invalid`, `public_key_invalid`, `session_ending`, `audit_unavailable`
+   */
+  async issue({ user, expires }: Caller, route: Route, publicKey: string): Promise<Issued> {
+    const { cluster, ring, events, clock, isShown } = this.#options;
+    const { database, db_user } = route;
+    if (!isShown(user, database)) {
+      throw new PosternError("database_unknown", `Cannot connect to database ${quoted(database)}: it is not found`, {
+        hint: "postern db ls lists those that you may know of",
+      });
+    }
+    if (db_user === "" || db_user.length > 2048)
+      throw new PosternError("db_user_invalid", "Cannot connect: the database user must be the name of an AWS role", {
+        hint: "write --db-user=ROLE",
+      });
+    const left = expires - clock.now();
+    if (left < 1000)
+      throw new PosternError("session_ending", "Cannot connect: the login is at its end", {
+        hint: "log in again with postern login",
+      });
+    const signer = await openAuthority(await cluster.authority("user"), ring);
+    const lifetime = Math.min(LONGEST_MS, left);
+    const issued = await issueUserCertificate(signer, { user, publicKey, lifetime, longest: left, route }, clock);
+    await events.record({
+      event: "cert.create",
+      code: "TC000I",
+      user: user.name,
+      cert_type: "user",
+      identity: {
+        name: user.name,
+        roles: user.roles,
+        serial: issued.serial,
+        expires: new Date(issued.expires).toISOString(),
+        route,
+      },
+    });
+    return issued;
+  }
+}

@@ -1,0 +1,110 @@
+/** A port of this machine behind which a database is: what comes in goes to the database's agent in TLS of the user's own. */
+
+import { createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { messageOf, PosternError } from "../base/errors.ts";
+import { answerUnavailable } from "./unavailable.ts";
+
+/** Where to listen. A port is one of the loopback address: others on the network must not ride it. */
+export type LocalAddress = { readonly port: number } | { readonly path: string };
+
+export interface LocalProxyOptions {
+  readonly address: LocalAddress;
+  /** Opens a connection to the database's agent; rejects with a PosternError that says why it cannot. */
+  readonly open: () => Promise<Duplex>;
+  /** Called when a client's connection could not be served, with why. */
+  readonly onRefused: (error: PosternError) => void;
+  readonly maxConnections?: number;
+}
+
+/** A port that serves. */
+export interface LocalProxy {
+  /** As bound: `127.0.0.1:8000`, or the path of a socket. */
+  readonly address: string;
+  /** Stops listening and ends every connection. */
+  close(): Promise<void>;
+}
+
+const MAX_CONNECTIONS = 1000;
+
+/**
+ * Opens the port.
+ *
+ * @throws PosternError `port_busy` when something listens there, `listen_failed`
+ */
+export async function openLocalProxy(options: LocalProxyOptions): Promise<LocalProxy> {
+  const { address, open, onRefused } = options;
+  const sockets = new Set<Socket>();
+  // Who has said all may still be answered.
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+    void serve(socket, open, onRefused);
+  });
+  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+  await listen(server, address);
+  return {
+    address: boundAt(server, address),
+    async close() {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+async function serve(
+  socket: Socket,
+  open: LocalProxyOptions["open"],
+  onRefused: LocalProxyOptions["onRefused"],
+): Promise<void> {
+  let agent: Duplex;
+  try {
+    agent = await open();
+  } catch (thrown) {
+    const error = thrown instanceof PosternError ? thrown : new PosternError("internal", messageOf(thrown));
+    onRefused(error);
+    answerUnavailable(socket, error);
+    return;
+  }
+  if (socket.destroyed) {
+    agent.destroy();
+    return;
+  }
+  await Promise.all([pipeline(socket, agent), pipeline(agent, socket)]).catch(() => {
+    socket.destroy();
+    agent.destroy();
+  });
+}
+
+async function listen(server: Server, address: LocalAddress): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) => reject(cannotListen(address, cause)));
+    const done = (): void => {
+      server.removeAllListeners("error");
+      resolve();
+    };
+    if ("port" in address) server.listen(address.port, "127.0.0.1", done);
+    else server.listen(address.path, done);
+  });
+}
+
+function boundAt(server: Server, address: LocalAddress): string {
+  const bound = server.address();
+  return "port" in address && bound !== null && typeof bound === "object" ? `127.0.0.1:${bound.port}` : String(bound);
+}
+
+function cannotListen(address: LocalAddress, cause: NodeJS.ErrnoException): PosternError {
+  const where = "port" in address ? `127.0.0.1:${address.port}` : address.path;
+  if (cause.code === "EADDRINUSE") {
+    return new PosternError("port_busy", `Cannot listen on ${where}: another program does`, {
+      cause,
+      hint: "choose another port with --port, or leave it out for one that is free",
+    });
+  }
+  return new PosternError("listen_failed", `Cannot listen on ${where}: ${cause.message}`, { cause });
+}
