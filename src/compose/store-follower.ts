@@ -9,6 +9,7 @@ import { quoted } from "../identity/names.ts";
 import { parseRole, type Role } from "../identity/role.ts";
 import { parseUser, type User } from "../identity/user.ts";
 import type { Store } from "../store/store.ts";
+import type { ReadableStore } from "./fed-store.ts";
 
 /** What a store held at one moment. */
 export interface StoredSet {
@@ -21,7 +22,7 @@ export interface StoredSet {
 }
 
 /** Reads a set. One document that cannot be read refuses all of it. @throws PosternError `resource_unreadable`, and the store's */
-export async function readStore(store: Store): Promise<StoredSet> {
+export async function readStore(store: Pick<Store, "snapshot">): Promise<StoredSet> {
   const users: User[] = [];
   const roles: Role[] = [];
   const locks: Lock[] = [];
@@ -59,7 +60,7 @@ const FOLLOWED: ReadonlySet<string> = new Set(["user", "role", "lock", "db"]);
 
 /** Keeps up with a store, which is its own from then on. */
 export class StoreFollower {
-  readonly #store: Store;
+  readonly #store: ReadableStore;
   #current: StoredSet | undefined;
   #stale = false;
   #reading: Promise<void> | undefined;
@@ -72,7 +73,7 @@ export class StoreFollower {
   #closed = false;
 
   /** Reads a store and begins to watch it. @throws PosternError what keeps it from being read; the store is closed then */
-  static async open(store: Store): Promise<StoreFollower> {
+  static async open(store: ReadableStore): Promise<StoreFollower> {
     const follower = new StoreFollower(store);
     try {
       // First the watch: what is written between the two must not go unseen.
@@ -91,7 +92,7 @@ export class StoreFollower {
   }
 
   /** Use `open`. */
-  constructor(store: Store) {
+  constructor(store: ReadableStore) {
     this.#store = store;
   }
 

@@ -2,7 +2,7 @@
 
 import type { Store, Write } from "../store/store.ts";
 
-const REMOVED = "user_removed";
+export const REMOVED = "user_removed";
 /** Longer than any certificate and any link lasts: after that there is nothing left to void. */
 const REMEMBERED_MS = 49 * 3_600_000;
 

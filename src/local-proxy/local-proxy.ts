@@ -1,6 +1,6 @@
 /** A port of this machine behind which a database is: what comes in goes to the database's agent in TLS of the user's own. */
 
-import { createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { messageOf, PosternError } from "../base/errors.ts";
@@ -94,8 +94,9 @@ async function listen(server: Server, address: LocalAddress): Promise<void> {
 }
 
 function boundAt(server: Server, address: LocalAddress): string {
-  const bound = server.address();
-  return "port" in address && bound !== null && typeof bound === "object" ? `127.0.0.1:${bound.port}` : String(bound);
+  if (!("port" in address)) return address.path;
+  const { port } = server.address() as AddressInfo;
+  return `127.0.0.1:${port}`;
 }
 
 function cannotListen(address: LocalAddress, cause: NodeJS.ErrnoException): PosternError {

@@ -5,6 +5,8 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:ht
 import { createServer } from "node:https";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ReadableStream as NodeStream } from "node:stream/web";
 import type { TLSSocket } from "node:tls";
 import { boundAddress, listenAt } from "./node-server.ts";
 import type {
@@ -99,6 +101,12 @@ async function respond(handle: TlsHandler, incoming: IncomingMessage, outgoing: 
   const request = requestOf(incoming);
   const response =
     request === undefined ? new Response(null, { status: 400 }) : await handle(request, clientOf(incoming));
+  // What comes bit by bit is passed on so, for as long as the client stays.
+  if (response.body !== null && response.headers.get("content-type") === "application/x-ndjson") {
+    outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+    await pipeline(Readable.fromWeb(response.body as NodeStream), outgoing).catch(() => outgoing.destroy());
+    return;
+  }
   const body = new Uint8Array(await response.arrayBuffer());
   const headers: Record<string, string | number> = {
     ...Object.fromEntries(response.headers),

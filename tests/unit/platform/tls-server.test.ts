@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { connect as connectPlain, type Socket } from "node:net";
+import { request } from "node:https";
 import { describe, it } from "node:test";
 import { connect } from "node:tls";
 import { Secret } from "../../../src/base/secret.ts";
@@ -48,6 +49,37 @@ describe("the port with TLS", () => {
         await ended(socket);
       }
     }));
+
+  it("passes lines on as they come, and stops asking for them when the client has gone", () => {
+    let cancelled = false;
+    let send: (line: string) => void = () => undefined;
+    const handle: TlsHandler = async () =>
+      new Response(
+        new ReadableStream<Uint8Array>({
+          start: (controller) => {
+            send = (line) => controller.enqueue(new TextEncoder().encode(line));
+          },
+          cancel: () => {
+            cancelled = true;
+          },
+        }),
+        { headers: { "content-type": "application/x-ndjson" } },
+      );
+    return withPort(handle, {}, async (port) => {
+      let heard = "";
+      const asked = request({ port, host: "127.0.0.1", ca: cert, agent: false }, (response) => {
+        response.on("data", (chunk: Buffer) => (heard += chunk.toString()));
+        response.on("error", () => undefined);
+      });
+      asked.on("error", () => undefined).end();
+      await eventually(() => {
+        send("one\n");
+        return heard.startsWith("one\n");
+      });
+      asked.destroy();
+      await eventually(() => cancelled);
+    });
+  });
 
   it("takes no more connections than it may, and takes others again when some have gone", () =>
     withPort(echo, { maxConnections: 2 }, async (port) => {

@@ -1,0 +1,103 @@
+/** What agents decide by, as it is now and as it changes: lines of JSON for as long as an agent listens. */
+
+import { setTimeout } from "node:timers";
+import type { Store, StoredResource, StoredValue } from "../store/store.ts";
+import { REMOVED } from "./removed-users.ts";
+
+/** Kinds that agents are told of: no secret is among them. */
+export const FEED_KINDS: ReadonlySet<string> = new Set(["user", "role", "lock", "db", REMOVED]);
+
+/** One line. */
+export type FeedLine =
+  /** Everything comes anew; what was told before counts until it is settled. */
+  | { readonly type: "begin" }
+  | {
+      readonly type: "resource";
+      readonly kind: string;
+      readonly name: string;
+      readonly revision: string;
+      readonly value: StoredValue;
+      readonly expires_at?: number;
+    }
+  | { readonly type: "gone"; readonly kind: string; readonly name: string }
+  /** What was told so far is one consistent state. */
+  | { readonly type: "settled" }
+  /** Nothing has changed; whoever hears nothing for long has lost the cluster. */
+  | { readonly type: "alive" };
+
+/** Milliseconds between two lines at most. */
+export const FEED_PULSE_MS = 5000;
+/** As many changes as may wait for a slow listener; then everything comes anew. */
+const MAX_WAITING = 10_000;
+
+/** Tells everything, then what changes, until the signal. @throws what keeps the store from being read */
+export async function* agentFeed(
+  store: Pick<Store, "snapshot" | "watch">,
+  { signal, pulse = FEED_PULSE_MS }: { readonly signal: AbortSignal; readonly pulse?: number },
+): AsyncGenerator<FeedLine, void, undefined> {
+  let waiting: FeedLine[] = [];
+  let anew = true;
+  let wake: () => void = () => undefined;
+  // First the watch: what is written between the two must not go unseen.
+  const unwatch = await store.watch(
+    (changes) => {
+      for (const { kind, name, resource } of changes) {
+        if (FEED_KINDS.has(kind))
+          waiting.push(resource === undefined ? { type: "gone", kind, name } : lineOf(resource));
+      }
+      if (waiting.length > MAX_WAITING) anew = true;
+      if (anew) waiting = [];
+      wake();
+    },
+    () => {
+      anew = true;
+      waiting = [];
+      wake();
+    },
+  );
+  const stop = (): void => wake();
+  signal.addEventListener("abort", stop);
+  try {
+    while (!signal.aborted) {
+      if (anew) {
+        anew = false;
+        // What was told before is in what is read now.
+        waiting = [];
+        yield { type: "begin" };
+        for await (const resource of store.snapshot()) {
+          if (signal.aborted) return;
+          if (FEED_KINDS.has(resource.kind)) yield lineOf(resource);
+        }
+        yield { type: "settled" };
+      } else if (waiting.length > 0) {
+        const lines = waiting;
+        waiting = [];
+        yield* lines;
+        yield { type: "settled" };
+      } else {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, pulse);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+        if (!signal.aborted && waiting.length === 0 && !anew) yield { type: "alive" };
+      }
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await unwatch();
+  }
+}
+
+function lineOf({ kind, name, revision, value, expiresAt }: StoredResource): FeedLine {
+  return {
+    type: "resource",
+    kind,
+    name,
+    revision,
+    value,
+    ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+  };
+}

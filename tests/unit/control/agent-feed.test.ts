@@ -1,0 +1,122 @@
+import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { afterEach, describe, it } from "node:test";
+import { systemClock } from "../../../src/base/clock.ts";
+import { FedStore } from "../../../src/compose/fed-store.ts";
+import { readStore } from "../../../src/compose/store-follower.ts";
+import { agentFeed, type FeedLine } from "../../../src/control/agent-feed.ts";
+import type { Change } from "../../../src/store/store.ts";
+import { documents, ROOT, startTestCluster, type TestCluster } from "../../support/cluster.ts";
+import { eventually } from "../../support/eventually.ts";
+
+const ROLE = `
+kind: role
+version: v7
+metadata: {name: dev}
+spec: {allow: {db_labels: {env: dev}, db_users: [ExampleRole]}}
+`;
+const USER = (roles: string): string => `
+---
+kind: user
+version: v2
+metadata: {name: alice}
+spec: {roles: [${roles}]}
+`;
+
+describe("what agents are told", () => {
+  let cluster: TestCluster | undefined;
+  const stopping = new Set<AbortController>();
+  afterEach(async () => {
+    for (const each of stopping) each.abort();
+    await cluster?.close();
+  });
+
+  /** Feeds a store from the cluster's until the test ends. */
+  function feed(from: TestCluster, lines: FeedLine[] = [], pulse = 10): FedStore {
+    const fed = new FedStore(systemClock);
+    const stop = new AbortController();
+    stopping.add(stop);
+    void (async () => {
+      for await (const line of agentFeed(from.store, { signal: stop.signal, pulse })) {
+        lines.push(line);
+        // As it goes over the wire.
+        fed.take(JSON.parse(JSON.stringify(line)));
+      }
+    })();
+    return fed;
+  }
+
+  it("is what the store holds, and what changes in it", async () => {
+    cluster = await startTestCluster(ROLE + USER("dev"));
+    const fed = feed(cluster);
+    await eventually(() => fed.isFilled);
+    deepEqual(await readStore(fed), await readStore(cluster.store));
+    await cluster.administration.create(ROOT, documents(USER("dev, access")), { force: true });
+    await eventually(async () => (await readStore(fed)).users[0]?.roles.length === 2);
+    deepEqual(await readStore(fed), await readStore(cluster.store));
+    await cluster.administration.remove(ROOT, "user", "alice");
+    await eventually(async () => (await readStore(fed)).users.length === 0);
+    const kinds = new Set<string>();
+    for await (const { kind } of fed.snapshot()) kinds.add(kind);
+    ok(kinds.has("user_removed"));
+  });
+
+  it("has no kind in it that holds a secret", async () => {
+    cluster = await startTestCluster(ROLE);
+    await cluster.store.write([{ op: "put", kind: "user_secret", name: "alice", value: { password: "hash" } }]);
+    const lines: FeedLine[] = [];
+    const fed = feed(cluster, lines);
+    await eventually(() => fed.isFilled);
+    await cluster.store.write([{ op: "put", kind: "user_secret", name: "alice", value: { password: "other" } }]);
+    await cluster.administration.create(ROOT, documents(USER("dev")), { force: true });
+    await eventually(async () => (await readStore(fed)).users.length === 1);
+    ok(!JSON.stringify(lines).includes("password"));
+  });
+
+  it("comes anew after a gap, and what was gone meanwhile is gone", async () => {
+    cluster = await startTestCluster(ROLE + USER("dev"));
+    const real = cluster.store;
+    let gap = (): void => undefined;
+    const deaf = {
+      snapshot: () => real.snapshot(),
+      // Nothing is told of changes.
+      watch: async (_: (changes: readonly Change[]) => void, onGap: () => void) => {
+        gap = onGap;
+        return async () => undefined;
+      },
+    };
+    const fed = feed({ ...cluster, store: deaf as unknown as TestCluster["store"] });
+    await eventually(() => fed.isFilled);
+    await cluster.administration.remove(ROOT, "user", "alice");
+    gap();
+    await eventually(async () => (await readStore(fed)).users.length === 0);
+  });
+
+  it("shows nothing that is half told", async () => {
+    const fed = new FedStore(systemClock);
+    const resource = { type: "resource", kind: "user", name: "alice", revision: "1", value: {} };
+    fed.take({ type: "begin" });
+    fed.take(resource);
+    await rejects(readStore(fed), { code: "store_unavailable" });
+    fed.take({ type: "settled" });
+    fed.take({ type: "begin" });
+    const names: string[] = [];
+    for await (const { name } of fed.snapshot()) names.push(name);
+    deepEqual(names, ["alice"]);
+    throws(() => fed.take({ type: "news" }), { code: "feed_invalid" });
+    throws(() => fed.take({ ...resource, kind: "user_secret" }), { code: "feed_invalid" });
+  });
+
+  it("says how long nothing was heard", async () => {
+    let now = 0;
+    const fed = new FedStore({ now: () => now, monotonic: () => now });
+    fed.take({ type: "begin" });
+    now = 70_000;
+    equal(fed.silence, 70_000);
+    fed.take({ type: "alive" });
+    equal(fed.silence, 0);
+    cluster = await startTestCluster(ROLE);
+    const lines: FeedLine[] = [];
+    feed(cluster, lines, 5);
+    await eventually(() => lines.filter(({ type }) => type === "alive").length > 1);
+  });
+});
