@@ -1,5 +1,6 @@
 /** What callers hand to the recorder of a cluster's administration and logins: one type for each of these events. */
 
+import type { LockTarget } from "../identity/lock.ts";
 import type { CodeOf } from "./events.ts";
 import type { CLUSTER_EVENTS } from "./cluster-events.ts";
 
@@ -72,8 +73,6 @@ interface ActUpon {
 interface MfaDevice {
   readonly mfa_device_type: "totp" | "webauthn";
 }
-
-type LockTarget = { readonly user: string } | { readonly role: string };
 
 interface JoinFacts {
   /** As `maskedName()` shows it. */

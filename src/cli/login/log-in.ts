@@ -4,6 +4,7 @@ import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { userInfo } from "node:os";
 import { PosternError } from "../../base/errors.ts";
 import { Secret } from "../../base/secret.ts";
+import { authorityByPin, type ProxyAddress, type Trusting } from "../../client/tls.ts";
 import { isLoopback } from "../../config/address.ts";
 import { pinOf } from "../../identity/authority.ts";
 import { CLOCK_SKEW_MS } from "../../identity/authority-keys.ts";
@@ -11,10 +12,9 @@ import { readOwnCertificate, type StatedUser } from "../../identity/certificate-
 import { nameFault, quoted } from "../../identity/names.ts";
 import { CommandError } from "../command-error.ts";
 import { askSecret, secretFrom } from "./ask.ts";
-import { Door } from "./door.ts";
-import { type Profile, proxyAddress, type ProxyAddress } from "./profiles.ts";
+import { Door, LOGIN_HINTS } from "./door.ts";
+import { type Profile, proxyAddress } from "./profiles.ts";
 import type { ClientSurroundings } from "./surroundings.ts";
-import { authorityByPin, type Trusting } from "./tls.ts";
 
 export interface LoginOptions {
   readonly proxy?: string;
@@ -131,7 +131,7 @@ async function trustingFor(
         hint: "postern ctl status shows it on the auth service's machine",
       });
     }
-    return { by: "cluster", certificates: [await authorityByPin(proxy, pin, clock)] };
+    return { by: "cluster", certificates: [await authorityByPin({ proxy, clock, hints: LOGIN_HINTS }, [pin])] };
   }
   if (insecure) {
     if (!isLoopback({ kind: "tcp", host: proxy.host, port: proxy.port })) {
