@@ -1,6 +1,7 @@
 /** The part of the API by which services join the cluster and stay in it. */
 
 import * as z from "zod";
+import { Secret } from "../base/secret.ts";
 import { pinOf, trustedCertificates } from "../identity/authority.ts";
 import type { HostRole } from "../identity/certificate-claims.ts";
 import { roleNamed } from "../identity/join-token-schema.ts";
@@ -8,17 +9,19 @@ import { nameFault } from "../identity/names.ts";
 import { answer, readBody } from "./api-answers.ts";
 import { type Api, only } from "./api-routes.ts";
 import type { Cluster } from "./cluster.ts";
+import type { Bots } from "./bots.ts";
 import type { Joined, Joins } from "./joins.ts";
 import type { Renewals } from "./renewals.ts";
 
 /** What the paths are answered by. */
 export interface JoinServices {
   readonly joins: Joins;
+  readonly bots: Bots;
   readonly renewals: Renewals;
 }
 
 /** Adds the paths. */
-export function joinRoutes(api: Api, cluster: Cluster, { joins, renewals }: JoinServices): void {
+export function joinRoutes(api: Api, cluster: Cluster, { joins, bots, renewals }: JoinServices): void {
   only(api, "POST", "/v1/join", async (request, connected) => {
     const {
       token,
@@ -36,6 +39,19 @@ export function joinRoutes(api: Api, cluster: Cluster, { joins, renewals }: Join
   only(api, "POST", "/v1/join/challenge", async (_, connected) => {
     const { challenge, expires } = joins.challenge(connected);
     return answer(200, { challenge, expires: new Date(expires).toISOString() });
+  });
+
+  only(api, "POST", "/v1/join/bot", async (request, connected) => {
+    const { token, jwt, public_key: publicKey, ttl_ms: lifetime } = await readBody(request, BOT_JOIN);
+    const { principal, certificate } = await bots.join({ token, jwt, publicKey, lifetime }, connected);
+    const { name, roles, traits } = principal;
+    return answer(200, {
+      certificate: certificate.certificate,
+      user: { name, roles, traits },
+      expires: new Date(certificate.expires).toISOString(),
+      cluster: cluster.name,
+      trusted: trustedCertificates(await cluster.authority("host")),
+    });
   });
 
   only(api, "POST", "/v1/host/renew", async (request, connected) => {
@@ -92,5 +108,15 @@ const JOIN = z
   .refine(({ challenge, identity }) => (challenge === undefined) === (identity === undefined), {
     message: "challenge and identity go together",
   });
+
+const BOT_JOIN = z.strictObject({
+  token: z.string().min(1).max(1000),
+  jwt: z
+    .string()
+    .max(20_000)
+    .transform((text) => new Secret(text)),
+  public_key: PUBLIC_KEY,
+  ttl_ms: z.number().int().min(1000).optional(),
+});
 
 const RENEWAL = z.strictObject({ public_key: PUBLIC_KEY });

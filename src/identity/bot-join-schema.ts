@@ -1,5 +1,6 @@
 /** The part of a join token's document that is for bots: by whose signed tokens they join, and which of those. */
 
+import type { JSONWebKeySet } from "jose";
 import * as z from "zod";
 import { refuse, unavailable } from "./shape.ts";
 
@@ -159,9 +160,11 @@ export function botOf(
   };
 }
 
-/** The public keys of a text; throws no more once `jwksFault()` found nothing. */
-export function readJwks(text: string): z.infer<typeof JWKS> {
-  return JWKS.parse(JSON.parse(text));
+/** The keys of a text that can be used; throws nothing once `jwksFault()` found nothing. */
+export function readJwks(text: string): JSONWebKeySet {
+  // Symmetric ones are none that somebody else may know.
+  const keys = JWKS.parse(JSON.parse(text)).keys.filter(({ kty }) => kty === "RSA" || kty === "EC");
+  return { keys: keys as unknown as JSONWebKeySet["keys"] };
 }
 
 /** Why a text cannot be a set of public keys; what it says is not repeated, since it might be a private one. */
@@ -173,16 +176,12 @@ export function jwksFault(text: string): string | undefined {
     return "is not JSON";
   }
   const read = JWKS.safeParse(value);
-  if (!read.success) return "is not a JSON Web Key Set of RSA or EC keys";
+  if (!read.success) return "is not a JSON Web Key Set";
   const { keys } = read.data;
   if (keys.some((key) => ["d", "k", "p", "q"].some((secret) => secret in key))) return "holds a private key";
-  return undefined;
+  return keys.some(({ kty }) => kty === "RSA" || kty === "EC") ? undefined : "holds no RSA or EC key";
 }
 
-/** Symmetric keys are none that somebody else may know. */
 const JWKS = z.looseObject({
-  keys: z
-    .array(z.looseObject({ kty: z.enum(["RSA", "EC"]), kid: z.string().max(1000).optional() }))
-    .min(1)
-    .max(100),
+  keys: z.array(z.looseObject({ kty: z.string(), kid: z.string().max(1000).optional() })).max(100),
 });

@@ -154,7 +154,8 @@ export function maskedName({ name, method }: Pick<JoinToken, "name" | "method">)
 /** A service or bot that wants to join. */
 export interface JoinAttempt {
   readonly role: JoinRole;
-  readonly method: JoinMethod;
+  /** Absent: whichever the token has. */
+  readonly method?: JoinMethod;
   readonly now: number;
 }
 
@@ -168,7 +169,8 @@ export interface JoinAttempt {
 export function useJoinToken(token: JoinToken | undefined, { role, method, now }: JoinAttempt): JoinToken {
   if (token === undefined) throw refusal("join_token_unknown");
   if (token.expires !== undefined && now >= token.expires) throw refusal("join_token_expired");
-  if (token.method !== method || !token.roles.includes(role)) throw refusal("join_token_unfit");
+  if ((method !== undefined && token.method !== method) || !token.roles.includes(role))
+    throw refusal("join_token_unfit");
   if (token.maxUses === undefined) return token;
   if (token.uses >= token.maxUses) throw refusal("join_token_used_up");
   return { ...token, uses: token.uses + 1 };

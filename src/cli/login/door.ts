@@ -18,6 +18,18 @@ export interface LoginRequest {
   readonly ttl?: number | undefined;
 }
 
+/** What a bot gives that wants to join. */
+export interface BotRequest {
+  /** Name of the join token. */
+  readonly token: string;
+  /** What its platform signed. */
+  readonly jwt: Secret;
+  /** PEM. */
+  readonly publicKey: string;
+  /** Milliseconds. */
+  readonly ttl?: number | undefined;
+}
+
 /** The door of one cluster. Each request has a connection of its own. */
 export class Door {
   readonly #options: TlsOptions;
@@ -38,6 +50,16 @@ export class Door {
       user,
       password: password.reveal(),
       ...(otp === undefined ? {} : { otp }),
+      public_key: publicKey,
+      ...(ttl === undefined ? {} : { ttl_ms: ttl }),
+    });
+  }
+
+  /** Asks for a bot's certificate. What it says is not looked at here. */
+  async joinBot({ token, jwt, publicKey, ttl }: BotRequest): Promise<z.infer<typeof LOGIN>> {
+    return this.#ask(LOGIN, "POST", "/v1/join/bot", {
+      token,
+      jwt: jwt.reveal(),
       public_key: publicKey,
       ...(ttl === undefined ? {} : { ttl_ms: ttl }),
     });
