@@ -143,7 +143,9 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     const { version } = options;
     const hasDoor = options.door === true && config.proxy_service?.enabled === true;
     const state = (): ActiveState => reloader.state;
-    const door = hasDoor ? await openDoor(config, opened, { events: recorder, clock, log, version, state }) : undefined;
+    const door = hasDoor
+      ? await openDoor(config, opened, { events: recorder, clock, log, version, env, state })
+      : undefined;
     const running = [...(config.db_service.enabled ? ["db_service"] : []), ...(hasDoor ? ["proxy_service"] : [])];
     for (const service of running)
       await recorder.record({ event: "postern.service.start", code: "PSV01I", service, version });

@@ -1,5 +1,6 @@
 /** What callers hand to the recorder of a cluster's administration and logins: one type for each of these events. */
 
+import type { LockTarget } from "../identity/lock.ts";
 import type { CodeOf } from "./events.ts";
 import type { CLUSTER_EVENTS } from "./cluster-events.ts";
 
@@ -46,7 +47,8 @@ export type ClusterEvent =
   | Act<"mfa.add", { user: string; mfa_device: MfaDevice }>
   | Act<"mfa.delete", ActUpon & { mfa_device: MfaDevice }>
   | Act<"reset_password_token.create", ActUpon & { ttl: string; expires: string }>
-  | Act<"bot.join" | "instance.join", JoinFacts>
+  | Act<"bot.join", { user: string } & JoinFacts>
+  | Act<"instance.join", JoinFacts>
   | Act<"cert.create", { user: string; cert_type: "user" | "host"; identity: CertifiedIdentity }>
   | Act<
       "postern.cert.refused",
@@ -72,8 +74,6 @@ interface ActUpon {
 interface MfaDevice {
   readonly mfa_device_type: "totp" | "webauthn";
 }
-
-type LockTarget = { readonly user: string } | { readonly role: string };
 
 interface JoinFacts {
   /** As `maskedName()` shows it. */

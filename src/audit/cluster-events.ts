@@ -8,12 +8,15 @@ export const CLUSTER_FIELDS = {
   roles: ["array", "names of roles: a user's, or of a join token those by which services may join"],
   expires: ["string or null", "when it ends, RFC 3339; null for never"],
   ttl: ["string", "how long the link lasts, such as 1h0m0s"],
-  join_method: ["string", "token or iam"],
+  join_method: ["string", "token, iam, github or kubernetes"],
   token_name: ["string", "the join token that was used; a secret's last characters only"],
-  role: ["string", "as what it joins: db, proxy or auth"],
+  role: ["string", "as what it joins: db, proxy, auth or bot"],
   host_id: ["string or null", "identifier that the service got; null when it got none"],
-  node_name: ["string", "what the service calls itself"],
-  attributes: ["object or null", "what was proved besides: {aws_account, aws_arn}; null for nothing"],
+  node_name: ["string", "what the service calls itself; empty for a bot"],
+  attributes: [
+    "object or null",
+    "what was proved besides: {aws_account, aws_arn}, or the claims of the platform's token; null for nothing",
+  ],
   cert_type: ["string", "user or host"],
   identity: [
     "object or null",
@@ -99,7 +102,7 @@ export const CLUSTER_EVENTS = {
   "bot.join": {
     meaning: "A program without a person joined, or tried to",
     codes: { TJ001I: "joined", TJ001E: "refused" },
-    fields: JOIN,
+    fields: ["user", ...JOIN],
   },
   "instance.join": {
     meaning: "A service joined the cluster, or tried to",

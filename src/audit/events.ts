@@ -32,7 +32,7 @@ export const FIELDS = {
   error: ["string or null", "why not, without secrets"],
   session_start: ["string", "when the session began, RFC 3339"],
   session_stop: ["string", "when the session ended, RFC 3339"],
-  target: ["string or object", "of a request: the X-Amz-Target header; of a lock: {user} or {role}"],
+  target: ["string or object", "of a request: the X-Amz-Target header; of a lock: {user}, {role} or {server_id}"],
   method: [
     "string",
     "of a request: its HTTP method; of a login or a join: how it was proved, such as local, oidc, token or iam",

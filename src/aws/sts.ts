@@ -160,7 +160,8 @@ export class SdkSts implements Sts {
   }
 }
 
-function configuredEndpoint(env: Readonly<Record<string, string | undefined>>): string | undefined {
+/** Where STS is by the environment; undefined: where AWS has it. */
+export function configuredEndpoint(env: Readonly<Record<string, string | undefined>>): string | undefined {
   if (env["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] === "true") return undefined;
   const own = env["AWS_ENDPOINT_URL_STS"];
   const endpoint = isAbsent(own) ? env["AWS_ENDPOINT_URL"] : own;

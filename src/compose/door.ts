@@ -15,6 +15,7 @@ import { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { PolicyDecisionPoint } from "../policy/pdp.ts";
 import type { Log } from "../telemetry/log.ts";
+import { joinServices } from "./joining.ts";
 import type { OpenCluster } from "./store.ts";
 
 export interface DoorOptions {
@@ -22,6 +23,8 @@ export interface DoorOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;
+  /** Says where STS is, where it is not AWS's own. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** What is in force. */
   readonly state: () => DoorState;
   /** Milliseconds between two looks at whether the certificate must be replaced; a minute when absent. */
@@ -56,7 +59,7 @@ const LOOK_EVERY_MS = 60_000;
 export async function openDoor(
   config: Config,
   opened: OpenCluster | undefined,
-  { events, clock, log, version, state, lookEvery = LOOK_EVERY_MS }: DoorOptions,
+  { events, clock, log, version, env, state, lookEvery = LOOK_EVERY_MS }: DoorOptions,
 ): Promise<ClusterDoor> {
   const { auth_service, proxy_service } = config;
   if (opened === undefined || auth_service === undefined || proxy_service === undefined) {
@@ -76,7 +79,8 @@ export async function openDoor(
   const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, names: namesOf(config) });
   const logins = new Logins({ cluster, ring, passwords: new Passwords(), events, clock, secondFactor });
   const databasesOf = (user: Principal): readonly object[] => shownDatabases(state(), user);
-  const api = clusterApi({ cluster, logins, events, clock, secondFactor, version, log, databasesOf });
+  const joining = joinServices({ cluster, ring, events, clock }, env);
+  const api = clusterApi({ cluster, logins, joining, events, clock, secondFactor, version, log, databasesOf });
   const identity = await doorIdentity.current();
   let shown = identity;
   let timer: NodeJS.Timeout | undefined;

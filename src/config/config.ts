@@ -28,6 +28,8 @@ export interface PosternSection {
   readonly data_dir: string;
   readonly proxy_server?: string;
   readonly auth_token?: JoinToken;
+  /** How an agent joins; for `iam`, `auth_token` is the token's name. */
+  readonly join_method: "token" | "iam";
   readonly ca_pin: readonly string[];
   /** Directory of role, user, lock and db documents; absent: there are only the built-in roles. */
   readonly resources?: string;

@@ -132,6 +132,10 @@ function withPosternSection(value: unknown): { value: unknown; section: "postern
 /** Faults that no single value has. */
 function inconsistencies({ postern, db_service, auth_service }: ConfigDocument): Problem[] {
   const problems: Problem[] = [];
+  if (postern.join_params !== undefined && postern.auth_token !== undefined) {
+    const message = "postern.join_params: there is auth_token as well, and either says how to join";
+    problems.push({ path: ["postern", "join_params"], message, hint: "remove one of the two" });
+  }
   const names = new Map<string, number>();
   for (const [at, { name }] of db_service.databases.entries()) {
     const first = names.get(name);
@@ -208,17 +212,23 @@ export function databaseProblem(thrown: unknown, base: DocumentPath): Problem {
 /** What is accepted so that an agent's file loads, and what will surprise. */
 function warningsOf({ postern, db_service, auth_service }: ConfigDocument): Problem[] {
   const warnings: Problem[] = [];
-  for (const key of ["proxy_server", "auth_token", "ca_pin"] as const) {
+  const idle =
+    auth_service?.enabled === true
+      ? "the cluster's own auth_service is in this process"
+      : db_service.enabled
+        ? undefined
+        : "db_service is not enabled";
+  for (const key of AGENT_KEYS) {
     const value = postern[key];
-    if (value === undefined || value.length === 0) continue;
-    const example =
-      key === "proxy_server" && isExampleHost(postern.proxy_server ?? "")
-        ? `; ${quoted(postern.proxy_server ?? "")} is also still an example`
-        : "";
+    if (value === undefined || (Array.isArray(value) && value.length === 0) || idle === undefined) continue;
+    warnings.push({ path: ["postern", key], message: `postern.${key} is not used: ${idle}`, hint: "remove it" });
+  }
+  const { proxy_server } = postern;
+  if (proxy_server !== undefined && idle === undefined && isExampleHost(proxy_server)) {
     warnings.push({
-      path: ["postern", key],
-      message: `postern.${key} is not used: this version cannot join a cluster${example}`,
-      hint: "list what to serve in db_service.listeners",
+      path: ["postern", "proxy_server"],
+      message: `postern.proxy_server: ${quoted(proxy_server)} is still an example`,
+      hint: "write the address of your cluster's proxy_service",
     });
   }
   if (auth_service?.enabled === true) {
@@ -254,8 +264,9 @@ function configOf(
   rest: Pick<Config, "warnings" | "positionOf">,
 ): Config {
   const from = (path: string): string => resolve(dirname(file), path);
-  const { nodename, data_dir, proxy_server, auth_token, ca_pin, resources, workers, audit, log, diag_addr } =
+  const { nodename, data_dir, proxy_server, join_params, ca_pin, resources, workers, audit, log, diag_addr } =
     document.postern;
+  const auth_token = join_params?.token_name ?? document.postern.auth_token;
   const { enabled, listeners, databases } = document.db_service;
   const { bundle } = document.policy;
   return {
@@ -265,6 +276,7 @@ function configOf(
       data_dir: from(data_dir ?? defaultDataDirectory(env)),
       ...(proxy_server === undefined ? {} : { proxy_server }),
       ...(auth_token === undefined ? {} : { auth_token: joinToken(auth_token) }),
+      join_method: join_params?.method ?? "token",
       ca_pin,
       ...(resources === undefined ? {} : { resources: from(resources) }),
       workers,
@@ -316,6 +328,8 @@ function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude
   const entries = Object.entries(value).filter(([, member]) => member !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
 }
+
+const AGENT_KEYS = ["proxy_server", "auth_token", "join_params", "ca_pin"] as const;
 
 /** Teleport's rule: an absolute path names a file, anything else is the token itself. */
 function joinToken(text: NonNullable<PosternDocument["auth_token"]>): JoinToken {

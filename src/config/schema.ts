@@ -30,12 +30,19 @@ export interface PosternDocument {
   readonly data_dir?: string | undefined;
   readonly proxy_server?: string | undefined;
   readonly auth_token?: string | undefined;
+  readonly join_params?: JoinParamsDocument | undefined;
   readonly ca_pin: readonly string[];
   readonly resources?: string | undefined;
   readonly workers: number;
   readonly audit: AuditSection;
   readonly log: LogSection;
   readonly diag_addr?: string | undefined;
+}
+
+/** How an agent shows that it may join, as it is written. */
+export interface JoinParamsDocument {
+  readonly method: "token" | "iam";
+  readonly token_name: string;
 }
 
 /** A listener as it is written. */
@@ -78,13 +85,20 @@ function postern(): z.ZodType<PosternDocument> {
     data_dir: path()
       .optional()
       .describe("Where state and audit log are kept; absent: `$POSTERN_DATA_DIR`, else `/var/lib/postern`."),
-    proxy_server: filled().optional().describe("Agent: where to dial, `host:port`. Not used in this version."),
-    auth_token: filled()
+    proxy_server: proxyServer().optional().describe("Agent: the cluster's proxy, `host:port`."),
+    auth_token: filled().optional().describe("Agent: the join token, or the absolute path of its file."),
+    join_params: z
+      .strictObject({
+        method: z
+          .enum(["token", "iam"])
+          .describe("`token`: by knowing the token; `iam`: by the AWS identity that this process has."),
+        token_name: filled().describe("For `token` as `auth_token`; for `iam` the token's name."),
+      })
       .optional()
-      .describe("Agent: the join token, or the absolute path of its file. Not used in this version."),
+      .describe("Agent: how it joins; in the place of `auth_token`."),
     ca_pin: caPin()
       .prefault([])
-      .describe("Agent: pin of the cluster's CA, or a list of them. Not used in this version."),
+      .describe("Agent: pin of the cluster's CA, or a list of them; absent: whom the system trusts is believed."),
     resources: path()
       .optional()
       .describe("Standalone: directory of role, user, lock and db documents, reloaded when it changes."),
@@ -113,7 +127,6 @@ function postern(): z.ZodType<PosternDocument> {
       .describe("The audit log."),
     log: log().prefault({}).describe("The service's own log, on stderr."),
     diag_addr: address().optional().describe("Address of /healthz, /readyz and /metrics; absent: none."),
-    join_params: unavailable("joining a cluster is not available in this version", "remove it"),
     auth_server: unavailable("agents dial the proxy", "write proxy_server"),
     auth_servers: unavailable("agents dial the proxy", "write proxy_server"),
   });
@@ -225,6 +238,22 @@ function caPin(): z.ZodType<string[], string | string[]> {
   return z
     .union([pin, z.array(pin)], { error: "expected a pin or a list of pins" })
     .transform((value) => (typeof value === "string" ? [value] : value));
+}
+
+/** Where an agent dials. */
+function proxyServer(): z.ZodType<string> {
+  return z.string().superRefine((text, context) => {
+    const parsed = parseAddress(text);
+    const fault =
+      "fault" in parsed
+        ? parsed.fault
+        : parsed.address.kind === "unix"
+          ? "it is a Unix socket"
+          : parsed.address.port === 0
+            ? "its port is 0"
+            : undefined;
+    if (fault !== undefined) refuse(context, `cannot dial ${quoted(text)}: ${fault}`, "write postern.example.com:443");
+  });
 }
 
 function address(): z.ZodType<string> {

@@ -28,8 +28,7 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promi
     if (!(thrown instanceof JsonError)) throw thrown;
     throw new PosternError("body_invalid", "Cannot read the request: its body is not one unambiguous JSON text");
   }
-  // No body of ours holds an object within an object.
-  const result = schema.safeParse(value instanceof Map ? Object.fromEntries(value) : value);
+  const result = schema.safeParse(plain(value));
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue?.path.join(".") ?? "";
@@ -37,6 +36,14 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promi
     "body_invalid",
     `Cannot read the request: ${where === "" ? "" : `${where}: `}${issue?.message ?? "unexpected"}`,
   );
+}
+
+/** Objects as the schema knows them. */
+function plain(value: JsonValue): unknown {
+  if (value instanceof Map) {
+    return Object.fromEntries([...value].map(([name, member]) => [name, plain(member)]));
+  }
+  return Array.isArray(value) ? value.map(plain) : value;
 }
 
 async function readBounded(request: Request): Promise<Uint8Array> {
@@ -67,6 +74,22 @@ const STATUS: Readonly<Record<string, number>> = {
   certificate_not_yet_valid: 401,
   certificate_expired: 401,
   certificate_revoked: 403,
+  host_certificate_required: 401,
+  host_not_renewable: 403,
+  host_locked: 403,
+  join_refused: 403,
+  join_challenge_refused: 403,
+  identity_request_invalid: 400,
+  identity_request_stale: 403,
+  identity_refused: 403,
+  identity_answer_invalid: 502,
+  identity_not_allowed: 403,
+  sts_unavailable: 503,
+  workload_token_refused: 403,
+  bot_user_missing: 403,
+  issuer_unavailable: 503,
+  join_limited: 429,
+  join_busy: 503,
   login_refused: 403,
   login_locked: 403,
   user_locked: 403,

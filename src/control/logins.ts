@@ -243,8 +243,8 @@ function principalIn(directory: Directory, user: string): Principal {
   return principal;
 }
 
-/** The shortest that any role allows. */
-function longestOf({ roles }: Principal, directory: Directory): number {
+/** How long a user's certificate may last, in milliseconds: the shortest that any role allows. */
+export function longestOf({ roles }: Principal, directory: Directory): number {
   const limits = roles.flatMap((name) => directory.role(name)?.options?.max_session_ttl ?? []);
   return Math.min(LONGEST_LIFETIME_MS, ...limits);
 }

@@ -92,7 +92,7 @@ export function lockOn(actor: Actor, directory: Directory, now: number): Lock | 
   if (actor.kind === "local") return undefined;
   const own = directory.lockOf(actor.name);
   const meant = ({ target }: Lock): boolean =>
-    "user" in target ? target.user === actor.name : actor.roles.includes(target.role);
+    ("user" in target && target.user === actor.name) || ("role" in target && actor.roles.includes(target.role));
   return own ?? directory.locks().find((lock) => meant(lock) && (lock.expires === undefined || now < lock.expires));
 }
 

@@ -121,9 +121,8 @@ export async function verifyHostCertificate(certificate: string | Uint8Array, ju
   return { ...verified, hostId: name, role: claims.role };
 }
 
-/** What a user's certificate says. */
-export interface StatedUser {
-  readonly user: Principal;
+/** What any certificate says. */
+interface Stated {
   readonly cluster: string;
   /** Milliseconds since the epoch. */
   readonly begins: number;
@@ -132,12 +131,46 @@ export interface StatedUser {
   readonly publicKey: KeyObject;
 }
 
+/** What a user's certificate says. */
+export interface StatedUser extends Stated {
+  readonly user: Principal;
+}
+
 /**
  * Reads a user's certificate for the one whose it is. It is believed by nobody yet: who signed it is not looked at.
  *
  * @throws PosternError `certificate_malformed`
  */
 export async function readOwnCertificate(pem: string): Promise<StatedUser> {
+  const { name, claims: bytes, stated } = await readUnbelieved("user", pem);
+  const claims = readUserClaims(bytes);
+  if (claims === undefined) throw malformed("what it says cannot be read");
+  const { roles, traits, mfa_verified: mfaVerified, cluster } = claims;
+  return { ...stated, user: { name, roles, traits, mfaVerified }, cluster };
+}
+
+/** What a host's certificate says. */
+export interface StatedHost extends Stated {
+  readonly hostId: string;
+  readonly role: HostRole;
+}
+
+/**
+ * Reads a host's certificate for the one whose it is, as `readOwnCertificate()` does.
+ *
+ * @throws PosternError `certificate_malformed`
+ */
+export async function readOwnHostCertificate(pem: string): Promise<StatedHost> {
+  const { name, claims: bytes, stated } = await readUnbelieved("host", pem);
+  const claims = readHostClaims(bytes);
+  if (claims === undefined) throw malformed("what it says cannot be read");
+  return { ...stated, hostId: name, role: claims.role, cluster: claims.cluster };
+}
+
+async function readUnbelieved(
+  kind: AuthorityKind,
+  pem: string,
+): Promise<{ readonly name: string; readonly claims: Uint8Array; readonly stated: Omit<Stated, "cluster"> }> {
   const certificate = read(pem);
   const library = (await loadX509()).x509;
   let parsed: Parsed;
@@ -146,16 +179,11 @@ export async function readOwnCertificate(pem: string): Promise<StatedUser> {
   } catch {
     throw malformed("it cannot be read");
   }
-  const claims = readUserClaims(claimsIn(parsed, "user", library));
-  if (claims === undefined) throw malformed("what it says cannot be read");
-  const { roles, traits, mfa_verified: mfaVerified, cluster } = claims;
   const [begins, expires] = [parsed.notBefore.getTime(), parsed.notAfter.getTime()];
   return {
-    user: { name: nameIn(parsed), roles, traits, mfaVerified },
-    cluster,
-    begins,
-    expires,
-    publicKey: certificate.publicKey,
+    name: nameIn(parsed),
+    claims: claimsIn(parsed, kind, library),
+    stated: { begins, expires, publicKey: certificate.publicKey },
   };
 }
 

@@ -103,6 +103,8 @@ export class Directory {
   }
 
   #idleLock(lock: Lock): ResourceProblem[] {
+    // Services that have joined are nothing that a document defines.
+    if ("server_id" in lock.target) return [];
     const [kind, target, known]: [string, string, ReadonlyMap<string, unknown>] =
       "user" in lock.target ? ["user", lock.target.user, this.#users] : ["role", lock.target.role, this.#roles];
     if (known.has(target)) return [];
@@ -131,7 +133,7 @@ function entryOf(user: User, byTarget: ReadonlyMap<string, readonly Lock[]>): [s
 function byTargetOf(locks: readonly Lock[]): ReadonlyMap<string, readonly Lock[]> {
   const map = new Map<string, Lock[]>();
   for (const lock of locks) {
-    const key = "user" in lock.target ? `user/${lock.target.user}` : `role/${lock.target.role}`;
+    const [key = ""] = Object.entries(lock.target).map(([kind, target]) => `${kind}/${target}`);
     map.set(key, [...(map.get(key) ?? []), lock]);
   }
   return map;

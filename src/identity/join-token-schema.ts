@@ -3,13 +3,14 @@
 import * as z from "zod";
 import { AWS_ACCOUNT, AWS_ARN_RULE, type AllowRule, ruleArnFault } from "./allow-rules.ts";
 import type { JoinMethod, JoinRole, JoinToken } from "./join-tokens.ts";
-import { metadata } from "./metadata.ts";
+import { BOT_METHODS, botOf, githubJoin, isBotMethod, kubernetesJoin, requireBot } from "./bot-join-schema.ts";
+import { metadata, name } from "./metadata.ts";
 import { nameFault, quoted } from "./names.ts";
 import { nearMiss } from "./near-miss.ts";
 import { refuse, unavailable } from "./shape.ts";
 
-/** Roles by which services join, as documents spell them. */
-export const JOIN_ROLES: Readonly<Record<JoinRole, string>> = { db: "Db", proxy: "Proxy", auth: "Auth" };
+/** Roles as which services and bots join, as documents spell them. */
+export const JOIN_ROLES: Readonly<Record<JoinRole, string>> = { db: "Db", proxy: "Proxy", auth: "Auth", bot: "Bot" };
 
 /** A token that is presented as it stands must not be guessable. */
 export const MIN_TOKEN_CHARACTERS = 16;
@@ -21,19 +22,21 @@ export function joinTokenSchema(): z.ZodType<JoinToken> {
       kind: z.literal("token"),
       version: z.enum(["v2"]),
       metadata: metadata({
-        name: tokenName().describe("For `token` the secret itself; for `iam` what agents call it."),
+        name: tokenName().describe("For `token` the secret itself; else what who joins calls it."),
         labels: "Labels of the token itself.",
         expires: "When it ends, RFC 3339.",
       }),
       spec: z.strictObject({
         roles: z
           .array(joinRole())
-          .min(1, "names no role: expected Db, Proxy or Auth")
-          .describe("What may join by it: `Db`, `Proxy`, `Auth`."),
+          .min(1, "names no role: expected Db, Proxy, Auth or Bot")
+          .describe("What may join by it: `Db`, `Proxy`, `Auth`; or `Bot` alone."),
         join_method: z
-          .enum(["token", "iam"] satisfies JoinMethod[])
+          .enum(["token", "iam", "github", "kubernetes"] satisfies JoinMethod[])
           .optional()
-          .describe("`token`: whoever knows the token's name; `iam`: whoever proves an AWS identity. Default `token`."),
+          .describe(
+            "`token`: whoever knows the token's name; `iam`: whoever proves an AWS identity; `github`, `kubernetes`: the workload of which such a token speaks. Default `token`.",
+          ),
         allow: z.array(allowRule()).nullish().describe("For `iam`: whom to let in; one rule suffices."),
         max_uses: z
           .int("expected a whole number")
@@ -42,7 +45,9 @@ export function joinTokenSchema(): z.ZodType<JoinToken> {
           .optional()
           .describe("How often it can be used; absent: until it expires."),
         aws_iid_ttl: unavailable("the ec2 method is not available in this version", "use join_method: iam"),
-        bot_name: unavailable("bots are not available in this version", "remove it"),
+        bot_name: name().optional().describe("For `Bot`: the user that it then is, with that user's roles."),
+        github: githubJoin().optional().describe("For `github`: whose workflows to let in."),
+        kubernetes: kubernetesJoin().optional().describe("For `kubernetes`: which service accounts to let in."),
         suggested_labels: unavailable("services take their labels from their own files", "remove it"),
       }),
       status: z
@@ -52,6 +57,13 @@ export function joinTokenSchema(): z.ZodType<JoinToken> {
     })
     .superRefine(({ metadata, spec }, context) => {
       const allow = spec.allow ?? [];
+      const isBot = spec.roles.includes("bot");
+      if (isBot || isBotMethod(spec.join_method)) requireBot(context, spec);
+      else if (spec.bot_name !== undefined)
+        refuse(context, "counts for role Bot only", "write roles: [Bot], or remove it", ["spec", "bot_name"]);
+      for (const method of BOT_METHODS)
+        if (spec[method] !== undefined && spec.join_method !== method)
+          refuse(context, `counts for join_method: ${method} only`, "remove it", ["spec", method]);
       if (spec.join_method === "iam") {
         if (allow.length === 0)
           refuse(context, "is empty, so nobody could join", 'write [{aws_account: "123456789012"}]', ["spec", "allow"]);
@@ -59,7 +71,7 @@ export function joinTokenSchema(): z.ZodType<JoinToken> {
       }
       if (allow.length > 0)
         refuse(context, "counts for join_method: iam only", "write join_method: iam, or remove it", ["spec", "allow"]);
-      if (metadata.name.length < MIN_TOKEN_CHARACTERS) {
+      if (!isBotMethod(spec.join_method) && metadata.name.length < MIN_TOKEN_CHARACTERS) {
         const reason = `is the secret that joins, and has ${metadata.name.length} characters: ${MIN_TOKEN_CHARACTERS} are needed`;
         refuse(context, reason, "let postern ctl tokens add make one", ["metadata", "name"]);
       }
@@ -69,6 +81,7 @@ export function joinTokenSchema(): z.ZodType<JoinToken> {
       roles: [...new Set(spec.roles)],
       method: spec.join_method ?? "token",
       allow: spec.allow ?? [],
+      ...(spec.bot_name === undefined ? {} : { bot: botOf(spec.bot_name, spec) }),
       ...(spec.max_uses === undefined ? {} : { maxUses: spec.max_uses }),
       uses: status?.uses ?? 0,
     }));

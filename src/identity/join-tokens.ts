@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { PosternError } from "../base/errors.ts";
 import type { AllowRule } from "./allow-rules.ts";
+import type { BotJoin, BotMethod } from "./bot-join-schema.ts";
 import { JOIN_ROLES, joinTokenSchema, MIN_TOKEN_CHARACTERS, roleNamed } from "./join-token-schema.ts";
 import { quoted } from "./names.ts";
 import { nearMiss } from "./near-miss.ts";
@@ -10,11 +11,11 @@ import { DocumentError, type Problem } from "./problem.ts";
 import type { Parsed } from "./role.ts";
 import { parseShape } from "./shape.ts";
 
-/** What may join. */
-export type JoinRole = "db" | "proxy" | "auth";
+/** What may join: services, and programs that then are a user. */
+export type JoinRole = "db" | "proxy" | "auth" | "bot";
 
-/** How a service shows that it may: by knowing the token's name, or by an AWS identity. */
-export type JoinMethod = "token" | "iam";
+/** How one shows that it may: a service by knowing the token's name or by an AWS identity, a bot by a signed token of where it runs. */
+export type JoinMethod = "token" | "iam" | BotMethod;
 
 export interface JoinToken {
   /** For the `token` method the secret itself: show `maskedName()`. */
@@ -23,8 +24,10 @@ export interface JoinToken {
   readonly labels?: Readonly<Record<string, string>>;
   readonly roles: readonly JoinRole[];
   readonly method: JoinMethod;
-  /** For `iam`: whom to let in; never empty there, and empty for `token`. */
+  /** For `iam`: whom to let in; never empty there, and empty for others. */
   readonly allow: readonly AllowRule[];
+  /** For the methods of bots, and there always. */
+  readonly bot?: BotJoin;
   /** Milliseconds since the epoch; absent: never. */
   readonly expires?: number;
   readonly maxUses?: number;
@@ -56,6 +59,7 @@ export interface JoinTokenRequest {
 export function newJoinToken({ roles, value, labels, ttl, maxUses, now }: JoinTokenRequest): JoinToken {
   const lasts = ttl ?? JOIN_TOKEN_TTL;
   if (roles.length === 0) throw invalid("it is for no role", "give --type=db");
+  if (roles.includes("bot")) throw invalid("bots join by what they prove, not by a secret", BOT_HINT);
   if (!Number.isSafeInteger(lasts) || lasts <= 0 || lasts > MAX_JOIN_TOKEN_TTL)
     throw invalid(`it would last ${lasts / 1000} s`, "give a --ttl of up to 8760h");
   if (maxUses !== undefined && !(Number.isSafeInteger(maxUses) && maxUses >= 1 && maxUses <= 1_000_000))
@@ -85,7 +89,7 @@ export function parseJoinRoles(text: string): JoinRole[] {
   return text.split(",").map((word) => {
     const role = roleNamed(word.trim());
     if (role !== undefined) return role;
-    const known = Object.keys(JOIN_ROLES);
+    const known = Object.keys(JOIN_ROLES).filter((one) => one !== "bot");
     const meant = nearMiss(word.trim(), known);
     throw new PosternError("join_role_unknown", `Cannot make a token for ${quoted(word)}: nothing joins as that`, {
       hint: meant === undefined ? `the types are ${known.join(", ")}` : `did you mean ${meant}?`,
@@ -103,7 +107,7 @@ export function parseJoinToken(document: unknown): Parsed<JoinToken> {
   if ("problems" in shaped) throw new DocumentError("token_invalid", "Cannot load a token", shaped.problems);
   const { method, expires } = shaped.value;
   const warnings: Problem[] =
-    method === "iam" || expires !== undefined
+    method !== "token" || expires !== undefined
       ? []
       : [
           {
@@ -117,7 +121,7 @@ export function parseJoinToken(document: unknown): Parsed<JoinToken> {
 
 /** The document of a token: what `parseJoinToken()` reads. */
 export function joinTokenDocument(token: JoinToken): Readonly<Record<string, unknown>> {
-  const { name, description, labels, expires, roles, method, allow, maxUses, uses } = token;
+  const { name, description, labels, expires, roles, method, allow, bot, maxUses, uses } = token;
   return {
     kind: "token",
     version: "v2",
@@ -131,6 +135,9 @@ export function joinTokenDocument(token: JoinToken): Readonly<Record<string, unk
       roles: roles.map((role) => JOIN_ROLES[role]),
       join_method: method,
       ...(allow.length === 0 ? {} : { allow }),
+      ...(bot === undefined
+        ? {}
+        : withoutUndefined({ bot_name: bot.user, github: bot.github, kubernetes: bot.kubernetes })),
       ...(maxUses === undefined ? {} : { max_uses: maxUses }),
     },
     ...(uses === 0 ? {} : { status: { uses } }),
@@ -139,21 +146,22 @@ export function joinTokenDocument(token: JoinToken): Readonly<Record<string, unk
 
 /** The name as lists, logs and events show it: a secret keeps its last quarter, at most eight characters. */
 export function maskedName({ name, method }: Pick<JoinToken, "name" | "method">): string {
-  if (method === "iam") return name;
+  if (method !== "token") return name;
   const shown = Math.min(8, Math.floor(name.length / 4));
   return "*".repeat(name.length - shown) + name.slice(name.length - shown);
 }
 
-/** A service that wants to join. */
+/** A service or bot that wants to join. */
 export interface JoinAttempt {
   readonly role: JoinRole;
-  readonly method: JoinMethod;
+  /** Absent: whichever the token has. */
+  readonly method?: JoinMethod;
   readonly now: number;
 }
 
 /**
  * Uses a token: the state to keep instead, on condition that nobody else wrote it meanwhile; the same object when there
- * is nothing to write. For `iam` the identity is judged besides.
+ * is nothing to write. For all methods but `token`, what was proved is judged besides.
  *
  * @throws PosternError `join_token_unknown`, `join_token_expired`, `join_token_used_up` or `join_token_unfit` (another
  * role or method), in the same words: who joins is a stranger until it has
@@ -161,13 +169,19 @@ export interface JoinAttempt {
 export function useJoinToken(token: JoinToken | undefined, { role, method, now }: JoinAttempt): JoinToken {
   if (token === undefined) throw refusal("join_token_unknown");
   if (token.expires !== undefined && now >= token.expires) throw refusal("join_token_expired");
-  if (token.method !== method || !token.roles.includes(role)) throw refusal("join_token_unfit");
+  if ((method !== undefined && token.method !== method) || !token.roles.includes(role))
+    throw refusal("join_token_unfit");
   if (token.maxUses === undefined) return token;
   if (token.uses >= token.maxUses) throw refusal("join_token_used_up");
   return { ...token, uses: token.uses + 1 };
 }
 
 const SCHEMA = joinTokenSchema();
+const BOT_HINT = "write a token document with join_method: github or kubernetes, and postern ctl create -f it";
+
+function withoutUndefined(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
 
 function refusal(code: string): PosternError {
   return new PosternError(

@@ -6,15 +6,18 @@ import { DocumentError } from "./problem.ts";
 import type { Parsed } from "./role.ts";
 import { parseShape, refuse, unavailable } from "./shape.ts";
 
-/** Shuts out a user, or everybody who holds a role, from the next operation on. */
+/** Shuts out a user, everybody who holds a role, or a service that has joined, from the next operation on. */
 export interface Lock {
   readonly name: string;
-  readonly target: { readonly user: string } | { readonly role: string };
+  readonly target: LockTarget;
   /** Shown to whom it shuts out. */
   readonly message?: string;
   /** Milliseconds since the epoch. */
   readonly expires?: number;
 }
+
+/** Whom a lock is for; `server_id` is the host id that a service got when it joined. */
+export type LockTarget = { readonly user: string } | { readonly role: string } | { readonly server_id: string };
 
 /** What a lock says to whom it shuts out, behind the sentence that says so; empty when it says nothing. */
 export function lockMessage({ message }: Lock): string {
@@ -35,7 +38,7 @@ export function parseLock(document: unknown): Parsed<Lock> {
 /** Reads a lock's document. */
 export function lockSchema(): z.ZodType<Lock> {
   const foreign = (what: string): z.ZodOptional<z.ZodType<undefined>> =>
-    unavailable(`there is no ${what} to lock here`, "lock a user or a role");
+    unavailable(`there is no ${what} to lock here`, "lock a user, a role or a server_id");
   return z
     .strictObject({
       kind: z.literal("lock"),
@@ -46,18 +49,20 @@ export function lockSchema(): z.ZodType<Lock> {
           .strictObject({
             user: name().optional().describe("Name of the user to lock."),
             role: name().optional().describe("Name of the role whose holders to lock."),
+            server_id: name().optional().describe("Host id of the service to lock: it renews its certificate no more."),
             login: foreign("login"),
             node: foreign("node"),
-            server_id: foreign("server"),
             mfa_device: foreign("MFA device"),
             windows_desktop: foreign("desktop"),
             access_request: foreign("access request"),
             device: foreign("device"),
           })
-          .transform(({ user, role }, context): Lock["target"] => {
-            if (user !== undefined && role === undefined) return { user };
-            if (role !== undefined && user === undefined) return { role };
-            refuse(context, "expected exactly one of user and role", "write one lock for each");
+          .transform(({ user, role, server_id }, context): LockTarget => {
+            const given = [user, role, server_id].filter((one) => one !== undefined);
+            if (given.length === 1 && user !== undefined) return { user };
+            if (given.length === 1 && role !== undefined) return { role };
+            if (given.length === 1 && server_id !== undefined) return { server_id };
+            refuse(context, "expected exactly one of user, role and server_id", "write one lock for each");
             return z.NEVER;
           })
           .describe("Whom it shuts out."),
@@ -74,6 +79,14 @@ export function lockSchema(): z.ZodType<Lock> {
         ...(ends.length === 0 ? {} : { expires: Math.min(...ends) }),
       };
     });
+}
+
+/** The lock that shuts a joined service out now; undefined when none does. */
+export function lockOfHost(hostId: string, locks: readonly Lock[], now: number): Lock | undefined {
+  return locks.find(
+    ({ target, expires }) =>
+      "server_id" in target && target.server_id === hostId && (expires === undefined || now < expires),
+  );
 }
 
 const SCHEMA = lockSchema();

@@ -144,6 +144,7 @@ describe("the certificate of a cluster's door", () => {
     const opened = await openClusterOf(config, { clock, env: {} });
     let text = "";
     const door = await openDoor(config, opened, {
+      env: {},
       events: { healthy: true, record: async () => undefined },
       clock,
       log: createLog({ severity: "info", format: "text", write: (line) => void (text += line) }),

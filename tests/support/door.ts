@@ -2,7 +2,12 @@
 
 import { request } from "node:https";
 import { clusterApi } from "../../src/control/api.ts";
+import { Bots } from "../../src/control/bots.ts";
 import { DoorIdentity } from "../../src/control/door-identity.ts";
+import type { AskSts } from "../../src/control/identity-proofs.ts";
+import { Joins } from "../../src/control/joins.ts";
+import { Renewals } from "../../src/control/renewals.ts";
+import type { TokenJudging } from "../../src/identity/workload-tokens.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
 import type { TlsListening, TlsOptions } from "../../src/platform/ports.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -45,10 +50,17 @@ export interface TestDoor extends TestLogins {
   log(): string;
 }
 
+/** What joins ask of others. */
+export interface Outside {
+  readonly askSts: AskSts;
+  readonly keysOf: TokenJudging["keysOf"];
+}
+
 export async function startDoor(
   yaml: string,
   secondFactor: "off" | "otp",
   options: Partial<TlsOptions> = {},
+  outside: Partial<Outside> = {},
 ): Promise<TestDoor> {
   const started = await startLogins(yaml, secondFactor);
   const { cluster, ring, clock, logins } = started;
@@ -58,10 +70,19 @@ export async function startDoor(
     healthy: true,
     record: async (event: TestLogins["events"][number]) => void started.events.push(event),
   };
+  const askSts = outside.askSts ?? (() => Promise.reject(new Error("There is no STS here")));
+  const keysOf = outside.keysOf ?? (() => Promise.reject(new Error("There is no issuer here")));
+  const common = { cluster, ring, events, clock };
+  const joining = {
+    joins: new Joins({ ...common, askSts }),
+    bots: new Bots({ ...common, keysOf }),
+    renewals: new Renewals(common),
+  };
   const identity = new DoorIdentity({ cluster, ring, events, clock, names: ["localhost", "127.0.0.1", "::1"] });
   const api = clusterApi({
     cluster,
     logins,
+    joining,
     events,
     clock,
     secondFactor,

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { pinOf } from "../../src/identity/authority.ts";
 import type { HostRequest } from "../../src/identity/certificates.ts";
 import type { ClusterAuthorities } from "./cluster-authorities.ts";
-import { startDoor, type TestDoor } from "./door.ts";
+import { type Outside, startDoor, type TestDoor } from "./door.ts";
 
 export interface RealDoor extends TestDoor {
   /** `127.0.0.1:port`. */
@@ -14,8 +14,12 @@ export interface RealDoor extends TestDoor {
 }
 
 /** The API over a cluster of its own, behind TLS. */
-export async function openRealDoor(yaml: string, secondFactor: "off" | "otp" = "off"): Promise<RealDoor> {
-  const door = await startDoor(yaml, secondFactor);
+export async function openRealDoor(
+  yaml: string,
+  secondFactor: "off" | "otp" = "off",
+  outside: Partial<Outside> = {},
+): Promise<RealDoor> {
+  const door = await startDoor(yaml, secondFactor, {}, outside);
   const [pin = ""] = await door.cluster.pins();
   return { ...door, proxy: `127.0.0.1:${door.port}`, pin };
 }

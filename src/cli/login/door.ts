@@ -1,16 +1,11 @@
-/** What the command line asks of a cluster's door: JSON over HTTPS, and nothing of the answer is believed unread. */
+/** What the command line asks of a cluster's door. */
 
-import { Buffer } from "node:buffer";
-import { type IncomingMessage, request } from "node:http";
 import * as z from "zod";
-import { messageOf, PosternError } from "../../base/errors.ts";
+import { PosternError } from "../../base/errors.ts";
 import type { Secret } from "../../base/secret.ts";
+import { askDoor } from "../../client/ask-door.ts";
+import type { TlsHints, TlsOptions } from "../../client/tls.ts";
 import { CommandError } from "../command-error.ts";
-import { openTls, type TlsOptions } from "./tls.ts";
-
-/** Hashing a password takes a while, and many may be at it. */
-const ANSWER_MS = 60_000;
-const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /** What somebody gives who wants to log in. */
 export interface LoginRequest {
@@ -23,12 +18,24 @@ export interface LoginRequest {
   readonly ttl?: number | undefined;
 }
 
+/** What a bot gives that wants to join. */
+export interface BotRequest {
+  /** Name of the join token. */
+  readonly token: string;
+  /** What its platform signed. */
+  readonly jwt: Secret;
+  /** PEM. */
+  readonly publicKey: string;
+  /** Milliseconds. */
+  readonly ttl?: number | undefined;
+}
+
 /** The door of one cluster. Each request has a connection of its own. */
 export class Door {
   readonly #options: TlsOptions;
 
-  constructor(options: TlsOptions) {
-    this.#options = options;
+  constructor(options: Omit<TlsOptions, "hints">) {
+    this.#options = { ...options, hints: LOGIN_HINTS };
   }
 
   /** Who is there. @throws PosternError of TLS, of the server, and `proxy_answer_invalid` */
@@ -48,103 +55,40 @@ export class Door {
     });
   }
 
+  /** Asks for a bot's certificate. What it says is not looked at here. */
+  async joinBot({ token, jwt, publicKey, ttl }: BotRequest): Promise<z.infer<typeof LOGIN>> {
+    return this.#ask(LOGIN, "POST", "/v1/join/bot", {
+      token,
+      jwt: jwt.reveal(),
+      public_key: publicKey,
+      ...(ttl === undefined ? {} : { ttl_ms: ttl }),
+    });
+  }
+
   /** The databases that the user may see. */
   async databases(): Promise<readonly DatabaseDocument[]> {
     return (await this.#ask(DATABASES, "GET", "/v1/databases")).databases;
   }
 
   async #ask<T>(schema: z.ZodType<T>, method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
-    const { status, text } = await this.#send(method, path, body);
-    let value: unknown;
     try {
-      value = JSON.parse(text);
-    } catch {
-      throw this.#notUnderstood(`HTTP ${status}, and no JSON`);
-    }
-    if (status !== 200) throw this.#refusal(status, value);
-    const read = schema.safeParse(value);
-    if (read.success) return read.data;
-    const issue = read.error.issues[0];
-    throw this.#notUnderstood(`${issue?.path.join(".") ?? ""} is not as expected`);
-  }
-
-  async #send(
-    method: string,
-    path: string,
-    body: unknown,
-  ): Promise<{ readonly status: number; readonly text: string }> {
-    const { proxy } = this.#options;
-    const socket = await openTls(this.#options);
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      return await new Promise((resolve, reject) => {
-        // A connection that has ended tells nobody a second time.
-        if (socket.destroyed || socket.readableEnded) throw new Error("the connection was closed");
-        timer = setTimeout(() => reject(new Error("there was no answer")), ANSWER_MS);
-        const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-        const sent = request({
-          createConnection: () => socket,
-          method,
-          path,
-          headers: {
-            host: proxy.text,
-            accept: "application/json",
-            ...(bytes === undefined ? {} : { "content-type": "application/json", "content-length": bytes.length }),
-          },
-        });
-        sent.once("error", reject);
-        sent.once("response", (response) => {
-          textOf(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
-        });
-        sent.end(bytes);
-      });
-    } catch (cause) {
-      throw new PosternError("proxy_unreachable", `Cannot get an answer of ${proxy.text}: ${messageOf(cause)}`, {
-        cause,
-        hint: "try again; if it stays so, look at the log of the cluster's proxy service",
-      });
-    } finally {
-      clearTimeout(timer);
-      socket.destroy();
+      return await askDoor(this.#options, schema, { method, path, body });
+    } catch (error) {
+      if (!(error instanceof PosternError)) throw error;
+      if (error.code === "control_denied") throw new CommandError(3, error.message);
+      if (error.code === "login_required") throw new PosternError(error.code, error.message, { hint: "postern login" });
+      throw error;
     }
   }
-
-  /** The server's own words, made safe for a terminal. */
-  #refusal(status: number, value: unknown): PosternError {
-    const read = REFUSAL.safeParse(value);
-    if (!read.success) return this.#notUnderstood(`HTTP ${status}, and no reason`);
-    const { code, message, hint } = read.data.error;
-    if (code === "control_denied") return new CommandError(3, printable(message));
-    const told = code === "login_required" ? "postern login" : hint;
-    return new PosternError(code, printable(message), told === undefined ? {} : { hint: printable(told) });
-  }
-
-  #notUnderstood(reason: string): PosternError {
-    return new PosternError(
-      "proxy_answer_invalid",
-      `Cannot understand the answer of ${this.#options.proxy.text}: ${reason}`,
-      {
-        hint: "check --proxy, and that the versions of both sides go together: postern version",
-      },
-    );
-  }
 }
 
-/** A text of somebody else's as one line that does nothing to a terminal. */
-export function printable(text: string): string {
-  return text.slice(0, 1000).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new Error(`its answer has more than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}
+/** What a person at a command line can do. */
+export const LOGIN_HINTS: TlsHints = {
+  unknown: "log in with --ca-pin=sha256:…, which postern ctl status shows on the auth service's machine",
+  changed: ({ text }) =>
+    `somebody may be listening in; if the cluster was made anew or has changed its authorities: postern logout --proxy=${text}, and log in with --ca-pin`,
+  unreachable: "check --proxy, and that the cluster runs there",
+};
 
 // Loose where a later version may say more; what is used is what is named here.
 const PING = z.object({ cluster_name: z.string().min(1).max(255), proxy: z.object({ second_factor: z.string() }) });
@@ -171,11 +115,3 @@ const DATABASE = z.looseObject({
 export type DatabaseDocument = z.infer<typeof DATABASE>;
 
 const DATABASES = z.object({ databases: z.array(DATABASE) });
-
-const REFUSAL = z.object({
-  error: z.object({
-    code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/),
-    message: z.string(),
-    hint: z.string().optional(),
-  }),
-});

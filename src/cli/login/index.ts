@@ -1,9 +1,12 @@
 /** The commands of users: `login`, `logout`, `status` and `db`. */
 
+import process from "node:process";
 import { Command, Option } from "commander";
+import { BOT_METHODS } from "../../identity/bot-join-schema.ts";
 import { CommandError } from "../command-error.ts";
 import { durationOf } from "../ctl/surroundings.ts";
 import { Door } from "./door.ts";
+import { type BotOptions, isBotLogin, joinAsBot } from "./join-bot.ts";
 import { logIn, type LoginOptions, trustingOf } from "./log-in.ts";
 import { type Choice, proxyAddress } from "./profiles.ts";
 import { profilesJson, renderDatabases, renderProfiles } from "./render.ts";
@@ -27,9 +30,21 @@ function loginCommand(surroundings: Surroundings): Command {
     .option("--ca-pin <pin>", "on first contact: sha256:… of the cluster's authority")
     .option("--insecure", "on first contact, on this machine only: believe whoever answers")
     .option("--ttl <duration>", "how long the login is to hold, such as 8h; roles may allow less", durationOf)
-    .action(async (options: LoginOptions) => {
+    .addOption(
+      new Option("--join-method <method>", "as a bot, by a token of the platform that it runs on").choices([
+        ...BOT_METHODS,
+      ]),
+    )
+    .option("--token <name>", "as a bot: name of the join token")
+    .option(
+      "--jwt-file <file>",
+      "as a bot: the platform's token is in this file, instead of where the platform puts it",
+    )
+    .action(async (options: LoginOptions & BotOptions) => {
       const around = surroundings();
-      const profile = await logIn(options, around);
+      const profile = isBotLogin(options)
+        ? await joinAsBot(options, around, process.env)
+        : await logIn(options, around);
       around.write(renderProfiles(profile, [], around.clock.now()));
     })
     .addHelpText(
@@ -38,7 +53,8 @@ function loginCommand(surroundings: Surroundings): Command {
 Examples:
   postern login --proxy=postern.example.com:443 --user=alice
   postern login --proxy=localhost:3080 --user=alice --ca-pin=sha256:…
-  postern login --proxy=localhost:3080 --user=bot --password-stdin --ttl=1h < password`,
+  postern login --proxy=localhost:3080 --user=bot --password-stdin --ttl=1h < password
+  postern login --proxy=postern.example.com:443 --join-method=github --token=orders-ci`,
     );
 }
 

@@ -4,6 +4,7 @@ import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { userInfo } from "node:os";
 import { PosternError } from "../../base/errors.ts";
 import { Secret } from "../../base/secret.ts";
+import { authorityByPin, type ProxyAddress, type Trusting } from "../../client/tls.ts";
 import { isLoopback } from "../../config/address.ts";
 import { pinOf } from "../../identity/authority.ts";
 import { CLOCK_SKEW_MS } from "../../identity/authority-keys.ts";
@@ -11,10 +12,9 @@ import { readOwnCertificate, type StatedUser } from "../../identity/certificate-
 import { nameFault, quoted } from "../../identity/names.ts";
 import { CommandError } from "../command-error.ts";
 import { askSecret, secretFrom } from "./ask.ts";
-import { Door } from "./door.ts";
-import { type Profile, proxyAddress, type ProxyAddress } from "./profiles.ts";
+import { Door, LOGIN_HINTS } from "./door.ts";
+import { type Profile, proxyAddress } from "./profiles.ts";
 import type { ClientSurroundings } from "./surroundings.ts";
-import { authorityByPin, type Trusting } from "./tls.ts";
 
 export interface LoginOptions {
   readonly proxy?: string;
@@ -84,7 +84,8 @@ export function trustingOf({ door, trusted }: Profile): Trusting {
   return door === "system" ? { by: "system" } : { by: "cluster", certificates: trusted };
 }
 
-async function whereTo(
+/** Whose door is meant, and what is known of it. */
+export async function whereTo(
   { proxy, cluster }: LoginOptions,
   { profiles }: ClientSurroundings,
 ): Promise<{ readonly proxy: ProxyAddress; readonly known: Profile | undefined }> {
@@ -115,7 +116,8 @@ function takesUp(
   return !asksAnew && (user === undefined || user === stated.user.name) && now < stated.expires;
 }
 
-async function trustingFor(
+/** By whose word the door is believed. */
+export async function trustingFor(
   { caPin, insecure = false }: LoginOptions,
   proxy: ProxyAddress,
   known: Profile | undefined,
@@ -131,7 +133,7 @@ async function trustingFor(
         hint: "postern ctl status shows it on the auth service's machine",
       });
     }
-    return { by: "cluster", certificates: [await authorityByPin(proxy, pin, clock)] };
+    return { by: "cluster", certificates: [await authorityByPin({ proxy, clock, hints: LOGIN_HINTS }, [pin])] };
   }
   if (insecure) {
     if (!isLoopback({ kind: "tcp", host: proxy.host, port: proxy.port })) {
@@ -152,7 +154,7 @@ function askFor(what: "password" | "code", user: string, { input, say }: ClientS
 }
 
 /** The private key never leaves this machine. */
-function newKey(): { readonly publicKey: string; readonly privateKey: Secret } {
+export function newKey(): { readonly publicKey: string; readonly privateKey: Secret } {
   const { publicKey, privateKey } = generateKeyPairSync("ec", {
     namedCurve: "P-256",
     publicKeyEncoding: { type: "spki", format: "pem" },
@@ -162,7 +164,7 @@ function newKey(): { readonly publicKey: string; readonly privateKey: Secret } {
 }
 
 /** What was asked for, and for nobody and nothing else. */
-function requireFitting(
+export function requireFitting(
   proxy: ProxyAddress,
   stated: StatedUser,
   asked: { readonly user: string; readonly cluster: string; readonly publicKey: string; readonly said: string },
@@ -177,7 +179,8 @@ function requireFitting(
   if (other !== undefined) throw notFitting(proxy, `it speaks of cluster ${quoted(other)}, and is ${quoted(cluster)}`);
 }
 
-function requireMoment(proxy: ProxyAddress, { begins, expires }: StatedUser, now: number): void {
+/** @throws PosternError `clock_skew` unless the certificate counts now */
+export function requireMoment(proxy: ProxyAddress, { begins, expires }: StatedUser, now: number): void {
   const reason =
     now < begins - CLOCK_SKEW_MS
       ? `begins on ${new Date(begins).toISOString()}`
@@ -193,7 +196,8 @@ function requireMoment(proxy: ProxyAddress, { begins, expires }: StatedUser, now
   );
 }
 
-function requireAuthorities(proxy: ProxyAddress, trusted: readonly string[], trusting: Trusting): void {
+/** Those who vouch for the door must be among those whom it would have trusted. */
+export function requireAuthorities(proxy: ProxyAddress, trusted: readonly string[], trusting: Trusting): void {
   let pins: string[];
   try {
     pins = trusted.map((pem) => {
@@ -210,7 +214,8 @@ function requireAuthorities(proxy: ProxyAddress, trusted: readonly string[], tru
   }
 }
 
-function notFitting(proxy: ProxyAddress, reason: string, cause?: unknown): PosternError {
+/** An answer that is not believed. */
+export function notFitting(proxy: ProxyAddress, reason: string, cause?: unknown): PosternError {
   return new PosternError("login_answer_refused", `Cannot use the answer of ${proxy.text}: ${reason}`, {
     cause,
     hint: "ask the cluster's administrator what answers at this address",

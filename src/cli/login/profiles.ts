@@ -5,19 +5,12 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { PosternError } from "../../base/errors.ts";
+import { PrivateFiles } from "../../base/private-files.ts";
 import { Secret } from "../../base/secret.ts";
+import type { ProxyAddress } from "../../client/tls.ts";
 import { formatAddress, parseAddress } from "../../config/address.ts";
 import { readOwnCertificate, type StatedUser } from "../../identity/certificate-reader.ts";
 import { CommandError } from "../command-error.ts";
-import { isPrivateDirectory, readPrivateFile, removePrivateFile, writePrivateFile } from "./private-files.ts";
-
-/** Where a cluster's door is. */
-export interface ProxyAddress {
-  readonly host: string;
-  readonly port: number;
-  /** Both, in one spelling. */
-  readonly text: string;
-}
 
 /** Who is in, where. */
 export interface Profile {
@@ -70,13 +63,13 @@ export class Profiles {
   }
 
   async read(proxy: ProxyAddress): Promise<Profile | undefined> {
-    return isPrivateDirectory(this.directory) ? this.#readFile(fileOf(proxy)) : undefined;
+    return FILES.isDirectory(this.directory) ? this.#readFile(fileOf(proxy)) : undefined;
   }
 
   /** The address of the current profile's proxy. */
   current(): string | undefined {
-    if (!isPrivateDirectory(this.directory)) return undefined;
-    const text = readPrivateFile(join(this.directory, CURRENT))?.trim();
+    if (!FILES.isDirectory(this.directory)) return undefined;
+    const text = FILES.read(join(this.directory, CURRENT))?.trim();
     return text === undefined || text === "" ? undefined : text;
   }
 
@@ -103,28 +96,28 @@ export class Profiles {
   /** Keeps a profile and makes it the current one. */
   save({ proxy, door, certificate, privateKey, trusted }: Profile): void {
     const content = { version: 1, proxy: proxy.text, door, certificate, private_key: privateKey.reveal(), trusted };
-    writePrivateFile(join(this.directory, fileOf(proxy)), `${JSON.stringify(content, null, 2)}\n`);
+    FILES.write(join(this.directory, fileOf(proxy)), `${JSON.stringify(content, null, 2)}\n`);
     this.use(proxy);
   }
 
   /** Makes a profile the current one. */
   use(proxy: ProxyAddress): void {
-    writePrivateFile(join(this.directory, CURRENT), `${proxy.text}\n`);
+    FILES.write(join(this.directory, CURRENT), `${proxy.text}\n`);
   }
 
   /** @returns whether there was one */
   remove(proxy: ProxyAddress): boolean {
-    if (!isPrivateDirectory(this.directory)) return false;
-    const removed = removePrivateFile(join(this.directory, fileOf(proxy)));
+    if (!FILES.isDirectory(this.directory)) return false;
+    const removed = FILES.remove(join(this.directory, fileOf(proxy)));
     // What cannot be read must not keep anybody logged in.
-    if (removed && this.#isCurrent(proxy)) removePrivateFile(join(this.directory, CURRENT));
+    if (removed && this.#isCurrent(proxy)) FILES.remove(join(this.directory, CURRENT));
     return removed;
   }
 
   /** Removes all, unread. @returns how many profiles there were */
   removeAll(): number {
     const names = this.#names();
-    for (const name of names) removePrivateFile(join(this.directory, name));
+    for (const name of names) FILES.remove(join(this.directory, name));
     return names.filter((name) => PROFILE_FILE.test(name)).length;
   }
 
@@ -138,7 +131,7 @@ export class Profiles {
 
   /** Our files only, and drafts of them that a crash has left. */
   #names(): string[] {
-    if (!isPrivateDirectory(this.directory)) return [];
+    if (!FILES.isDirectory(this.directory)) return [];
     return readdirSync(this.directory)
       .filter((name) => name === CURRENT || PROFILE_FILE.test(name) || DRAFT.test(name))
       .sort();
@@ -146,7 +139,7 @@ export class Profiles {
 
   async #readFile(name: string): Promise<Profile | undefined> {
     const path = join(this.directory, name);
-    const text = readPrivateFile(path);
+    const text = FILES.read(path);
     if (text === undefined) return undefined;
     let content: z.infer<typeof CONTENT>;
     try {
@@ -170,6 +163,11 @@ export class Profiles {
   }
 }
 
+const FILES = new PrivateFiles({
+  code: "profile",
+  place: "set POSTERN_HOME to a directory of your own",
+  again: "log in again",
+});
 const CURRENT = "current";
 const PROFILE_FILE = /^[A-Za-z0-9.+_-]+_[0-9]{1,5}\.json$/;
 const DRAFT = /^[A-Za-z0-9.+_-]+\.[0-9a-f]{12}\.new$/;

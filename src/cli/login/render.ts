@@ -2,7 +2,8 @@
 
 import { stringify } from "yaml";
 import { renderTable } from "../ctl/render.ts";
-import { type DatabaseDocument, printable } from "./door.ts";
+import { printable } from "../../client/ask-door.ts";
+import type { DatabaseDocument } from "./door.ts";
 import type { Profile } from "./profiles.ts";
 
 /** The profiles, the current one first and marked. */

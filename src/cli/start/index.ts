@@ -13,6 +13,7 @@ import { onStopSignal } from "../../platform/node-signals.ts";
 import type { DiagnosticsSources } from "../../telemetry/diagnostics.ts";
 import { createLog, type Log } from "../../telemetry/log.ts";
 import { settleAudit } from "../../compose.ts";
+import { isAgent } from "../../compose/membership.ts";
 import { messageOf } from "../../base/errors.ts";
 import { CommandError } from "../command-error.ts";
 import { firstLook } from "./first-look.ts";
@@ -53,9 +54,9 @@ async function start(config: Config, diagnostics: ListenAddress | undefined): Pr
       hint: 'write db_service: {enabled: "yes"}',
     });
   }
-  if (config.db_service.enabled && config.db_service.listeners.length === 0 && !hasDoor) {
+  if (config.db_service.enabled && config.db_service.listeners.length === 0 && !hasDoor && !isAgent(config)) {
     throw new CommandError(1, `Nothing to listen on: db_service has no listeners in "${config.file}"`, {
-      hint: "add listeners: [{address, user, database, db_user}] under db_service",
+      hint: "add listeners: [{address, user, database, db_user}] under db_service, or postern.proxy_server to join a cluster",
     });
   }
   // Whatever the service creates is its own: audit files, sockets, keys.

@@ -1,6 +1,9 @@
 /** One gateway process: services opened, listeners bound, and all of it ended in order. */
 
+import type { Membership } from "../../agent/membership.ts";
+import { systemClock } from "../../base/clock.ts";
 import { openGateway, type OpenGateway } from "../../compose.ts";
+import { isAgent, openMembership } from "../../compose/membership.ts";
 import type { Config } from "../../config/config.ts";
 import { gatewayApp } from "../../gateway/app.ts";
 import { refuseUnparsable } from "../../gateway/unparsable.ts";
@@ -38,18 +41,20 @@ export const DRAIN_MS: number = 25_000;
 export async function runGateway(config: Config, options: RunOptions): Promise<RunningGateway> {
   const { log, env, worker } = options;
   const platform = await thisPlatform();
+  // What there is once for several workers: the door, whose tries to log in are counted in memory, and the membership.
+  const first = worker === undefined || worker === 1;
   const gateway = await openGateway(config, {
     upstream: platform.createUpstream(),
     log,
     env,
     loadPolicy: policySource(config),
     version: packageVersion(),
-    // Tries to log in are counted in memory: of several workers, one counts them all.
-    door: worker === undefined || worker === 1,
+    door: first,
     ...(worker === undefined ? {} : { stream: `worker-${worker}` }),
   });
   const { services } = gateway;
   const bound: Listening[] = [];
+  let membership: Membership | undefined;
   let stopping = false;
   try {
     for (const [at, listener] of gateway.listeners.entries()) {
@@ -70,6 +75,7 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
       );
     }
     if (gateway.door !== undefined) bound.push(await openPort(gateway.door, platform, log));
+    if (first && isAgent(config)) membership = await openMembership(config, { log, clock: systemClock, env });
   } catch (error) {
     await Promise.all(bound.map((listening) => listening.drain(0)));
     await gateway.close("could not listen");
@@ -80,11 +86,13 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
     addresses: bound.map(({ address }) => address),
     async readiness() {
       const parts = await gateway.readiness();
-      return { ...parts, listeners: stopping ? "draining" : null };
+      const cluster = membership === undefined ? {} : { cluster: membership.readiness };
+      return { ...parts, ...cluster, listeners: stopping ? "draining" : null };
     },
     async stop(reason) {
       stopping = true;
       log.info({ reason }, "Draining");
+      await membership?.close();
       await Promise.all(bound.map((listening) => listening.drain(DRAIN_MS)));
       await gateway.close(reason);
       log.info({ reason }, "Stopped");

@@ -114,7 +114,7 @@ const ONE_OF_EACH: readonly ClusterEvent[] = [
   { event: "db.create", code: "TDB03I", ...BY },
   { event: "db.update", code: "TDB04I", ...BY },
   { event: "db.delete", code: "TDB05I", ...BY },
-  { event: "bot.join", code: "TJ001E", ...JOIN },
+  { event: "bot.join", code: "TJ001E", user: "ci", ...JOIN },
   { event: "instance.join", code: "TJ002E", ...JOIN },
   { event: "cert.create", code: "TC000I", user: "alice", cert_type: "user", identity: IDENTITY },
   {

@@ -50,10 +50,7 @@ describe("parseConfig()", () => {
     });
     assert.deepEqual(
       config.warnings.map(({ line, message }) => [line, message.split(" ")[0]]),
-      [
-        [5, "teleport.proxy_server"],
-        [6, "teleport.auth_token"],
-      ],
+      [[5, "teleport.proxy_server:"]],
     );
   });
 

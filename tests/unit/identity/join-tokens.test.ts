@@ -130,8 +130,13 @@ describe("parseJoinToken()", () => {
       'spec.roles[0]: no service joins as "Proxi"',
       "did you mean Proxy?",
     ],
-    ["no role", token({ roles: [] }), "spec.roles: names no role: expected Db, Proxy or Auth", undefined],
-    ["another method", token({ join_method: "ec2" }), 'spec.join_method: expected token or iam, not "ec2"', undefined],
+    ["no role", token({ roles: [] }), "spec.roles: names no role: expected Db, Proxy, Auth or Bot", undefined],
+    [
+      "another method",
+      token({ join_method: "ec2" }),
+      'spec.join_method: expected token, iam, github or kubernetes, not "ec2"',
+      undefined,
+    ],
     [
       "iam without rules",
       token({ join_method: "iam" }),

@@ -3,12 +3,28 @@
 import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
-import type { Clock } from "../../base/clock.ts";
-import { messageOf, PosternError } from "../../base/errors.ts";
-import type { Secret } from "../../base/secret.ts";
-import { newAuthority, pinOf } from "../../identity/authority.ts";
-import { Trust, verifyHostCertificate } from "../../identity/certificate-reader.ts";
-import type { ProxyAddress } from "./profiles.ts";
+import type { Clock } from "../base/clock.ts";
+import { messageOf, PosternError } from "../base/errors.ts";
+import type { Secret } from "../base/secret.ts";
+import { newAuthority, pinOf } from "../identity/authority.ts";
+import { Trust, verifyHostCertificate } from "../identity/certificate-reader.ts";
+
+/** Where a cluster's door is. */
+export interface ProxyAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Both, in one spelling. */
+  readonly text: string;
+}
+
+/** What whoever calls can do about it, in the words of what they called with. */
+export interface TlsHints {
+  /** No authority that the system trusts vouches for the door. */
+  readonly unknown: string;
+  /** Those that are known do not, either. */
+  readonly changed: (proxy: ProxyAddress) => string;
+  readonly unreachable: string;
+}
 
 /** By whose word the door is believed. */
 export type Trusting =
@@ -22,6 +38,7 @@ export interface TlsOptions {
   readonly proxy: ProxyAddress;
   readonly trusting: Trusting;
   readonly clock: Clock;
+  readonly hints: TlsHints;
   /** What the client shows of itself. */
   readonly identity?: { readonly certificate: string; readonly privateKey: Secret } | undefined;
   /** Whose door it must be; absent when that is not known yet. */
@@ -66,20 +83,24 @@ export async function openTls(options: TlsOptions): Promise<TLSSocket> {
 }
 
 /**
- * The authority that a door shows and that has this pin; nothing is sent. Whether it vouches for the door is for the next
- * connection to prove.
+ * The authority that a door shows and that has one of these pins; nothing is sent. Whether it vouches for the door is for
+ * the next connection to prove.
  *
  * @throws PosternError `pin_wrong`, and what `openTls()` throws
  */
-export async function authorityByPin(proxy: ProxyAddress, pin: string, clock: Clock): Promise<string> {
-  const socket = await openTls({ proxy, trusting: { by: "nobody" }, clock });
+export async function authorityByPin(
+  options: Omit<TlsOptions, "trusting" | "identity" | "cluster">,
+  pins: readonly string[],
+): Promise<string> {
+  const { proxy } = options;
+  const socket = await openTls({ ...options, trusting: { by: "nobody" } });
   try {
     const pems = chainOf(socket).map((certificate) => certificate.toString());
-    const found = pems.find((pem) => pinOf(pem) === pin);
+    const found = pems.find((pem) => pins.includes(pinOf(pem)));
     if (found !== undefined) return found;
     throw new PosternError(
       "pin_wrong",
-      `Cannot trust ${proxy.text}: none of the certificates that it shows has the pin ${pin}`,
+      `Cannot trust ${proxy.text}: none of the certificates that it shows has the pin ${pins.join(" or ")}`,
       {
         hint: "compare the pin with what postern ctl status shows on the auth service's machine; do not go on if it differs",
       },
@@ -133,7 +154,7 @@ function secured(socket: TLSSocket): Promise<void> {
   });
 }
 
-function whyNot(cause: unknown, { proxy, trusting, clock }: TlsOptions): PosternError {
+function whyNot(cause: unknown, { proxy, trusting, clock, hints }: TlsOptions): PosternError {
   const code = String((cause as NodeJS.ErrnoException).code ?? "");
   const here = new Date(clock.now()).toISOString();
   if (code === "CERT_NOT_YET_VALID" || code === "CERT_HAS_EXPIRED") {
@@ -158,20 +179,15 @@ function whyNot(cause: unknown, { proxy, trusting, clock }: TlsOptions): Postern
       ? untrusted(
           proxy,
           "its certificate was not signed by the cluster that is known under this address",
-          `somebody may be listening in; if the cluster was made anew or has changed its authorities: postern logout --proxy=${proxy.text}, and log in with --ca-pin`,
+          hints.changed(proxy),
           cause,
         )
-      : untrusted(
-          proxy,
-          "no authority that this system trusts signed its certificate",
-          "log in with --ca-pin=sha256:…, which postern ctl status shows on the auth service's machine",
-          cause,
-        );
+      : untrusted(proxy, "no authority that this system trusts signed its certificate", hints.unknown, cause);
   }
   const reason = /^(?:ERR_SSL|EPROTO)/.test(code) ? "what answers there does not speak TLS as we do" : messageOf(cause);
   return new PosternError("proxy_unreachable", `Cannot reach ${proxy.text}: ${reason}`, {
     cause,
-    hint: "check --proxy, and that the cluster runs there",
+    hint: hints.unreachable,
   });
 }
 

@@ -1,0 +1,81 @@
+/** Logging in as a bot: the platform's token for a certificate, and a profile as after any login. */
+
+import { readOwnCertificate } from "../../identity/certificate-reader.ts";
+import { CommandError } from "../command-error.ts";
+import { Door } from "./door.ts";
+import {
+  type LoginOptions,
+  newKey,
+  notFitting,
+  requireAuthorities,
+  requireFitting,
+  requireMoment,
+  trustingFor,
+  whereTo,
+} from "./log-in.ts";
+import { platformToken } from "./platform-token.ts";
+import type { Profile } from "./profiles.ts";
+import type { ClientSurroundings } from "./surroundings.ts";
+
+export interface BotOptions {
+  readonly joinMethod?: "github" | "kubernetes";
+  /** Name of the join token. */
+  readonly token?: string;
+  readonly jwtFile?: string;
+}
+
+/** Whether somebody wants to log in as a bot. @throws CommandError for what goes with a bot only */
+export function isBotLogin({ joinMethod, token, jwtFile }: BotOptions): boolean {
+  if (joinMethod !== undefined) return true;
+  if (token === undefined && jwtFile === undefined) return false;
+  throw new CommandError(2, "Cannot log in: --token and --jwt-file are for bots", {
+    hint: "add --join-method=github or --join-method=kubernetes",
+  });
+}
+
+/** Logs in anew, whatever login there is: each proves where it runs. @returns the profile in use */
+export async function joinAsBot(
+  options: LoginOptions & BotOptions,
+  surroundings: ClientSurroundings,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Profile> {
+  const { profiles, clock } = surroundings;
+  const { joinMethod = "github", token, jwtFile, user, passwordStdin, otp, ttl } = options;
+  if (token === undefined)
+    throw new CommandError(2, "Cannot log in as a bot: it is not said by which join token", {
+      hint: "add --token=NAME",
+    });
+  if ([user, passwordStdin, otp].some((option) => option !== undefined))
+    throw new CommandError(2, "Cannot log in as a bot with --user, --password-stdin or --otp", {
+      hint: "the join token says which user the bot is",
+    });
+  const { known, proxy } = await whereTo(options, surroundings);
+  const trusting = await trustingFor(options, proxy, known, surroundings);
+  // A cluster that is known must stay the one that it was.
+  const expected = trusting.by === "cluster" && options.caPin === undefined ? known?.stated.cluster : undefined;
+  const { cluster } = await new Door({ proxy, trusting, clock, cluster: expected }).ping();
+  const door = new Door({ proxy, trusting, clock, cluster });
+  const jwt = await platformToken({ method: joinMethod, file: jwtFile, audience: cluster, env });
+  const { publicKey, privateKey } = newKey();
+  const answer = await door.joinBot({ token, jwt, publicKey, ttl });
+  const stated = await readOwnCertificate(answer.certificate).catch((cause: unknown) => {
+    throw notFitting(proxy, "its certificate cannot be read", cause);
+  });
+  // Which user it is was for the cluster to say.
+  requireFitting(proxy, stated, { user: stated.user.name, cluster, publicKey, said: answer.cluster });
+  requireMoment(proxy, stated, clock.now());
+  requireAuthorities(proxy, answer.trusted, trusting);
+  // Whom to trust was told by nobody in particular: that the next command will get in as well is tried now.
+  if (trusting.by === "nobody")
+    await new Door({ proxy, trusting: { by: "cluster", certificates: answer.trusted }, clock, cluster }).ping();
+  const profile: Profile = {
+    proxy,
+    door: trusting.by === "system" ? "system" : "cluster",
+    certificate: answer.certificate,
+    privateKey,
+    trusted: answer.trusted,
+    stated,
+  };
+  profiles.save(profile);
+  return profile;
+}

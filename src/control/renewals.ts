@@ -1,0 +1,104 @@
+/** Renewal: a service that has joined gets its next certificate for the one that still holds. */
+
+import { messageOf, PosternError } from "../base/errors.ts";
+import type { VerifiedHost } from "../identity/certificate-reader.ts";
+import { AddressLimiter } from "../identity/lockout.ts";
+import { quoted } from "../identity/names.ts";
+import { readPublicKey } from "../identity/public-key.ts";
+import { isRace } from "../store/store-errors.ts";
+import type { Connected } from "./callers.ts";
+import {
+  certifyHost,
+  HOST_LIFETIME_MS,
+  type HostCertificatesOptions,
+  readHostCertificate,
+} from "./host-certificates.ts";
+import { hostWrite, readHost, requireUnlocked } from "./hosts.ts";
+import type { Joined } from "./joins.ts";
+
+/** The renewals of one cluster's services. */
+export class Renewals {
+  readonly #options: HostCertificatesOptions;
+  /** How often a place is written down that shows what does not count. */
+  readonly #noted: AddressLimiter;
+
+  constructor(options: HostCertificatesOptions) {
+    this.#options = options;
+    this.#noted = new AddressLimiter(options.clock);
+  }
+
+  /**
+   * Certifies a new key for the host that the connection shows, in the role that it has.
+   *
+   * @throws PosternError `host_certificate_required`, `certificate_…` (`certificate_revoked` for a host of which nothing
+   * is kept any more), `host_not_renewable`, `host_locked`, `public_key_invalid`, `audit_unavailable`
+   */
+  async renew(publicKey: string, { address, certificate }: Connected): Promise<Joined> {
+    const { events } = this.#options;
+    if (!events.healthy) throw new PosternError("audit_unavailable", "Cannot renew: the audit log cannot be written");
+    if (certificate === undefined)
+      throw new PosternError("host_certificate_required", "Cannot renew: no host certificate was shown", {
+        hint: "join the cluster first",
+      });
+    readPublicKey(publicKey);
+    let shown: VerifiedHost | undefined;
+    try {
+      shown = await readHostCertificate(this.#options, certificate);
+      await this.#extend(shown);
+    } catch (thrown) {
+      // What is refused stays refused, whether or not that can be recorded.
+      await this.#note(address, shown, messageOf(thrown)).catch(() => undefined);
+      throw thrown;
+    }
+    const { hostId, role } = shown;
+    const next = await certifyHost(this.#options, { hostId, role, publicKey });
+    return { hostId, role, certificate: next, renewable: true };
+  }
+
+  async #extend({ hostId, role }: VerifiedHost): Promise<void> {
+    const { cluster, clock } = this.#options;
+    const { store } = cluster;
+    await requireUnlocked(store, hostId, clock.now());
+    const found = await readHost(store, hostId);
+    // The door's own certificate is not a service's that has joined, either.
+    if (found === undefined || found.record.role !== role)
+      throw new PosternError("certificate_revoked", `Cannot renew: the cluster knows no service ${quoted(hostId)}`, {
+        hint: "let it join again",
+      });
+    if (found.record.method !== "token")
+      throw new PosternError(
+        "host_not_renewable",
+        `Cannot renew: ${quoted(hostId)} joined by ${found.record.method}, which must be proved again`,
+        { hint: "join again" },
+      );
+    try {
+      await store.write([hostWrite(hostId, found.record, clock.now() + HOST_LIFETIME_MS, found.revision)]);
+    } catch (thrown) {
+      if (!isRace(thrown)) throw thrown;
+      throw new PosternError("join_busy", `Cannot renew: ${quoted(hostId)} is being renewed or removed`, {
+        hint: "try again in a while",
+      });
+    }
+  }
+
+  async #note(address: string, shown: VerifiedHost | undefined, reason: string): Promise<void> {
+    if (this.#noted.take(address) > 0) return;
+    const identity =
+      shown === undefined
+        ? null
+        : {
+            name: shown.hostId,
+            roles: [shown.role],
+            serial: shown.serial,
+            expires: new Date(shown.expires).toISOString(),
+          };
+    await this.#options.events.record({
+      event: "postern.cert.refused",
+      code: "PCE01W",
+      cert_type: "host",
+      identity,
+      "addr.remote": address,
+      reason,
+    });
+  }
+}
