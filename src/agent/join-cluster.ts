@@ -51,10 +51,9 @@ export async function joinCluster(options: JoinClientOptions, member: HostIdenti
 
 /** Gets the next certificate for the one that still holds. @throws PosternError as `joinCluster()`, and `certificate_…`, `host_…` */
 export async function renewIdentity(options: JoinClientOptions, member: HostIdentity): Promise<HostIdentity> {
-  const { proxy, clock } = options;
   const trusting = trustingOf(member);
   const { publicKey, privateKey } = newKey();
-  const tls = { proxy, trusting, clock, hints: AGENT_HINTS, ...membership(member) };
+  const tls = asMember(options.proxy, member, options.clock);
   const question = { method: "POST", path: "/v1/host/renew", body: { public_key: publicKey } } as const;
   const answer = await ask(options, tls, JOINED, question);
   return await accepted({
@@ -70,17 +69,16 @@ export async function renewIdentity(options: JoinClientOptions, member: HostIden
 
 /** Whether the cluster's authorities are no longer those that a member knows. @throws PosternError */
 export async function haveAuthoritiesChanged(options: JoinClientOptions, member: HostIdentity): Promise<boolean> {
-  const tls = {
-    proxy: options.proxy,
-    trusting: trustingOf(member),
-    clock: options.clock,
-    hints: AGENT_HINTS,
-    ...membership(member),
-  };
+  const tls = asMember(options.proxy, member, options.clock);
   const { trusted } = await ask(options, tls, AUTHORITIES, { method: "GET", path: "/v1/authorities" });
   const told = [...trusted.host, "", ...trusted.user].map((one) => (one === "" ? "" : pinOf(one)));
   const known = [...member.trusted.host, "", ...member.trusted.user].map((one) => (one === "" ? "" : pinOf(one)));
   return told.join() !== known.join();
+}
+
+/** How a member calls the door of its cluster. */
+export function asMember(proxy: ProxyAddress, member: HostIdentity, clock: Clock): TlsOptions {
+  return { proxy, trusting: trustingOf(member), clock, hints: AGENT_HINTS, ...membership(member) };
 }
 
 function firstTrust(proxy: ProxyAddress, pins: readonly string[], clock: Clock): Promise<Trusting> | Trusting {

@@ -41,6 +41,73 @@ export async function askDoor<T>(options: TlsOptions, schema: z.ZodType<T>, ques
   throw notUnderstood(proxy, `${issue?.path.join(".") ?? ""} is not as expected`);
 }
 
+/**
+ * Listens to lines of JSON on a connection of its own until the signal, the end, or an error. Each line is handed over parsed.
+ *
+ * @throws PosternError as `askDoor()`; what `onLine` throws ends it
+ */
+export async function listenToDoor(
+  options: TlsOptions,
+  { path, signal, silenceMs, onLine }: {
+    readonly path: string;
+    readonly signal: AbortSignal;
+    /** So long without a byte, and the door is gone. */
+    readonly silenceMs: number;
+    readonly onLine: (line: unknown) => void;
+  },
+): Promise<void> {
+  const { text: proxy } = options.proxy;
+  const socket = await openTls(options);
+  const end = (): void => void socket.destroy();
+  signal.addEventListener("abort", end);
+  socket.setTimeout(silenceMs, () => socket.destroy(new Error("nothing was heard for too long")));
+  try {
+    if (signal.aborted) return;
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = request({ createConnection: () => socket, path, headers: { host: proxy } });
+      sent.once("error", reject);
+      sent.once("response", resolve);
+      sent.end();
+    });
+    if (response.statusCode !== 200) {
+      const text = await textOf(response);
+      throw refusal(proxy, response.statusCode ?? 0, jsonOf(text));
+    }
+    let rest = "";
+    response.setEncoding("utf8");
+    for await (const chunk of response as AsyncIterable<string>) {
+      const [first = "", ...more] = chunk.split("\n");
+      rest += first;
+      for (const next of more) {
+        const line = jsonOf(rest);
+        if (line === undefined) throw notUnderstood(proxy, "a line is no JSON");
+        onLine(line);
+        rest = next;
+      }
+      if (rest.length > MAX_ANSWER_BYTES) throw notUnderstood(proxy, "a line has no end");
+    }
+    throw new Error("the connection was closed");
+  } catch (cause) {
+    if (signal.aborted) return;
+    if (cause instanceof PosternError) throw cause;
+    throw new PosternError("proxy_unreachable", `Cannot listen to ${proxy}: ${messageOf(cause)}`, {
+      cause,
+      hint: options.hints.unreachable,
+    });
+  } finally {
+    signal.removeEventListener("abort", end);
+    socket.destroy();
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A text of somebody else's as one line that does nothing to a terminal. */
 export function printable(text: string): string {
   return text.slice(0, 1000).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");

@@ -26,6 +26,7 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
   try {
     const state = services.state();
     trace.revision = state.policy.revision;
+    requireCluster(services);
     const caller = (trace.caller = authenticate(listener, state, services.clock.now()));
     const head = readHead(exchange, listener);
     const operation = knownOperation(head.target, trace);
@@ -61,6 +62,15 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
   } finally {
     lease.end();
   }
+}
+
+/** What somebody may do is not known for ever: a lock may have been set that did not come through. */
+function requireCluster({ lostFor }: GatewayServices): void {
+  const lost = lostFor?.();
+  if (lost === undefined) return;
+  const message = `This database service has not heard of its cluster for ${Math.round(lost / 1000)} s`;
+  const reasons = [{ code: "control_plane_lost", message, access: null, role: null }] as const;
+  throw new Refusal("control_plane_lost", message, "AccessDeniedException", { reasons });
 }
 
 function knownOperation(target: string, trace: Trace): Operation {

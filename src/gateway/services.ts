@@ -29,4 +29,6 @@ export interface GatewayServices {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** How many milliseconds ago the cluster was last heard of, where that is further back than may be; else undefined. */
+  readonly lostFor?: () => number | undefined;
 }

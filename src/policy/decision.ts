@@ -30,6 +30,7 @@ export const REASONS = {
   database_unknown: "the database of this listener is not defined",
   db_user_invalid: "the database user is not an AWS role of this database",
   continuation_not_bound: "a shard iterator or token was given to another user, role or statement, or by nobody",
+  control_plane_lost: "the cluster has not been heard of for longer than decisions may go on without it",
   audit_unavailable: "the audit log cannot be written",
 } as const;
 

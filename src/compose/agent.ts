@@ -1,0 +1,139 @@
+/** A database service that is a member of a cluster: serves its databases through tunnels to the cluster's proxies. */
+
+import type { Duplex } from "node:stream";
+import { asMember } from "../agent/join-cluster.ts";
+import type { Membership } from "../agent/membership.ts";
+import type { HostIdentity } from "../agent/host-identity.ts";
+import type { Database } from "../aws/database.ts";
+import type { Clock } from "../base/clock.ts";
+import { PosternError } from "../base/errors.ts";
+import { openTls, type ProxyAddress } from "../client/tls.ts";
+import type { GatewayServices } from "../gateway/services.ts";
+import { endSession } from "../gateway/trace.ts";
+import type { Platform, TlsIdentity, TunnelledService } from "../platform/ports.ts";
+import type { Log } from "../telemetry/log.ts";
+import { AgentEnd, type TunnelState } from "../tunnel/agent.ts";
+import type { AgentNews } from "../tunnel/protocol.ts";
+import { TUNNEL_TIMING } from "../tunnel/timing.ts";
+import { upgradeToTunnel } from "../tunnel/upgrade.ts";
+import { Admission } from "./admission.ts";
+
+export interface AgentOptions {
+  readonly services: GatewayServices;
+  readonly membership: Membership;
+  readonly proxies: readonly ProxyAddress[];
+  readonly platform: Platform;
+  readonly nodeName: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** An agent that serves. */
+export interface Agent {
+  tunnels(): readonly TunnelState[];
+  /** Why no client can reach it; `null` when one can. */
+  readonly readiness: string | null;
+  /** Takes no more connections, lets requests in flight end, and ends what is left after a while. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+/** How often it is looked at whether there is news to tell, or another certificate to show, in milliseconds. */
+const LOOK_EVERY_MS = 500;
+
+/** Begins to serve. @throws PosternError `agent_unavailable` where the runtime cannot do it */
+export function openAgent(options: AgentOptions): Agent {
+  const { services, membership, proxies, platform, nodeName, version, clock, log } = options;
+  if (platform.serveTunnelled === undefined)
+    throw new PosternError("agent_unavailable", `Cannot serve a cluster on ${platform.name}`, { hint: "run it on Node" });
+  const begin = platform.serveTunnelled.bind(platform);
+  const admission = new Admission({ services, membership, clock });
+  let shown: HostIdentity | undefined;
+  let service: TunnelledService | undefined;
+  let draining = false;
+
+  /** There is nothing to show before the first joining. */
+  const serving = (): TunnelledService | undefined => {
+    const { identity } = membership;
+    if (identity === undefined) return undefined;
+    if (service === undefined) {
+      service = begin((certificate, from) => admission.admit(certificate, from), {
+        identity: identityOf(identity),
+        onConnection: () => services.metrics.connectionOpened(),
+        onDisconnection: (connection) => {
+          services.metrics.connectionClosed();
+          endSession(services, connection);
+        },
+      });
+    } else if (identity !== shown) service.show(identityOf(identity));
+    shown = identity;
+    return service;
+  };
+
+  const news = (): AgentNews => ({
+    node_name: nodeName,
+    version,
+    draining,
+    databases: [...services.state().databases.values()].map((database) => served(database, faultOf(services))),
+  });
+
+  const end = new AgentEnd({
+    proxies: proxies.map(({ text }) => text),
+    dial: async (text, signal): Promise<Duplex> => {
+      const { identity } = membership;
+      const proxy = proxies.find((one) => one.text === text);
+      if (identity === undefined || proxy === undefined)
+        throw new PosternError("not_a_member", "Cannot open a tunnel: this service has not joined the cluster");
+      const connection = await openTls(asMember(proxy, identity, clock));
+      return (await upgradeToTunnel(connection, { host: proxy.text, signal })).socket;
+    },
+    news,
+    serve: (stream, { database, address }) => {
+      const at = serving();
+      if (at === undefined) stream.destroy();
+      else at.accept(stream, { database, address });
+    },
+    timing: TUNNEL_TIMING,
+    random: Math.random,
+    clock,
+    log,
+  });
+
+  let told = "";
+  const look = setInterval(() => {
+    serving();
+    const text = JSON.stringify(news());
+    if (text === told) return;
+    told = text;
+    end.tell();
+  }, LOOK_EVERY_MS);
+  look.unref();
+
+  return {
+    tunnels: () => end.states(),
+    get readiness() {
+      const faults = end.states().flatMap(({ proxy, fault }) => (fault === null ? [] : [`${proxy}: ${fault}`]));
+      return faults.length < proxies.length ? null : `no tunnel is open (${faults.join("; ")})`;
+    },
+    async stop(timeoutMs) {
+      draining = true;
+      end.tell();
+      clearInterval(look);
+      await Promise.all([end.stop(timeoutMs), service?.drain(timeoutMs)]);
+    },
+  };
+}
+
+/** Why nothing of this agent's can be used now; `null` when it can. */
+function faultOf({ lostFor, recorder }: GatewayServices): string | null {
+  if (lostFor?.() !== undefined) return "the cluster has not been heard of for too long";
+  return recorder.healthy ? null : "the audit log cannot be written";
+}
+
+function served({ name, labels, uri, region, accountId }: Database, fault: string | null): AgentNews["databases"][number] {
+  return { name, labels, uri, region, account_id: accountId, fault };
+}
+
+function identityOf({ certificate, privateKey, trusted }: HostIdentity): TlsIdentity {
+  return { chain: certificate, key: privateKey, clientAuthorities: trusted.user };
+}

@@ -1,0 +1,126 @@
+/** The proxy's part of the way to databases: agents' tunnels come in at the door, and users' connections go out through them. */
+
+import { messageOf, PosternError } from "../base/errors.ts";
+import { newId } from "../base/ids.ts";
+import { answerOf } from "../control/api-answers.ts";
+import type { Callers, Connected } from "../control/callers.ts";
+import type { Members } from "../control/members.ts";
+import { quoted } from "../identity/names.ts";
+import type { Principal } from "../identity/principal.ts";
+import type { TakeoverHandler } from "../platform/ports.ts";
+import type { Store } from "../store/store.ts";
+import type { Log } from "../telemetry/log.ts";
+import { agreedVersion, TUNNEL_PATH, upgradeOffer } from "../tunnel/protocol.ts";
+import { splice } from "../tunnel/splice.ts";
+import { Tunnels } from "../tunnel/tunnels.ts";
+import { ConnectionCounts } from "./connection-counts.ts";
+
+export interface DoorTunnelsOptions {
+  readonly callers: Callers;
+  readonly members: Members;
+  /** For locks on services. */
+  readonly store: Pick<Store, "watch">;
+  readonly log: Log;
+  /** Whether there is such a database, and this user may know of it. */
+  readonly isShown: (user: Principal, database: string) => boolean;
+}
+
+/** What a door does with connections that stop being HTTP. */
+export interface DoorTunnels {
+  readonly tunnels: Tunnels;
+  readonly takeOver: TakeoverHandler;
+  close(timeoutMs: number): Promise<void>;
+}
+
+/** Opens the proxy's end. */
+export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<DoorTunnels> {
+  const { callers, members, store, log, isShown } = options;
+  const tunnels = new Tunnels({ random: Math.random });
+  const counts = new ConnectionCounts();
+  const unwatch = await endLocked(tunnels, members, store, log);
+
+  const toDatabase = async (target: string, connected: Connected): ReturnType<TakeoverHandler> => {
+    const { user } = await callers.identify(connected);
+    const database = nameOf(target);
+    if (!isShown(user, database))
+      throw new PosternError("database_unknown", `Cannot connect to database ${quoted(database)}: it is not found`, {
+        hint: "postern db ls lists those that you may know of",
+      });
+    const release = counts.take(user.name, connected.address);
+    try {
+      const agent = await tunnels.open(database, { address: connected.address, connection: newId() });
+      agent.once("close", release);
+      return { headers: {}, take: (socket) => void splice(socket, agent) };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  };
+
+  const fromAgent = async (headers: Headers, connected: Connected): ReturnType<TakeoverHandler> => {
+    const version = agreedVersion(headers.get("upgrade") ?? "");
+    if (version === undefined) return new Response(null, { status: 426, headers: { upgrade: upgradeOffer() } });
+    const { hostId } = await members.identify(connected);
+    return {
+      headers: { upgrade: upgradeOffer([version]) },
+      take: (socket) => {
+        log.info({ host_id: hostId, address: connected.address }, "A database service has opened a tunnel");
+        tunnels.accept(socket, hostId);
+      },
+    };
+  };
+
+  return {
+    tunnels,
+    async takeOver({ kind, target, headers }, client) {
+      try {
+        if (kind === "connect") return await toDatabase(target, client);
+        if (target === TUNNEL_PATH) return await fromAgent(headers, client);
+        throw new PosternError("path_unknown", "Cannot answer: there is nothing at this path");
+      } catch (thrown) {
+        return answerOf(thrown, log);
+      }
+    },
+    async close(timeoutMs) {
+      await unwatch();
+      await tunnels.drain(timeoutMs);
+    },
+  };
+}
+
+/** What a CONNECT asks for is the name of a database, percent-encoded. */
+function nameOf(target: string): string {
+  try {
+    return decodeURIComponent(target);
+  } catch {
+    return "";
+  }
+}
+
+/** A tunnel outlives no lock on its service, and no removal of it. */
+async function endLocked(
+  tunnels: Tunnels,
+  members: Members,
+  store: Pick<Store, "watch">,
+  log: Log,
+): Promise<() => Promise<void>> {
+  const look = async (): Promise<void> => {
+    for (const { hostId } of tunnels.agents()) {
+      try {
+        await members.require(hostId);
+      } catch (error) {
+        // A store that cannot be read says nothing of anybody; one that can says who is out.
+        const code = error instanceof PosternError ? error.code : "";
+        if (code !== "host_locked" && code !== "certificate_revoked") continue;
+        log.warn({ host_id: hostId, reason: messageOf(error) }, "A database service's tunnels are ended");
+        tunnels.end(hostId);
+      }
+    }
+  };
+  return await store.watch(
+    (changes) => {
+      if (changes.some(({ kind }) => kind === "lock" || kind === "host")) void look();
+    },
+    () => void look(),
+  );
+}

@@ -1,0 +1,73 @@
+/** The part of the API by which databases are reached: certificates for their users, and what their services decide by. */
+
+import { Buffer } from "node:buffer";
+import * as z from "zod";
+import { trustedCertificates } from "../identity/authority.ts";
+import type { Log } from "../telemetry/log.ts";
+import { messageOf } from "../base/errors.ts";
+import { agentFeed } from "./agent-feed.ts";
+import { answer, readBody } from "./api-answers.ts";
+import { type Api, only } from "./api-routes.ts";
+import type { Callers } from "./callers.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Members } from "./members.ts";
+import type { RouteCertificates } from "./route-certificates.ts";
+
+/** What the paths are answered by. */
+export interface DatabaseServices {
+  readonly callers: Callers;
+  readonly members: Members;
+  readonly routes: RouteCertificates;
+  readonly log: Log;
+  /** Ends what would go on for ever. */
+  readonly closing: AbortSignal;
+}
+
+/** Adds the paths. */
+export function databaseRoutes(
+  api: Api,
+  cluster: Cluster,
+  { callers, members, routes, log, closing }: DatabaseServices,
+): void {
+  only(api, "POST", "/v1/certificates/database", async (request, connected) => {
+    const { database, db_user, public_key: publicKey } = await readBody(request, ROUTE);
+    const caller = await callers.identify(connected);
+    const { certificate, expires } = await routes.issue(caller, { database, db_user }, publicKey);
+    return answer(200, {
+      certificate,
+      expires: new Date(expires).toISOString(),
+      trusted: trustedCertificates(await cluster.authority("host")),
+    });
+  });
+
+  only(api, "GET", "/v1/agent/resources", async (_, connected) => {
+    const { hostId } = await members.identify(connected);
+    const ended = new AbortController();
+    const lines = agentFeed(cluster.store, { signal: AbortSignal.any([ended.signal, closing]) });
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        try {
+          const { done, value } = await lines.next();
+          // Who was locked out or removed meanwhile hears no more.
+          if (value?.type === "settled" || value?.type === "alive") await members.require(hostId);
+          if (done === true) controller.close();
+          else controller.enqueue(Buffer.from(`${JSON.stringify(value)}\n`));
+        } catch (error) {
+          log.error({ host_id: hostId, error: messageOf(error) }, "Cannot tell a service what it decides by");
+          controller.error(error);
+        }
+      },
+      async cancel() {
+        ended.abort();
+        await lines.return();
+      },
+    });
+    return new Response(body, { headers: { "content-type": "application/x-ndjson", "cache-control": "no-store" } });
+  });
+}
+
+const ROUTE = z.strictObject({
+  database: z.string().max(255),
+  db_user: z.string().max(2048),
+  public_key: z.string().max(4096),
+});

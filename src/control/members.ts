@@ -1,0 +1,71 @@
+/** Services of the cluster that call its door: known by their certificates, as far as the cluster still knows them. */
+
+import { messageOf, PosternError } from "../base/errors.ts";
+import type { VerifiedHost } from "../identity/certificate-reader.ts";
+import { AddressLimiter } from "../identity/lockout.ts";
+import { quoted } from "../identity/names.ts";
+import type { Connected } from "./callers.ts";
+import { type HostCertificatesOptions, readHostCertificate } from "./host-certificates.ts";
+import { readHost, requireUnlocked } from "./hosts.ts";
+
+export type MembersOptions = Pick<HostCertificatesOptions, "cluster" | "events" | "clock">;
+
+/** Recognises database services, anew each time. */
+export class Members {
+  readonly #options: MembersOptions;
+  /** How often a place is written down that shows what does not count: strangers must not be able to fill the log. */
+  readonly #noted: AddressLimiter;
+
+  constructor(options: MembersOptions) {
+    this.#options = options;
+    this.#noted = new AddressLimiter(options.clock);
+  }
+
+  /**
+   * The database service whose certificate a connection shows.
+   *
+   * @throws PosternError `host_certificate_required`, `certificate_…`, `host_locked`
+   */
+  async identify({ address, certificate }: Connected): Promise<VerifiedHost> {
+    if (certificate === undefined)
+      throw new PosternError("host_certificate_required", "Cannot tell which service is calling: it shows no certificate", {
+        hint: "join the cluster first",
+      });
+    let shown: VerifiedHost | undefined;
+    try {
+      shown = await readHostCertificate(this.#options, certificate);
+      await this.require(shown.hostId);
+      return shown;
+    } catch (thrown) {
+      // What is refused stays refused, whether or not that can be recorded.
+      await this.#note(address, shown, messageOf(thrown)).catch(() => undefined);
+      throw thrown;
+    }
+  }
+
+  /** @throws PosternError unless the cluster still knows this host as a database service, and no lock is on it */
+  async require(hostId: string): Promise<void> {
+    const { cluster, clock } = this.#options;
+    await requireUnlocked(cluster.store, hostId, clock.now());
+    const found = await readHost(cluster.store, hostId);
+    if (found?.record.role === "db") return;
+    throw new PosternError("certificate_revoked", `The cluster knows no database service ${quoted(hostId)}`, {
+      hint: "let it join again",
+    });
+  }
+
+  async #note(address: string, shown: VerifiedHost | undefined, reason: string): Promise<void> {
+    if (this.#noted.take(address) > 0) return;
+    const identity =
+      shown === undefined
+        ? null
+        : {
+            name: shown.hostId,
+            roles: [shown.role],
+            serial: shown.serial,
+            expires: new Date(shown.expires).toISOString(),
+          };
+    const refused = { cert_type: "host", identity, "addr.remote": address, reason } as const;
+    await this.#options.events.record({ event: "postern.cert.refused", code: "PCE01W", ...refused });
+  }
+}
