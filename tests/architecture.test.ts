@@ -20,6 +20,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
   audit: ["base", "identity"],
   store: ["base", "identity", "audit"],
   gateway: ["base", "telemetry", "dynamodb", "policy", "aws", "identity", "audit"],
+  client: ["base", "identity"],
+  agent: ["base", "telemetry", "identity", "client"],
   tunnel: ["base", "telemetry", "identity", "gateway"],
   control: ["base", "telemetry", "identity", "policy", "audit", "store"],
   "local-proxy": ["base", "telemetry", "identity"],
@@ -38,6 +40,7 @@ const packages: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^(libsql|node:sqlite)/, ["store"]],
   [/^otpauth$/, ["identity/totp.ts"]],
   [/^@peculiar\//, ["identity"]],
+  [/^jose$/, ["identity"]],
   // The yardstick of the bench.
   [/^undici$/, []],
   [/^dynalite$/, ["sandbox"]],

@@ -78,6 +78,8 @@ export async function openTls(options: TlsOptions): Promise<TLSSocket> {
   } catch (thrown) {
     socket.destroy();
     const reason = messageOf(thrown).replace("Cannot accept the certificate: ", "");
+    const code = thrown instanceof PosternError ? thrown.code : "";
+    if (code === "certificate_not_yet_valid" || code === "certificate_expired") throw skewed(proxy, reason, thrown);
     throw untrusted(proxy, reason, "ask the cluster's administrator who answers at this address");
   }
 }
@@ -159,14 +161,7 @@ function whyNot(cause: unknown, { proxy, trusting, clock, hints }: TlsOptions): 
   const here = new Date(clock.now()).toISOString();
   if (code === "CERT_NOT_YET_VALID" || code === "CERT_HAS_EXPIRED") {
     const how = code === "CERT_HAS_EXPIRED" ? "has ended" : "is not valid yet";
-    return new PosternError(
-      "clock_skew",
-      `Cannot trust ${proxy.text}: its certificate ${how}, and here it is ${here}`,
-      {
-        cause,
-        hint: "set this machine's clock right; when it is, the certificate of the proxy must be renewed",
-      },
-    );
+    return skewed(proxy, `its certificate ${how}, and here it is ${here}`, cause);
   }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     return new PosternError("proxy_wrong_name", `Cannot trust ${proxy.text}: its certificate is for other names`, {
@@ -188,6 +183,13 @@ function whyNot(cause: unknown, { proxy, trusting, clock, hints }: TlsOptions): 
   return new PosternError("proxy_unreachable", `Cannot reach ${proxy.text}: ${reason}`, {
     cause,
     hint: hints.unreachable,
+  });
+}
+
+function skewed(proxy: ProxyAddress, reason: string, cause: unknown): PosternError {
+  return new PosternError("clock_skew", `Cannot trust ${proxy.text}: ${reason}`, {
+    cause,
+    hint: "set this machine's clock right; when it is, the certificate of the proxy must be renewed",
   });
 }
 
