@@ -16,6 +16,7 @@ import { type ClusterDoor, openDoor } from "./compose/door.ts";
 import { listenersOf } from "./compose/listeners.ts";
 import { databasesOf, firstResources, merged, policyDataOf, validateResources } from "./compose/sources.ts";
 import { openClusterOf } from "./compose/store.ts";
+import type { ReadableStore } from "./compose/fed-store.ts";
 import { readStore, StoreFollower, type StoredSet } from "./compose/store-follower.ts";
 import type { Config } from "./config/config.ts";
 import { requireDataDirectory } from "./config/data-directory.ts";
@@ -49,6 +50,8 @@ export interface ComposeOptions {
   readonly clock?: Clock;
   /** Whether this process serves the cluster's door, where the configuration enables it. */
   readonly door?: boolean;
+  /** What an agent is told of its cluster's resources. */
+  readonly fed?: { readonly store: ReadableStore; lostFor(): number | undefined };
 }
 
 /** A gateway that is ready to serve, without its listeners. */
@@ -92,7 +95,8 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   const stopped: (() => Promise<void> | void)[] = [];
   try {
     const opened = config.auth_service?.enabled === true ? await openClusterOf(config, { clock, env }) : undefined;
-    const follower = opened === undefined ? undefined : await StoreFollower.open(opened.cluster.store);
+    const followed = opened?.cluster.store ?? options.fed?.store;
+    const follower = followed === undefined ? undefined : await StoreFollower.open(followed);
     if (follower !== undefined) stopped.push(() => follower.close());
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
     const credentials = new CredentialSource({
@@ -125,6 +129,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       clock,
       metrics,
       log,
+      ...(options.fed === undefined ? {} : { lostFor: options.fed.lostFor }),
     };
     metrics.observe({
       credentials: () =>

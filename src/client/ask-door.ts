@@ -48,7 +48,12 @@ export async function askDoor<T>(options: TlsOptions, schema: z.ZodType<T>, ques
  */
 export async function listenToDoor(
   options: TlsOptions,
-  { path, signal, silenceMs, onLine }: {
+  {
+    path,
+    signal,
+    silenceMs,
+    onLine,
+  }: {
     readonly path: string;
     readonly signal: AbortSignal;
     /** So long without a byte, and the door is gone. */

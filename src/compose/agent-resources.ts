@@ -44,7 +44,7 @@ export class AgentResources {
   /** Resolves when there is something to decide by, or after so many milliseconds. */
   async first(patienceMs: number): Promise<void> {
     const { clock } = this.#options;
-    for (const end = clock.monotonic() + patienceMs; !this.store.isFilled && clock.monotonic() < end; ) await sleep(20);
+    for (const end = clock.monotonic() + patienceMs; !this.store.isFilled && clock.monotonic() < end;) await sleep(20);
   }
 
   /** How many milliseconds ago the cluster was last heard of, when that is too long ago to decide; else undefined. */

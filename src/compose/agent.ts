@@ -45,7 +45,9 @@ const LOOK_EVERY_MS = 500;
 export function openAgent(options: AgentOptions): Agent {
   const { services, membership, proxies, platform, nodeName, version, clock, log } = options;
   if (platform.serveTunnelled === undefined)
-    throw new PosternError("agent_unavailable", `Cannot serve a cluster on ${platform.name}`, { hint: "run it on Node" });
+    throw new PosternError("agent_unavailable", `Cannot serve a cluster on ${platform.name}`, {
+      hint: "run it on Node",
+    });
   const begin = platform.serveTunnelled.bind(platform);
   const admission = new Admission({ services, membership, clock });
   let shown: HostIdentity | undefined;
@@ -130,7 +132,10 @@ function faultOf({ lostFor, recorder }: GatewayServices): string | null {
   return recorder.healthy ? null : "the audit log cannot be written";
 }
 
-function served({ name, labels, uri, region, accountId }: Database, fault: string | null): AgentNews["databases"][number] {
+function served(
+  { name, labels, uri, region, accountId }: Database,
+  fault: string | null,
+): AgentNews["databases"][number] {
   return { name, labels, uri, region, account_id: accountId, fault };
 }
 

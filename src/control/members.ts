@@ -28,9 +28,13 @@ export class Members {
    */
   async identify({ address, certificate }: Connected): Promise<VerifiedHost> {
     if (certificate === undefined)
-      throw new PosternError("host_certificate_required", "Cannot tell which service is calling: it shows no certificate", {
-        hint: "join the cluster first",
-      });
+      throw new PosternError(
+        "host_certificate_required",
+        "Cannot tell which service is calling: it shows no certificate",
+        {
+          hint: "join the cluster first",
+        },
+      );
     let shown: VerifiedHost | undefined;
     try {
       shown = await readHostCertificate(this.#options, certificate);
