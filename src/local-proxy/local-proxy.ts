@@ -1,9 +1,12 @@
 /** A port of this machine behind which a database is: what comes in goes to the database's agent in TLS of the user's own. */
 
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import process from "node:process";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { messageOf, PosternError } from "../base/errors.ts";
+import type { Secret } from "../base/secret.ts";
+import { showsKey } from "./key-check.ts";
 import { answerUnavailable } from "./unavailable.ts";
 
 /** Where to listen. A port is one of the loopback address: others on the network must not ride it. */
@@ -15,6 +18,8 @@ export interface LocalProxyOptions {
   readonly open: () => Promise<Duplex>;
   /** Called when a client's connection could not be served, with why. */
   readonly onRefused: (error: PosternError) => void;
+  /** The access key id that clients must sign with; absent: whatever they like. */
+  readonly accessKeyId?: Secret | undefined;
   readonly maxConnections?: number;
 }
 
@@ -34,14 +39,14 @@ const MAX_CONNECTIONS = 1000;
  * @throws PosternError `port_busy` when something listens there, `listen_failed`
  */
 export async function openLocalProxy(options: LocalProxyOptions): Promise<LocalProxy> {
-  const { address, open, onRefused } = options;
+  const { address } = options;
   const sockets = new Set<Socket>();
   // Who has said all may still be answered.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    void serve(socket, open, onRefused);
+    void serve(socket, options);
   });
   server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   await listen(server, address);
@@ -57,13 +62,10 @@ export async function openLocalProxy(options: LocalProxyOptions): Promise<LocalP
   };
 }
 
-async function serve(
-  socket: Socket,
-  open: LocalProxyOptions["open"],
-  onRefused: LocalProxyOptions["onRefused"],
-): Promise<void> {
+async function serve(socket: Socket, { open, onRefused, accessKeyId }: LocalProxyOptions): Promise<void> {
   let agent: Duplex;
   try {
+    if (accessKeyId !== undefined && !(await showsKey(socket, accessKeyId))) throw notTheKey();
     agent = await open();
   } catch (thrown) {
     const error = thrown instanceof PosternError ? thrown : new PosternError("internal", messageOf(thrown));
@@ -81,6 +83,12 @@ async function serve(
   });
 }
 
+function notTheKey(): PosternError {
+  return new PosternError("access_key_wrong", "This port is for clients with its own access key id", {
+    hint: "use the one that was printed when the port was opened",
+  });
+}
+
 async function listen(server: Server, address: LocalAddress): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => reject(cannotListen(address, cause)));
@@ -88,8 +96,17 @@ async function listen(server: Server, address: LocalAddress): Promise<void> {
       server.removeAllListeners("error");
       resolve();
     };
-    if ("port" in address) server.listen(address.port, "127.0.0.1", done);
-    else server.listen(address.path, done);
+    if ("port" in address) {
+      server.listen(address.port, "127.0.0.1", done);
+      return;
+    }
+    // Who may connect rides on the user's login: the user alone, from the first moment.
+    const before = process.umask(0o177);
+    try {
+      server.listen(address.path, done);
+    } finally {
+      process.umask(before);
+    }
   });
 }
 

@@ -9,6 +9,7 @@ const MAX_BYTES = 32_768;
 
 /** Errors that no further try mends: SDKs must not go on trying for a while. */
 const FINAL: ReadonlySet<string> = new Set([
+  "access_key_wrong",
   "agent_untrusted",
   "certificate_expired",
   "database_unknown",

@@ -1,0 +1,75 @@
+/** The certificate that the way to a database is opened with: in memory, and renewed in time. */
+
+import type { Clock } from "../base/clock.ts";
+import type { Secret } from "../base/secret.ts";
+
+/** What a connection to the database's agent is opened with. */
+export interface RouteCredentials {
+  /** PEM. */
+  readonly certificate: string;
+  /** PEM of PKCS #8, which is in no file. */
+  readonly privateKey: Secret;
+  /** PEM of those who vouch for the cluster's agents. */
+  readonly trusted: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly issued: number;
+  /** Milliseconds since the epoch. */
+  readonly expires: number;
+}
+
+export interface RouteKeeperOptions {
+  /** Asks the cluster for credentials; rejects with why there are none. */
+  readonly issue: () => Promise<RouteCredentials>;
+  readonly clock: Clock;
+  /** Called when others than the first came. */
+  readonly onRenewed: (credentials: RouteCredentials) => void;
+  /** Called when others could not be had, while those at hand still hold. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** At two thirds of its life; agents end connections in the last fifth, so that clients open others by the new one. */
+const RENEW_AT = 2 / 3;
+/** After a failure, in milliseconds. */
+const RETRY_MS = 15_000;
+
+/** Keeps the credentials of one route. */
+export class RouteKeeper {
+  readonly #options: RouteKeeperOptions;
+  #current: RouteCredentials | undefined;
+  #asking: Promise<RouteCredentials> | undefined;
+  #notBefore = 0;
+
+  constructor(options: RouteKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Credentials that hold now; who asks at the same time gets the same. Rejects with why there are none. */
+  async current(): Promise<RouteCredentials> {
+    const { clock, onFailed } = this.#options;
+    const now = clock.now();
+    const current = this.#current;
+    if (current === undefined || now >= current.expires) return await this.#ask();
+    const renewAt = current.issued + RENEW_AT * (current.expires - current.issued);
+    if (now >= renewAt && now >= this.#notBefore && this.#asking === undefined) {
+      // Those at hand serve meanwhile.
+      this.#ask().catch((error: unknown) => {
+        this.#notBefore = clock.now() + RETRY_MS;
+        onFailed(error);
+      });
+    }
+    return current;
+  }
+
+  #ask(): Promise<RouteCredentials> {
+    this.#asking ??= this.#options
+      .issue()
+      .then((next) => {
+        const isFirst = this.#current === undefined;
+        this.#current = next;
+        if (!isFirst) this.#options.onRenewed(next);
+        return next;
+      })
+      .finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+}
