@@ -70,6 +70,20 @@ export class Door {
     return (await this.#ask(DATABASES, "GET", "/v1/databases")).databases;
   }
 
+  /** Asks for a certificate for one database. What it says is not looked at here. */
+  async databaseCertificate({
+    database,
+    dbUser,
+    publicKey,
+  }: {
+    readonly database: string;
+    readonly dbUser: string;
+    readonly publicKey: string;
+  }): Promise<z.infer<typeof ROUTE>> {
+    const body = { database, db_user: dbUser, public_key: publicKey };
+    return this.#ask(ROUTE, "POST", "/v1/certificates/database", body);
+  }
+
   async #ask<T>(schema: z.ZodType<T>, method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
     try {
       return await askDoor(this.#options, schema, { method, path, body });
@@ -96,6 +110,11 @@ const PING = z.object({ cluster_name: z.string().min(1).max(255), proxy: z.objec
 const LOGIN = z.object({
   certificate: z.string().max(100_000),
   cluster: z.string().max(255),
+  trusted: z.array(z.string().max(16_384)).min(1).max(2),
+});
+
+const ROUTE = z.object({
+  certificate: z.string().max(100_000),
   trusted: z.array(z.string().max(16_384)).min(1).max(2),
 });
 

@@ -4,6 +4,7 @@ import process from "node:process";
 import { Command, Option } from "commander";
 import { BOT_METHODS } from "../../identity/bot-join-schema.ts";
 import { CommandError } from "../command-error.ts";
+import { envCommand, execCommand } from "../database/exec.ts";
 import { durationOf } from "../ctl/surroundings.ts";
 import { Door } from "./door.ts";
 import { type BotOptions, isBotLogin, joinAsBot } from "./join-bot.ts";
@@ -127,6 +128,8 @@ function dbCommand(surroundings: Surroundings): Command {
   return new Command("db")
     .description("work with databases")
     .addCommand(ls)
+    .addCommand(execCommand(surroundings))
+    .addCommand(envCommand(surroundings))
     .addHelpText("after", "\nExamples:\n  postern db ls");
 }
 
