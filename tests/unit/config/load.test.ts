@@ -54,6 +54,32 @@ describe("parseConfig()", () => {
     );
   });
 
+  it("reads how an agent joins, and refuses what says it twice or nowhere to dial", () => {
+    const agent = (words: string): string => `version: v3\npostern: {${words}}\ndb_service: {enabled: "yes"}\n`;
+    const { postern } = parse(agent("proxy_server: 'p:443', join_params: {method: iam, token_name: agents}"));
+    assert.deepEqual(
+      [postern.join_method, postern.auth_token?.kind === "token" && postern.auth_token.token.reveal()],
+      ["iam", "agents"],
+    );
+    const file = parse(agent("proxy_server: 'p:443', join_params: {method: token, token_name: /tmp/t}")).postern;
+    assert.deepEqual([file.join_method, file.auth_token], ["token", { kind: "file", path: "/tmp/t" }]);
+    assert.match(
+      problemsIn(agent("auth_token: /tmp/t, join_params: {method: iam, token_name: a}")).join(),
+      /postern\.join_params: there is auth_token as well/,
+    );
+    assert.match(
+      problemsIn(agent("join_params: {method: iam}")).join(),
+      /postern\.join_params\.token_name: is missing/,
+    );
+    for (const proxy of ["p", "unix:/run/p", "p:0", "https://p:443"])
+      assert.match(problemsIn(agent(`proxy_server: '${proxy}'`)).join(), /postern\.proxy_server: cannot dial/);
+    const { warnings } = parse(`${agent("proxy_server: 'p:443'")}auth_service: {enabled: "yes"}\n`);
+    assert.match(
+      warnings[0]?.message ?? "",
+      /proxy_server is not used: the cluster's own auth_service is in this process/,
+    );
+  });
+
   it("names the placeholders that were left in the guide's file, and nothing else", () => {
     assert.deepEqual(problemsIn(GUIDE), [
       '3:13 teleport.nodename: "CHANGEME" is still a placeholder',
