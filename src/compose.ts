@@ -12,7 +12,7 @@ import { SdkSts } from "./aws/sts.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { keyFromFile } from "./base/key-file.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
-import { type ClusterDoor, openDoor } from "./compose/door.ts";
+import { type ClusterDoor, hasDoor, openDoor } from "./compose/door.ts";
 import { listenersOf } from "./compose/listeners.ts";
 import { databasesOf, firstResources, merged, policyDataOf, validateResources } from "./compose/sources.ts";
 import { openClusterOf } from "./compose/store.ts";
@@ -141,10 +141,13 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     stopped.push(...reloader.watch(options.loadPolicy));
     if (follower !== undefined) reloader.follow(follower);
     const { version } = options;
-    const hasDoor = options.door === true && config.proxy_service?.enabled === true;
+    const opensDoor = options.door === true && hasDoor(config);
     const state = (): ActiveState => reloader.state;
-    const door = hasDoor ? await openDoor(config, opened, { events: recorder, clock, log, version, state }) : undefined;
-    const running = [...(config.db_service.enabled ? ["db_service"] : []), ...(hasDoor ? ["proxy_service"] : [])];
+    const door = opensDoor
+      ? await openDoor(config, opened, { events: recorder, clock, log, version, state })
+      : undefined;
+    const served = door?.ports.map(({ service }) => service) ?? [];
+    const running = [...(config.db_service.enabled ? ["db_service"] : []), ...served];
     for (const service of running)
       await recorder.record({ event: "postern.service.start", code: "PSV01I", service, version });
     return {

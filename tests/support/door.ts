@@ -58,7 +58,14 @@ export async function startDoor(
     healthy: true,
     record: async (event: TestLogins["events"][number]) => void started.events.push(event),
   };
-  const identity = new DoorIdentity({ cluster, ring, events, clock, names: ["localhost", "127.0.0.1", "::1"] });
+  const identity = new DoorIdentity({
+    cluster,
+    ring,
+    events,
+    clock,
+    role: "proxy",
+    names: ["localhost", "127.0.0.1", "::1"],
+  });
   const api = clusterApi({
     cluster,
     logins,

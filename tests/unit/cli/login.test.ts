@@ -115,7 +115,7 @@ describe("the commands of users", () => {
       const words = ["login", `--proxy=${door.proxy}`, "--user=alice", `--ca-pin=${door.pin}`];
       const { code, err } = await user.run(words, terminal as never);
       assert.deepEqual([code, modes], [1, [true, false]]);
-      assert.match(err, /Not logged in: there was no answer/);
+      assert.match(err, /Cannot go on: there was no answer/);
     });
 
     it("says how to hand a password in where nobody can be asked", async () => {
