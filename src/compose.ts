@@ -91,7 +91,8 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   });
   const stopped: (() => Promise<void> | void)[] = [];
   try {
-    const opened = config.auth_service?.enabled === true ? await openClusterOf(config, { clock, env }) : undefined;
+    const opened =
+      config.auth_service?.enabled === true ? await openClusterOf(config, { clock, env, events: recorder }) : undefined;
     const follower = opened === undefined ? undefined : await StoreFollower.open(opened.cluster.store);
     if (follower !== undefined) stopped.push(() => follower.close());
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
