@@ -5,7 +5,9 @@ import { type IncomingMessage, request } from "node:http";
 import * as z from "zod";
 import { messageOf, PosternError } from "../../base/errors.ts";
 import type { Secret } from "../../base/secret.ts";
+import { CLOCK_SKEW_MS } from "../../identity/authority-keys.ts";
 import { CommandError } from "../command-error.ts";
+import { goDuration } from "./go-duration.ts";
 import { openTls, type TlsOptions } from "./tls.ts";
 
 /** Hashing a password takes a while, and many may be at it. */
@@ -26,9 +28,17 @@ export interface LoginRequest {
 /** The door of one cluster. Each request has a connection of its own. */
 export class Door {
   readonly #options: TlsOptions;
+  #ahead = 0;
 
   constructor(options: TlsOptions) {
     this.#options = options;
+  }
+
+  /** How far the cluster's clock was ahead of this machine's with the last answer, in words; undefined when they agree. */
+  get clocks(): string | undefined {
+    if (Math.abs(this.#ahead) <= CLOCK_SKEW_MS) return undefined;
+    const how = this.#ahead > 0 ? "behind" : "ahead of";
+    return `this machine's clock is ${goDuration(Math.abs(this.#ahead))} ${how} the cluster's`;
   }
 
   /** Who is there. @throws PosternError of TLS, of the server, and `proxy_answer_invalid` */
@@ -94,6 +104,9 @@ export class Door {
         });
         sent.once("error", reject);
         sent.once("response", (response) => {
+          const there = Date.parse(response.headers.date ?? "");
+          // In whole seconds, and by nobody's word when there is none.
+          this.#ahead = Number.isNaN(there) ? 0 : there - this.#options.clock.now();
           textOf(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
         });
         sent.end(bytes);
@@ -115,6 +128,12 @@ export class Door {
     if (!read.success) return this.#notUnderstood(`HTTP ${status}, and no reason`);
     const { code, message, hint } = read.data.error;
     if (code === "control_denied") return new CommandError(3, printable(message));
+    const { clocks } = this;
+    if (TIMED.has(code) && clocks !== undefined) {
+      return new PosternError(code, `${printable(message)}; ${clocks}`, {
+        hint: "set the clocks right, then postern login",
+      });
+    }
     const told = code === "login_required" ? "postern login" : hint;
     return new PosternError(code, printable(message), told === undefined ? {} : { hint: printable(told) });
   }
@@ -129,6 +148,9 @@ export class Door {
     );
   }
 }
+
+/** What a clock that is wrong may be the reason of. */
+const TIMED: ReadonlySet<string> = new Set(["certificate_not_yet_valid", "certificate_expired"]);
 
 /** A text of somebody else's as one line that does nothing to a terminal. */
 export function printable(text: string): string {

@@ -6,7 +6,7 @@ import { after, before, beforeEach, afterEach, describe, it } from "node:test";
 import * as OTPAuth from "otpauth";
 import { documents, ROOT } from "../../support/cluster.ts";
 import { Secret } from "../../../src/base/secret.ts";
-import { goDuration } from "../../../src/cli/login/render.ts";
+import { goDuration } from "../../../src/cli/login/go-duration.ts";
 import { ClusterAuthorities, HOUR } from "../../support/cluster-authorities.ts";
 import { type CommandLine, commandLine } from "../../support/command-line.ts";
 import { honest, openRealDoor, playDoor, type PlayedDoor, type RealDoor } from "../../support/doors.ts";
