@@ -253,7 +253,10 @@ describe("what a client believes", () => {
         assert.match(ran.err, words);
         assert.match(ran.err, /hint: set the clocks/);
         // Also where it keeps nobody out yet.
-        assert.match(ran.err, /warning: this machine's clock is (?:10m[01]s|9m59s|2h0m[01]s|1h59m59s) (?:behind|ahead of) the cluster's/);
+        assert.match(
+          ran.err,
+          /warning: this machine's clock is (?:10m[01]s|9m59s|2h0m[01]s|1h59m59s) (?:behind|ahead of) the cluster's/,
+        );
         assert.ok(!existsSync(user.home));
         await door.close();
       }
