@@ -194,7 +194,7 @@ interface Row {
   /** Name and code of the event, and what else it says; null where no part of the cluster learns of it. */
   readonly event: readonly [name: string, code: string, more?: Readonly<Record<string, unknown>>] | null;
   /** Undoes `given` where others would trip over it. */
-  readonly then?: () => Promise<unknown>;
+  readonly undo?: () => Promise<unknown>;
 }
 
 const ZEROS = `sha256:${"0".repeat(64)}`;
@@ -418,12 +418,12 @@ const TAMPERING: readonly Row[] = [
     code: 1,
     told: /error: Cannot answer: something went wrong inside\n/,
     event: ["user.login", "T1000W", { user: "alice", error: 'Cannot use role "dev": it is not what Postern wrote' }],
-    then: () => withStore((store) => store.write([{ op: "put", kind: "role", name: "dev", value: untampered }])),
+    undo: () => withStore((store) => store.write([{ op: "put", kind: "role", name: "dev", value: untampered }])),
   },
 ];
 
 describe("a cluster answers, in clear words, with an event and without a change:", () => {
-  for (const { what, given, when, code, told, event, then } of [...LOGINS, ...CERTIFICATES, ...ACTS, ...TAMPERING]) {
+  for (const { what, given, when, code, told, event, undo } of [...LOGINS, ...CERTIFICATES, ...ACTS, ...TAMPERING]) {
     it(what, async () => {
       await given?.();
       const before = { store: await fingerprint(), events: auditOf(join(dataDir, "audit")).length };
@@ -442,7 +442,7 @@ describe("a cluster answers, in clear words, with an event and without a change:
       else assert.ok(events.some(isMeant), JSON.stringify(events.slice(-5), null, 1));
       for (const secret of [PASSWORD, WRONG, totps.get("alice")?.secret.base32 ?? ""])
         assert.ok(!(ran.err + JSON.stringify(events)).includes(secret));
-      await then?.();
+      await undo?.();
     });
   }
 

@@ -151,8 +151,9 @@ describe("a gateway that follows a store", () => {
     // What gives is for when all can be read; another program may have written it.
     const as = (yaml: string): Write => {
       const [document] = documents(yaml);
-      const { kind, metadata } = document?.value as { kind: string; metadata: { name: string } };
-      return { op: "put", kind, name: metadata.name, value: document?.value as StoredValue };
+      assert.ok(document !== undefined);
+      const { kind, metadata } = document.value as { kind: string; metadata: { name: string } };
+      return { op: "put", kind, name: metadata.name, value: document.value as StoredValue };
     };
     await withBadRole(async () => {
       await assert.rejects(put(USER("")), { code: "resource_unreadable" });
