@@ -40,7 +40,7 @@ export function readKeyList(place: KeyListPlace, options: { readonly make: boole
   if (text !== undefined) return parseKeys(place, text);
   if (!options.make) {
     throw new PosternError(`${place.name}_key_lost`, `Cannot read "${path}": there is no such file`, {
-      hint: "restore it from a backup: nothing else opens what it sealed",
+      hint: "restore it from a backup, or copy it from another node: nothing else opens what it sealed",
     });
   }
   try {

@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { auditCommand } from "./audit/index.ts";
-import { completionCommand } from "./completion.ts";
+import { completionCommand } from "./completion/index.ts";
 import { ctlCommand } from "./ctl/index.ts";
 import { doctorCommand } from "./doctor/index.ts";
 import { loginCommands } from "./login/index.ts";

@@ -3,7 +3,7 @@
 import type { Database } from "../aws/database.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
-import { type ListenAddress, parseAddress } from "../config/address.ts";
+import { formatAddress, type ListenAddress, parseAddress } from "../config/address.ts";
 import type { Config } from "../config/config.ts";
 import type { EventSink } from "../control/administration.ts";
 import { clusterApi } from "../control/api.ts";
@@ -37,12 +37,23 @@ interface DoorState {
   readonly databases: ReadonlyMap<string, Database>;
 }
 
+/** An address at which the API is served, and by which service's configuration. */
+export interface DoorPort {
+  readonly service: "auth_service" | "proxy_service";
+  readonly address: ListenAddress;
+}
+
 /** A door that is ready to be served. */
 export interface ClusterDoor {
-  readonly address: ListenAddress;
+  /** One or two. */
+  readonly ports: readonly [DoorPort, ...DoorPort[]];
+  readonly maxConnectionsPerAddress: number | undefined;
   /** What to show first. */
   readonly identity: ShownIdentity;
-  handle(request: Request, connected: Connected): Promise<Response>;
+  /** Answers what came to one of the ports. */
+  handle(request: Request, connected: Connected, service: DoorPort["service"]): Promise<Response>;
+  /** What a new client knows the cluster by. */
+  pins(): Promise<readonly string[]>;
   /** From now on calls `show` whenever something else is to be shown. */
   follow(show: (identity: ShownIdentity) => void): void;
   close(): void;
@@ -62,7 +73,7 @@ export async function openDoor(
   { events, clock, log, version, env, state, lookEvery = LOOK_EVERY_MS }: DoorOptions,
 ): Promise<ClusterDoor> {
   const { auth_service, proxy_service } = config;
-  if (opened === undefined || auth_service === undefined || proxy_service === undefined) {
+  if (opened === undefined || auth_service === undefined) {
     throw new PosternError("proxy_service_alone", "Cannot start proxy_service: auth_service is not enabled beside it", {
       position: config.positionOf(["proxy_service", "enabled"]),
       hint: 'write auth_service: {enabled: "yes"}; in this version both run in one process',
@@ -76,7 +87,9 @@ export async function openDoor(
     });
   }
   const { cluster, ring } = opened;
-  const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, names: namesOf(config) });
+  const ports = portsOf(config);
+  const role = ports[0].service === "proxy_service" ? "proxy" : "auth";
+  const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, role, names: namesOf(config, ports) });
   const logins = new Logins({ cluster, ring, passwords: new Passwords(), events, clock, secondFactor });
   const databasesOf = (user: Principal): readonly object[] => shownDatabases(state(), user);
   const joining = joinServices({ cluster, ring, events, clock }, env);
@@ -85,9 +98,14 @@ export async function openDoor(
   let shown = identity;
   let timer: NodeJS.Timeout | undefined;
   return {
-    address: proxy_service.listen_addr,
+    ports,
+    maxConnectionsPerAddress: proxy_service?.max_connections_per_address,
     identity,
-    handle: async (request, connected) => api.fetch(request, { connected }),
+    pins: () => cluster.pins(),
+    handle: async (request, connected, service) => {
+      const isPage = service === "auth_service" && new URL(request.url).pathname.startsWith("/web/");
+      return isPage ? new Response(null, { status: 404 }) : api.fetch(request, { connected });
+    },
     follow(show) {
       const look = async (): Promise<void> => {
         const next = await doorIdentity.current();
@@ -127,11 +145,37 @@ function shownDatabases({ policy, databases }: DoorState, user: Principal): read
     }));
 }
 
+/** Whether this configuration has the API served at all. */
+export function hasDoor({ auth_service, proxy_service }: Config): boolean {
+  return proxy_service?.enabled === true || (auth_service?.enabled === true && auth_service.listen_addr !== undefined);
+}
+
+/** The one at which users knock first. The same address is opened once. */
+function portsOf({ auth_service, proxy_service }: Config): ClusterDoor["ports"] {
+  const door = proxy_service?.enabled === true ? proxy_service.listen_addr : undefined;
+  const own = auth_service?.listen_addr;
+  const isOther = own !== undefined && (door === undefined || !isSame(own, door));
+  const ports: DoorPort[] = [
+    ...(door === undefined ? [] : [{ service: "proxy_service", address: door } as const]),
+    ...(isOther ? [{ service: "auth_service", address: own } as const] : []),
+  ];
+  const [first, ...others] = ports;
+  if (first === undefined) throw new PosternError("door_unavailable", "Cannot open a door: no address is configured");
+  return [first, ...others];
+}
+
+/** Port 0 is another one each time. */
+function isSame(one: ListenAddress, other: ListenAddress): boolean {
+  const text = formatAddress(one);
+  return text === formatAddress(other) && !text.endsWith(":0");
+}
+
 /** What the door is called: here, where it listens, and by others. */
-function namesOf(config: Config): readonly string[] {
+function namesOf(config: Config, ports: ClusterDoor["ports"]): readonly string[] {
   const names = ["localhost", "127.0.0.1", "::1"];
-  const { listen_addr, public_addr } = config.proxy_service ?? {};
-  if (listen_addr?.kind === "tcp" && !["0.0.0.0", "::"].includes(listen_addr.host)) names.push(listen_addr.host);
+  for (const { address } of ports)
+    if (address.kind === "tcp" && !["0.0.0.0", "::"].includes(address.host)) names.push(address.host);
+  const { public_addr } = config.proxy_service ?? {};
   if (public_addr !== undefined) {
     const parsed = parseAddress(public_addr.includes(":") ? public_addr : `${public_addr}:443`);
     if ("fault" in parsed || parsed.address.kind !== "tcp") {

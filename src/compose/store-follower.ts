@@ -9,6 +9,7 @@ import { quoted } from "../identity/names.ts";
 import { parseRole, type Role } from "../identity/role.ts";
 import { parseUser, type User } from "../identity/user.ts";
 import type { Store } from "../store/store.ts";
+import { restrictedBy } from "./store-restrictions.ts";
 
 /** What a store held at one moment. */
 export interface StoredSet {
@@ -130,16 +131,33 @@ export class StoreFollower {
         this.#failure = undefined;
         this.#retryMs = FIRST_RETRY_MS;
       } catch (error) {
-        this.#failed(error);
+        const restricted = await this.#restrict();
+        this.#failed(error, restricted);
       }
     }
     this.#reading = undefined;
   }
 
+  /** What takes away binds, whatever else is there. @returns whether something else is in force now */
+  async #restrict(): Promise<boolean> {
+    const inForce = this.#current;
+    if (inForce === undefined) return false;
+    try {
+      const restricted = await restrictedBy(this.#store, inForce);
+      if (restricted.digest === inForce.digest) return false;
+      await this.#onChange?.(restricted);
+      this.#current = restricted;
+      return true;
+    } catch {
+      // What it was tried for is told.
+      return false;
+    }
+  }
+
   /** What is in force stays. What the next change may not mend, such as a disk that is full, is tried again by itself. */
-  #failed(error: unknown): void {
+  #failed(error: unknown, changed: boolean): void {
     const message = messageOf(error);
-    if (message !== this.#failure) this.#onError?.(error);
+    if (changed || message !== this.#failure) this.#onError?.(error);
     this.#failure = message;
     clearTimeout(this.#again);
     if (this.#closed) return;

@@ -3,8 +3,10 @@
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
+import type { EventSink } from "../control/administration.ts";
 import { type Cluster, isNew, openCluster } from "../control/cluster.ts";
 import { type KeyRing, keyRingFromFile } from "../identity/sealing.ts";
+import type { OnTampered } from "../store/guarded-store.ts";
 import type { Store } from "../store/store.ts";
 
 /** What opening needs of the world. */
@@ -12,6 +14,8 @@ export interface OpenStoreOptions {
   readonly clock: Clock;
   /** For AWS credentials, where the store is in DynamoDB. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where it goes on record that something in the store is not what was written. */
+  readonly events?: Pick<EventSink, "record">;
 }
 
 /** What an auth service has at hand. */
@@ -31,12 +35,31 @@ export async function openClusterOf(config: Config, options: OpenStoreOptions): 
     // A key that is made beside a store that has been there for longer could open none of it.
     const ring = keyRingFromFile(config.postern.data_dir, { make: await isNew(store) });
     const name = config.auth_service?.cluster_name ?? config.postern.nodename;
-    return { cluster: await openCluster({ store, ring, name, clock: options.clock }), ring };
+    return {
+      cluster: await openCluster({ store, ring, name, clock: options.clock, onTampered: noting(config, options) }),
+      ring,
+    };
   } catch (error) {
     await store.close();
     throw error;
   }
 }
+
+/** Each resource once: it is met again with every look at the store. */
+function noting(config: Config, { events }: OpenStoreOptions): OnTampered | undefined {
+  if (events === undefined) return undefined;
+  const store = config.auth_service?.storage.type ?? "";
+  const noted = new Set<string>();
+  return (resource) => {
+    if (noted.has(resource) || noted.size >= MAX_NOTED) return;
+    noted.add(resource);
+    const event = { event: "postern.store.tampered", code: "PST04E", store, resource } as const;
+    // What is not used is not used, whether or not that can be recorded.
+    events.record(event).catch(() => undefined);
+  };
+}
+
+const MAX_NOTED = 100;
 
 /** @throws PosternError `auth_service_off`, or why the store cannot be opened */
 export async function openStore(config: Config, { clock, env }: OpenStoreOptions): Promise<Store> {

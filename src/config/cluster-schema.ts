@@ -11,7 +11,7 @@ import type { SecondFactor } from "./config.ts";
 export interface AuthServiceDocument {
   readonly enabled: boolean;
   readonly cluster_name?: string | undefined;
-  readonly listen_addr: string;
+  readonly listen_addr?: string | undefined;
   readonly storage: StorageDocument;
   readonly authentication: { readonly second_factor: SecondFactor };
 }
@@ -31,6 +31,7 @@ export interface ProxyServiceDocument {
   readonly enabled: boolean;
   readonly listen_addr: string;
   readonly public_addr?: string | undefined;
+  readonly max_connections_per_address: number;
 }
 
 /** Users, roles and certificates of a cluster. */
@@ -38,7 +39,11 @@ export function authService(): z.ZodType<AuthServiceDocument> {
   return z.strictObject({
     enabled: yesNo().describe("Whether this process keeps the cluster's resources."),
     cluster_name: name().optional().describe("Name of the cluster, which never changes; absent: `postern.nodename`."),
-    listen_addr: address().default("127.0.0.1:3025").describe("Where agents and the proxy reach it."),
+    listen_addr: address()
+      .optional()
+      .describe(
+        "A further address of the cluster's API, without web pages; absent: none, or `127.0.0.1:3025` where no other service is enabled.",
+      ),
     storage: storage().prefault({ type: "sqlite" }).describe("Where users, roles, locks and databases are kept."),
     authentication: z
       .strictObject({
@@ -54,6 +59,9 @@ export function authService(): z.ZodType<AuthServiceDocument> {
   });
 }
 
+/** Connections that a door takes from everybody together. */
+export const MAX_DOOR_CONNECTIONS = 1000;
+
 /** The one door of a cluster. */
 export function proxyService(): z.ZodType<ProxyServiceDocument> {
   return z.strictObject({
@@ -64,6 +72,12 @@ export function proxyService(): z.ZodType<ProxyServiceDocument> {
       .min(1, "expected host:port")
       .optional()
       .describe("What clients call it, `host:port`; absent: `listen_addr`."),
+    max_connections_per_address: z
+      .int("expected a whole number")
+      .min(1, "expected at least 1")
+      .max(MAX_DOOR_CONNECTIONS, `expected at most ${MAX_DOOR_CONNECTIONS}`)
+      .default(100)
+      .describe("Connections that one IPv4 address, or one IPv6 network of 64 bits, may have at once."),
   });
 }
 

@@ -72,7 +72,8 @@ export interface DbServiceSection {
 export interface AuthServiceSection {
   readonly enabled: boolean;
   readonly cluster_name: string;
-  readonly listen_addr: ListenAddress;
+  /** Of its own port; absent: it has none. */
+  readonly listen_addr?: ListenAddress;
   readonly storage: StorageSection;
   readonly authentication: { readonly second_factor: SecondFactor };
 }
@@ -90,6 +91,7 @@ export interface ProxyServiceSection {
   readonly enabled: boolean;
   readonly listen_addr: ListenAddress;
   readonly public_addr?: string;
+  readonly max_connections_per_address: number;
 }
 
 /** An address and who speaks on it. */

@@ -18,6 +18,8 @@ export interface DoorIdentityOptions {
   readonly clock: Clock;
   /** Host names and IP addresses under which the door is called. */
   readonly names: readonly string[];
+  /** What the certificate says that the host is. */
+  readonly role: "auth" | "proxy";
 }
 
 /** What TLS needs. */
@@ -49,7 +51,7 @@ export class DoorIdentity {
    * @throws PosternError `certificate_request_invalid` for a name that can be none, `authority_…`, and what store and ring throw
    */
   async current(): Promise<ShownIdentity> {
-    const { cluster, ring, clock, events, names } = this.#options;
+    const { cluster, ring, clock, events, names, role } = this.#options;
     const [host, user] = await Promise.all([cluster.authority("host"), cluster.authority("user")]);
     const clientAuthorities = trustedCertificates(user);
     const authorities = [host.active.certificate, ...clientAuthorities].join("");
@@ -59,18 +61,18 @@ export class DoorIdentity {
     const signer = await openAuthority(host, ring);
     const request = {
       hostId: this.#hostId,
-      role: "proxy",
+      role,
       names,
       publicKey: publicKey.export({ type: "spki", format: "pem" }).toString(),
       lifetime: LIFETIME_MS,
-    } as const;
+    };
     const { certificate, serial, expires } = await issueHostCertificate(signer, request, clock);
     await events.record({
       event: "cert.create",
       code: "TC000I",
       user: this.#hostId,
       cert_type: "host",
-      identity: { name: this.#hostId, roles: ["proxy"], serial, expires: new Date(expires).toISOString() },
+      identity: { name: this.#hostId, roles: [role], serial, expires: new Date(expires).toISOString() },
     });
     const key = new Secret(privateKey.export({ type: "pkcs8", format: "pem" }).toString());
     const shown = { chain: certificate + host.active.certificate, key, clientAuthorities };

@@ -9,15 +9,17 @@ import { openAuthority } from "../identity/authority-keys.ts";
 import { issueUserCertificate } from "../identity/certificates.ts";
 import type { Directory } from "../identity/directory.ts";
 import { lockMessage } from "../identity/lock.ts";
-import { AddressLimiter, type AddressRule, Lockout, NO_FAILURES } from "../identity/lockout.ts";
+import { AddressLimiter, type AddressRule } from "../identity/lockout.ts";
 import { nameFault } from "../identity/names.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
 import { checkTotp } from "../identity/totp.ts";
+import { NO_TRIES, TryCounter } from "../identity/tries.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
+import { earliestIssue } from "./removed-users.ts";
 import { type ReadSecrets, SecretsStore, type UserSecrets } from "./user-secrets.ts";
 import { World } from "./world.ts";
 
@@ -50,10 +52,17 @@ export interface Login {
   readonly certificate: Issued;
 }
 
+/** What was shown. */
+interface Proof {
+  readonly mfaVerified: boolean;
+  /** What is kept of the password: another one with every setting, and of the next user of that name. */
+  readonly password: string | undefined;
+}
+
 /** Twelve hours, as in Teleport; a role may allow less. */
 const USUAL_LIFETIME_MS = 12 * 3_600_000;
 const LONGEST_LIFETIME_MS = 30 * 3_600_000;
-const NOBODY: ReadSecrets = { secrets: { lockout: NO_FAILURES }, revision: undefined };
+const NOBODY: ReadSecrets = { secrets: NO_TRIES, revision: undefined };
 /** As much as a store takes. */
 const MAX_NAME_BYTES = 255;
 /** Of attempts beyond an address's limit, how many are written down: strangers must not be able to fill the log. */
@@ -65,14 +74,14 @@ const MAX_ATTEMPTS = 5;
 export class Logins {
   readonly #options: LoginsOptions;
   readonly #secrets: SecretsStore;
-  readonly #lockout: Lockout;
+  readonly #tries: TryCounter;
   readonly #limiter: AddressLimiter;
   readonly #noted: AddressLimiter;
 
   constructor(options: LoginsOptions) {
     this.#options = options;
     this.#secrets = new SecretsStore(options.cluster.store, options.ring);
-    this.#lockout = new Lockout(options.clock);
+    this.#tries = new TryCounter(options.clock);
     this.#limiter = new AddressLimiter(options.clock);
     this.#noted = new AddressLimiter(options.clock, NOTES);
   }
@@ -91,11 +100,13 @@ export class Logins {
     try {
       const wait = this.#limiter.take(attempt.address ?? "");
       if (attempt.address !== null && wait > 0) throw limited(wait);
-      const mfaVerified = await this.#prove(attempt);
+      const { mfaVerified, password } = await this.#prove(attempt);
       const { cluster, clock } = this.#options;
       const directory = (await World.read(cluster.store, clock)).directoryFor(attempt.user);
       const principal = { ...principalIn(directory, attempt.user), mfaVerified };
-      const certificate = await this.#issue(principal, longestOf(principal, directory), attempt);
+      const stillProven = async (): Promise<boolean> =>
+        (await this.#secretsOf(attempt.user)).secrets.password === password;
+      const certificate = await this.#issue(principal, longestOf(principal, directory), attempt, stillProven);
       await this.#record(attempt, null);
       return { principal, certificate };
     } catch (thrown) {
@@ -108,25 +119,24 @@ export class Logins {
     }
   }
 
-  /** @returns whether a second factor was shown */
-  async #prove(attempt: LoginAttempt): Promise<boolean> {
+  async #prove(attempt: LoginAttempt): Promise<Proof> {
     const { passwords } = this.#options;
     const { secrets } = await this.#secretsOf(attempt.user);
-    const wasShut = this.#isShut(secrets);
+    const wasShut = this.#isShut(secrets, attempt);
     // Who is locked out is told nothing else, and nothing sooner, than who is unknown.
     const verdict = await passwords.verify(attempt.password, wasShut ? undefined : secrets.password);
     const password = verdict.ok && verdict.stale ? await passwords.hash(attempt.password) : secrets.password;
     for (let round = 1; round <= MAX_ATTEMPTS; round++) {
       // That took a while, in which others may have tried: what counts is how things stand now.
       const read = await this.#secretsOf(attempt.user);
-      const isShut = wasShut || this.#isShut(read.secrets);
+      const isShut = wasShut || this.#isShut(read.secrets, attempt);
       const isRight = verdict.ok && read.secrets.password === secrets.password;
       const code = this.#judgeCode(read.secrets, attempt.code);
       const why = isShut ? "too many failures" : isRight ? code.fault : "wrong user or password";
       try {
         if (why === undefined) {
-          await this.#settle(attempt.user, read, { password, counter: code.counter });
-          return code.counter !== undefined;
+          await this.#settle(attempt, read, { password, counter: code.counter });
+          return { mfaVerified: code.counter !== undefined, password };
         }
         if (!isShut) await this.#fail(attempt, read);
       } catch (thrown) {
@@ -145,8 +155,8 @@ export class Logins {
     return isName ? await this.#secrets.read(user) : NOBODY;
   }
 
-  #isShut({ lockout }: UserSecrets): boolean {
-    return this.#lockout.lockedUntil(lockout) !== undefined;
+  #isShut(secrets: UserSecrets, { address }: LoginAttempt): boolean {
+    return this.#tries.lockedUntil(secrets, address ?? "") !== undefined;
   }
 
   #judgeCode(
@@ -166,18 +176,19 @@ export class Logins {
 
   /** A code counts once: it is written before anybody is in. */
   async #settle(
-    user: string,
+    { user, address }: LoginAttempt,
     { secrets, revision }: ReadSecrets,
     { password, counter }: { readonly password: string | undefined; readonly counter: number | undefined },
   ): Promise<void> {
-    const unchanged = password === secrets.password && counter === undefined && secrets.lockout.failures.length === 0;
-    if (unchanged && secrets.lockout.locked_until === null) return;
-    const { totp } = secrets;
+    const { totp, lockout, familiar } = secrets;
+    const before = { lockout, familiar };
+    const tries = this.#tries.succeeded(before, address ?? "");
+    if (password === secrets.password && counter === undefined && tries === before) return;
     const next: UserSecrets = {
       ...secrets,
       ...(password === undefined ? {} : { password }),
       ...(totp === undefined || counter === undefined ? {} : { totp: { secret: totp.secret, lastCounter: counter } }),
-      lockout: { failures: [], locked_until: null },
+      ...tries,
     };
     await this.#secrets.write(user, next, revision);
   }
@@ -185,10 +196,12 @@ export class Logins {
   /** Nothing is kept of users that are not there: names would fill the store. */
   async #fail({ user, address }: LoginAttempt, { secrets, revision }: ReadSecrets): Promise<void> {
     if (revision === undefined) return;
-    const lockout = this.#lockout.failed(secrets.lockout);
-    await this.#secrets.write(user, { ...secrets, lockout }, revision);
-    if (lockout.locked_until === null) return;
-    const until = new Date(lockout.locked_until).toISOString();
+    const place = address ?? "";
+    const tries = this.#tries.failed(secrets, place);
+    await this.#secrets.write(user, { ...secrets, ...tries }, revision);
+    const lockedUntil = this.#tries.lockedUntil(tries, place);
+    if (lockedUntil === undefined) return;
+    const until = new Date(lockedUntil).toISOString();
     await this.#options.events.record({
       event: "postern.user.locked_out",
       code: "PUL01W",
@@ -198,11 +211,19 @@ export class Logins {
     });
   }
 
-  async #issue(user: Principal, longest: number, { publicKey, lifetime }: LoginAttempt): Promise<Issued> {
+  async #issue(
+    user: Principal,
+    longest: number,
+    { publicKey, lifetime }: LoginAttempt,
+    stillProven: () => Promise<boolean>,
+  ): Promise<Issued> {
     const { cluster, ring, clock, events } = this.#options;
     const signer = await openAuthority(await cluster.authority("user"), ring);
     const request = { user, publicKey, lifetime: lifetime ?? USUAL_LIFETIME_MS, longest };
-    const issued = await issueUserCertificate(signer, request, clock);
+    const now = await earliestIssue(cluster.store, user.name, clock.now());
+    const issued = await issueUserCertificate(signer, request, { now: () => now, monotonic: () => clock.monotonic() });
+    // Of a user who is removed or reset from now on it counts no more; who was so before must not have it.
+    if (!(await stillProven())) throw new RefusedError("the user was removed or reset meanwhile");
     await events.record({
       event: "cert.create",
       code: "TC000I",

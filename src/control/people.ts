@@ -4,15 +4,15 @@ import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { type InviteKind, type InviteRecord, inviteNameOf, newInvite, useInvite } from "../identity/invites.ts";
-import { NO_FAILURES } from "../identity/lockout.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { KeyRing } from "../identity/sealing.ts";
 import { checkTotp, totpUri } from "../identity/totp.ts";
+import { NO_TRIES } from "../identity/tries.ts";
 import type { StoredValue, Write } from "../store/store.ts";
 import type { Administration, EventSink } from "./administration.ts";
 import type { Actor } from "./authorize.ts";
 import type { Cluster } from "./cluster.ts";
-import { wasRemovedSince } from "./removed-users.ts";
+import { resetNoted, wasRemovedSince } from "./removed-users.ts";
 import { freshTotp, SecretsStore, USER_SECRET } from "./user-secrets.ts";
 
 export interface PeopleOptions {
@@ -56,7 +56,7 @@ export class People {
   }
 
   /**
-   * Sets a user's password at once. The second factor stays as it is; where one is asked for and none is there, the user
+   * Sets a user's password at once; with the old one end logins and links. The second factor stays as it is; where one is asked for and none is there, the user
    * cannot log in before a link has set one up.
    *
    * @throws DeniedError unless the actor may change the user; PosternError `password_invalid`, `resource_missing`
@@ -72,17 +72,19 @@ export class People {
 
   /** The second half of `setPassword()`. @throws as it does */
   async keepPassword(actor: Actor, user: string, { hashed }: PreparedPassword): Promise<void> {
-    const { administration } = this.#options;
+    const { administration, cluster, clock } = this.#options;
     // Says whether the actor may, and puts the change of the user on record.
     await administration.change(actor, "user", user, (document) => document);
     const { secrets, revision } = await this.#secrets.read(user);
-    await this.#secrets.write(user, { ...secrets, password: hashed, lockout: NO_FAILURES }, revision);
+    // At once: whoever had the old one must neither stay in nor get in between the two.
+    const ended = revision === undefined ? [] : [await resetNoted(cluster.store, user, clock.now())];
+    await this.#secrets.write(user, { ...secrets, password: hashed, ...NO_TRIES }, revision, ended);
     await this.#record(user, null);
   }
 
   /**
    * Makes a link by which the user sets a password, and a second factor where the cluster asks for one. A reset takes the old
-   * ones away at once. Links that were made before end.
+   * ones away at once, and ends logins. Links that were made before end.
    *
    * @throws DeniedError unless the actor may change the user; PosternError `invite_ttl_invalid`, `resource_missing`
    */
@@ -92,8 +94,11 @@ export class People {
     await administration.change(actor, "user", user, (document) => document);
     const writes: Write[] = [{ op: "create", ...stored(record) }];
     const before = await cluster.store.get(USER_SECRET, user);
-    if (kind === "reset" && before !== undefined)
+    if (kind === "reset" && before !== undefined) {
       writes.push({ op: "delete", kind: USER_SECRET, name: user, revision: before.revision });
+      // An instant before the link, which must count.
+      writes.push(await resetNoted(cluster.store, user, record.created - 1));
+    }
     // The newest link is the one that counts: whoever has an older one may be why there is another.
     const older = (await cluster.store.list(INVITE)).filter(({ value }) => (value as { user?: unknown }).user === user);
     for (const { name, revision } of older.slice(0, MOST_OLDER))
@@ -161,7 +166,7 @@ export class People {
       secret === undefined || counter === undefined ? before.secrets.totp : { secret, lastCounter: counter };
     await this.#secrets.write(
       user,
-      { password: hashed, ...(factor === undefined ? {} : { totp: factor }), lockout: NO_FAILURES },
+      { password: hashed, ...(factor === undefined ? {} : { totp: factor }), ...NO_TRIES },
       before.revision,
     );
     await this.#record(user, address);

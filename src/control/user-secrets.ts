@@ -3,18 +3,18 @@
 import * as z from "zod";
 import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
-import { type LockoutState, NO_FAILURES, readLockoutState } from "../identity/lockout.ts";
+import { type LockoutState } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
 import { newTotpSecret } from "../identity/totp.ts";
-import type { Store, StoredValue } from "../store/store.ts";
+import { NO_TRIES, readTries, type Tries } from "../identity/tries.ts";
+import type { Store, StoredValue, Write } from "../store/store.ts";
 
 /** Plain only in memory. */
-export interface UserSecrets {
+export interface UserSecrets extends Tries {
   /** As `Passwords.hash()` made it; absent: nobody can log in by password. */
   readonly password?: string;
   readonly totp?: { readonly secret: Secret; readonly lastCounter?: number };
-  readonly lockout: LockoutState;
 }
 
 /** Secrets as they were read: `write()` fails when somebody else wrote them meanwhile. */
@@ -39,14 +39,14 @@ export class SecretsStore {
   /** @throws PosternError `user_secret_invalid`: what cannot be read must not count as none */
   async read(user: string): Promise<ReadSecrets> {
     const found = await this.#store.get(USER_SECRET, user);
-    if (found === undefined) return { secrets: { lockout: NO_FAILURES }, revision: undefined };
+    if (found === undefined) return { secrets: NO_TRIES, revision: undefined };
     const result = FORM.safeParse(found.value);
     if (!result.success) {
       throw new PosternError("user_secret_invalid", `Cannot use what is kept of the password of user ${quoted(user)}`, {
         hint: `reset the user: postern ctl users reset ${user}`,
       });
     }
-    const { password, totp, lockout } = result.data;
+    const { password, totp, lockout, familiar } = result.data;
     return {
       revision: found.revision,
       secrets: {
@@ -59,13 +59,18 @@ export class SecretsStore {
                 ...(totp.last_counter === undefined ? {} : { lastCounter: totp.last_counter }),
               },
             }),
-        lockout: readLockoutState(lockout),
+        ...readTries(lockout, familiar),
       },
     };
   }
 
-  /** @throws PosternError `store_conflict` or `store_exists` when they are not as they were read */
-  async write(user: string, { password, totp, lockout }: UserSecrets, revision: string | undefined): Promise<void> {
+  /** With `also`, or not at all. @throws PosternError `store_conflict` or `store_exists` when they are not as they were read */
+  async write(
+    user: string,
+    { password, totp, lockout, familiar }: UserSecrets,
+    revision: string | undefined,
+    also: readonly Write[] = [],
+  ): Promise<void> {
     const value: StoredValue = {
       ...(password === undefined ? {} : { password }),
       ...(totp === undefined
@@ -76,11 +81,13 @@ export class SecretsStore {
               ...(totp.lastCounter === undefined ? {} : { last_counter: totp.lastCounter }),
             },
           }),
-      lockout: { failures: [...lockout.failures], locked_until: lockout.locked_until },
+      lockout: stored(lockout),
+      familiar: familiar.map((one) => ({ network: one.network, lockout: stored(one.lockout) })),
     };
     const where = { kind: USER_SECRET, name: user, value } as const;
     await this.#store.write([
       revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision },
+      ...also,
     ]);
   }
 }
@@ -94,7 +101,12 @@ const FORM = z.strictObject({
   password: z.string().optional(),
   totp: z.strictObject({ sealed: z.string(), last_counter: z.number().int().optional() }).optional(),
   lockout: z.unknown(),
+  familiar: z.array(z.strictObject({ network: z.string(), lockout: z.unknown() })).default([]),
 });
+
+function stored({ failures, locked_until }: LockoutState): StoredValue {
+  return { failures: [...failures], locked_until };
+}
 
 function contextOf(user: string): SealingContext {
   return { kind: USER_SECRET, name: user, purpose: "second factor" };

@@ -70,15 +70,23 @@ export class World {
     }
   }
 
-  /** As it would be. @throws ResourceProblemsError for a reference to nothing, PosternError for what cannot be read */
+  /**
+   * As it would be. Somebody can be shut out whatever else is there.
+   *
+   * @throws ResourceProblemsError for a reference to nothing, PosternError for what cannot be read, unless all changes take away
+   */
   after(changes: readonly PlannedChange[]): Directory {
     const documents = new Map(this.#documents);
     for (const { kind, name, after } of changes) {
       if (after === undefined) documents.delete(`${kind}/${name}`);
       else if (["role", "user", "lock"].includes(kind)) documents.set(`${kind}/${name}`, after);
     }
-    return directoryOf(documents, this.#clock, "strict");
+    return directoryOf(documents, this.#clock, changes.every(takesAway) ? "forgiving" : "strict");
   }
+}
+
+function takesAway({ kind, after }: PlannedChange): boolean {
+  return (kind === "lock" && after !== undefined) || (kind === "user" && after === undefined);
 }
 
 /** How many users hold the role `editor` and can use it. */

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { PosternError } from "../base/errors.ts";
 import { checkWrites } from "./checks.ts";
-import { nameOf } from "./store-errors.ts";
+import { nameOf, shownNameOf } from "./store-errors.ts";
 import type { Change, Store, StoredResource, StoredValue, Write } from "./store.ts";
 
 const MIN_KEY_BYTES = 32;
@@ -13,6 +13,9 @@ export const GUARD_KEY = { kind: "guard_key", name: "store" } as const;
 /** Says what is sealed: no seal of one kind passes for one of the other. */
 const RESOURCE = "postern store resource 1";
 const BACKUP = "postern store backup 1";
+
+/** Told of each resource, as `kind/name`, that is met and is not what was written; must not throw. */
+export type OnTampered = (resource: string) => void;
 
 /**
  * Seals kind, name, value and expiry with HMAC-SHA-256. That a resource was taken away, or put back to what it was once under
@@ -23,8 +26,10 @@ export class GuardedStore implements Store {
   readonly inner: Store;
   readonly #key: Uint8Array;
 
+  readonly #onTampered: OnTampered;
+
   /** @throws PosternError `store_key_invalid` for a key of fewer than 32 bytes */
-  constructor(inner: Store, key: Uint8Array) {
+  constructor(inner: Store, key: Uint8Array, onTampered: OnTampered = () => undefined) {
     if (key.length < MIN_KEY_BYTES) {
       throw new PosternError("store_key_invalid", `Cannot seal a store with a key of ${key.length} bytes`, {
         hint: `give it a key of ${MIN_KEY_BYTES} bytes or more`,
@@ -32,6 +37,7 @@ export class GuardedStore implements Store {
     }
     this.inner = inner;
     this.#key = Uint8Array.from(key);
+    this.#onTampered = onTampered;
   }
 
   async get(kind: string, name: string): Promise<StoredResource | undefined> {
@@ -93,6 +99,7 @@ export class GuardedStore implements Store {
       const right = this.#sealOf(RESOURCE, [kind, name, sealed.expiresAt ?? null], value);
       if (isSame(given, right)) return { ...sealed, value };
     }
+    this.#onTampered(`${kind}/${shownNameOf({ kind, name })}`);
     throw new PosternError("store_tampered", `Cannot use ${nameOf({ kind, name })}: it is not what Postern wrote`, {
       hint: "find out who writes to the store; then restore a backup, or remove it, and check that the key is the one of this store",
     });

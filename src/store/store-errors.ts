@@ -54,7 +54,16 @@ export function newer(place: string, found: number, known: number): PosternError
 }
 
 /** A resource as errors name it. The name of a join token may be all that it takes to join: its end is enough to find it. */
-export function nameOf({ kind, name }: { readonly kind: string; readonly name: string }): string {
-  const shown = kind === "token" ? `…${name.slice(name.length - Math.min(8, Math.floor(name.length / 4)))}` : name;
-  return `${kind} ${JSON.stringify(shown)}`;
+export function nameOf(resource: Named): string {
+  return `${resource.kind} ${JSON.stringify(shownNameOf(resource))}`;
+}
+
+interface Named {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** The name alone, as far as it may be shown. */
+export function shownNameOf({ kind, name }: Named): string {
+  return kind === "token" ? `…${name.slice(name.length - Math.min(8, Math.floor(name.length / 4)))}` : name;
 }

@@ -164,6 +164,60 @@ describe("the certificate of a cluster's door", () => {
   });
 });
 
+describe("an auth service", () => {
+  const ALONE = 'auth_service: {enabled: "yes", listen_addr: "127.0.0.1:0", authentication: {second_factor: off}}';
+  const cases: readonly (readonly [what: string, yaml: string, services: readonly string[]])[] = [
+    ["alone, serves the API by itself", ALONE, ["auth_service"]],
+    [
+      "with an address of its own beside the proxy service, serves it at both",
+      `${ALONE}\nproxy_service: {enabled: "yes", listen_addr: "127.0.0.1:0"}`,
+      ["proxy_service", "auth_service"],
+    ],
+  ];
+  for (const [what, yaml, ports] of cases) {
+    it(what, async () => {
+      const directory = mkdtempSync(join(tmpdir(), "postern-door-"));
+      const file = configuration(directory);
+      writeFileSync(file, `version: v3\npostern: {nodename: example, data_dir: ./data}\n${yaml}\n`);
+      const ca = await prepare(file);
+      let text = "";
+      const log = createLog({ severity: "info", format: "text", write: (line) => void (text += line) });
+      const running = await runGateway(readConfig(file), { log, env: {} });
+      try {
+        assert.deepEqual(
+          [...text.matchAll(/Listening .*service=(\S+)/g)].map(([, service]) => service),
+          ports,
+        );
+        for (const address of running.addresses) {
+          const { answered, credentials } = await logIn(Number(address.split(":").at(-1)), ca);
+          assert.equal(answered.status, 200, answered.text);
+          const other = running.addresses.find((one) => one !== address) ?? address;
+          // What one of them gave counts at the other.
+          const status = await callDoor(Number(other.split(":").at(-1)), ca, "/v1/status", { credentials });
+          assert.equal(status.status, 200, status.text);
+        }
+        const last = Number(running.addresses.at(-1)?.split(":").at(-1));
+        assert.equal((await callDoor(last, ca, "/web/invite/x")).text, "", "there are no pages");
+      } finally {
+        await running.stop("test");
+      }
+      assert.deepEqual(
+        services(join(directory, "data")).sort(),
+        ports.flatMap((service) => [`PSV01I ${service}`, `PSV02I ${service}`]).sort(),
+      );
+      rmSync(directory, { recursive: true, force: true });
+    });
+  }
+
+  it("alone, has port 3025 unless told otherwise", () => {
+    const directory = mkdtempSync(join(tmpdir(), "postern-door-"));
+    const file = join(directory, "postern.yaml");
+    writeFileSync(file, "version: v3\nauth_service: {enabled: yes}\n");
+    assert.deepEqual(readConfig(file).auth_service?.listen_addr, { kind: "tcp", host: "127.0.0.1", port: 3025 });
+    rmSync(directory, { recursive: true, force: true });
+  });
+});
+
 describe("a cluster with two workers", () => {
   it("has its door in one of them, and ends on SIGTERM", async () => {
     const directory = mkdtempSync(join(tmpdir(), "postern-door-"));

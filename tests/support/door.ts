@@ -78,7 +78,8 @@ export async function startDoor(
     bots: new Bots({ ...common, keysOf }),
     renewals: new Renewals(common),
   };
-  const identity = new DoorIdentity({ cluster, ring, events, clock, names: ["localhost", "127.0.0.1", "::1"] });
+  const names = ["localhost", "127.0.0.1", "::1"];
+  const identity = new DoorIdentity({ cluster, ring, events, clock, role: "proxy", names });
   const api = clusterApi({
     cluster,
     logins,

@@ -8,6 +8,7 @@ import type { ConfigOf } from "./surroundings.ts";
 import { tokensCommand } from "./tokens.ts";
 import { usersCommand } from "./users.ts";
 import { CommandError } from "../command-error.ts";
+import { configurationOfOwnCluster } from "../default-configuration.ts";
 
 /** The `ctl` command; `read` loads a configuration file. */
 export function ctlCommand(read: (file: string) => Config): Command {
@@ -17,8 +18,10 @@ export function ctlCommand(read: (file: string) => Config): Command {
   const configOf: ConfigOf = () => {
     const { config } = command.opts<{ config?: string }>();
     if (config !== undefined) return read(config);
+    const own = configurationOfOwnCluster();
+    if (own !== undefined) return own;
     throw new CommandError(2, "Cannot tell which cluster to administer", {
-      hint: "name the auth service's configuration on its own machine: postern ctl -c postern.yaml …",
+      hint: "name the auth service's configuration on its own machine: postern ctl -c postern.yaml …; postern start makes a cluster of your own",
     });
   };
   return command

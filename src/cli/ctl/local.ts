@@ -34,10 +34,12 @@ export async function withAdministration<T>(
   requireOwner(config.postern.data_dir);
   // What is made here belongs to the service: nobody else may read it.
   process.umask(0o077);
-  const { cluster, ring } = await openClusterOf(config, { clock: systemClock, env: process.env });
-  const { store } = cluster;
   const events = new LazyRecorder(config);
+  let opened: OpenCluster | undefined;
   try {
+    opened = await openClusterOf(config, { clock: systemClock, env: process.env, events });
+    const { cluster, ring } = opened;
+    const { store } = cluster;
     const taken = mode === "writes" ? await namesInFiles(config) : new Set<string>();
     // A change that could not be recorded is not begun.
     if (mode === "writes") await events.open();
@@ -56,7 +58,7 @@ export async function withAdministration<T>(
     throw error;
   } finally {
     await events.close();
-    await store.close();
+    await opened?.cluster.store.close();
   }
 }
 
@@ -77,7 +79,9 @@ function requireOwner(dataDirectory: string): void {
 /** The log of this machine's commands, opened when there is something to write. */
 class LazyRecorder implements EventSink {
   readonly #config: Config;
+  readonly #recording = new Set<Promise<void>>();
   #recorder: Recorder | undefined;
+  #opening: Promise<Recorder> | undefined;
 
   constructor(config: Config) {
     this.#config = config;
@@ -88,12 +92,18 @@ class LazyRecorder implements EventSink {
   }
 
   async record(event: Parameters<EventSink["record"]>[0]): Promise<void> {
-    await (await this.open()).record(event);
+    const recorded = this.open().then((recorder) => recorder.record(event));
+    this.#recording.add(recorded);
+    await recorded.finally(() => this.#recording.delete(recorded));
+  }
+
+  open(): Promise<Recorder> {
+    this.#opening ??= this.#open();
+    return this.#opening;
   }
 
   /** Commands share one stream: each waits until the one before it is done. */
-  async open(): Promise<Recorder> {
-    if (this.#recorder !== undefined) return this.#recorder;
+  async #open(): Promise<Recorder> {
     const { data_dir, audit } = this.#config.postern;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -114,6 +124,8 @@ class LazyRecorder implements EventSink {
   }
 
   async close(): Promise<void> {
+    // Also what nobody waited for.
+    await Promise.allSettled(this.#recording);
     await this.#recorder?.close();
   }
 }

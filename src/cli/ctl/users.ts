@@ -10,7 +10,7 @@ import { People } from "../../control/people.ts";
 import { Passwords } from "../../identity/passwords.ts";
 import type { StoredValue } from "../../store/store.ts";
 import { CommandError } from "../command-error.ts";
-import { secretFrom } from "../login/ask.ts";
+import { newPassword, secretFrom } from "../login/ask.ts";
 import { type LocalAdministration, withAdministration } from "./local.ts";
 import { renderResources } from "./render.ts";
 import { answer, commaList, type ConfigOf, fromCommandLine } from "./surroundings.ts";
@@ -40,7 +40,7 @@ function addCommand(configOf: ConfigOf): Command {
     .argument("<NAME>", "name of the user")
     .requiredOption("--roles <a,b>", "roles of the user", commaList)
     .option("--db-users <a,b>", "AWS roles, for the role access", commaList)
-    .option("--password-stdin", "set the password that standard input gives")
+    .option("--password-stdin", "set the password that standard input gives; on a terminal, ask for it")
     .action(async (name: string, { roles, dbUsers, passwordStdin = false }: AddOptions) => {
       const traits = dbUsers === undefined ? {} : { db_users: dbUsers };
       const value = { kind: "user", version: "v2", metadata: { name }, spec: { roles, traits } };
@@ -73,7 +73,7 @@ function resetCommand(configOf: ConfigOf): Command {
   return new Command("reset")
     .description("set a user's password, and let the user try again who failed too often")
     .argument("<NAME>", "name of the user")
-    .requiredOption("--password-stdin", "the password is what standard input gives")
+    .requiredOption("--password-stdin", "the password is what standard input gives; on a terminal, ask for it")
     .action(async (name: string) => {
       const config = configOf();
       const password = await passwordFromStdin();
@@ -165,8 +165,12 @@ function peopleOf(local: LocalAdministration, config: Config): People {
   });
 }
 
+/** On a terminal it is asked for, unseen; else standard input is the password. */
 function passwordFromStdin(): Promise<Secret> {
-  return secretFrom(process.stdin, "postern ctl users add NAME --roles=a,b --password-stdin < file");
+  const { stdin, stderr } = process;
+  return stdin.isTTY
+    ? newPassword(stdin, (text) => void stderr.write(text))
+    : secretFrom(stdin, "postern ctl users add NAME --roles=a,b --password-stdin < file");
 }
 
 function withChanges(document: StoredValue, roles: string[] | undefined, dbUsers: string[] | undefined): StoredValue {

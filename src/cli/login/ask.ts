@@ -53,6 +53,16 @@ export async function askSecret(
   }
 }
 
+/** Asks for a password that nobody has yet, twice: what was mistyped could not be read off the screen. @throws CommandError as `askSecret()`, and when the two differ */
+export async function newPassword(input: Input, say: (text: string) => void): Promise<Secret> {
+  const hint = "hand it in: --password-stdin < file";
+  const first = await askSecret(input, "New password", hint, say);
+  const second = await askSecret(input, "The same again", hint, say);
+  if (first.reveal() !== second.reveal())
+    throw new CommandError(1, "Cannot set the password: the two were not the same");
+  return first;
+}
+
 function lineOf(input: Input): Promise<string> {
   return new Promise((resolve, reject) => {
     const decoder = new TextDecoder();
@@ -62,7 +72,7 @@ function lineOf(input: Input): Promise<string> {
       input.removeListener("end", giveUp);
       finish();
     };
-    const giveUp = (): void => done(() => reject(new CommandError(1, "Not logged in: there was no answer")));
+    const giveUp = (): void => done(() => reject(new CommandError(1, "Cannot go on: there was no answer")));
     const take = (chunk: Buffer | string): void => {
       for (const char of typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true })) {
         if (char === "\r" || char === "\n") return done(() => resolve(line));

@@ -5,7 +5,9 @@ import { PosternError } from "../../base/errors.ts";
 import type { Secret } from "../../base/secret.ts";
 import { askDoor } from "../../client/ask-door.ts";
 import type { TlsHints, TlsOptions } from "../../client/tls.ts";
+import { CLOCK_SKEW_MS } from "../../identity/authority-keys.ts";
 import { CommandError } from "../command-error.ts";
+import { goDuration } from "./go-duration.ts";
 
 /** What somebody gives who wants to log in. */
 export interface LoginRequest {
@@ -33,9 +35,17 @@ export interface BotRequest {
 /** The door of one cluster. Each request has a connection of its own. */
 export class Door {
   readonly #options: TlsOptions;
+  #ahead = 0;
 
   constructor(options: Omit<TlsOptions, "hints">) {
     this.#options = { ...options, hints: LOGIN_HINTS };
+  }
+
+  /** How far the cluster's clock was ahead of this machine's with the last answer, in words; undefined when they agree. */
+  get clocks(): string | undefined {
+    if (Math.abs(this.#ahead) <= CLOCK_SKEW_MS) return undefined;
+    const how = this.#ahead > 0 ? "behind" : "ahead of";
+    return `this machine's clock is ${goDuration(Math.abs(this.#ahead))} ${how} the cluster's`;
   }
 
   /** Who is there. @throws PosternError of TLS, of the server, and `proxy_answer_invalid` */
@@ -72,15 +82,25 @@ export class Door {
 
   async #ask<T>(schema: z.ZodType<T>, method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
     try {
-      return await askDoor(this.#options, schema, { method, path, body });
+      const onTime = (there: number): void => {
+        this.#ahead = there - this.#options.clock.now();
+      };
+      return await askDoor(this.#options, schema, { method, path, body, onTime });
     } catch (error) {
       if (!(error instanceof PosternError)) throw error;
-      if (error.code === "control_denied") throw new CommandError(3, error.message);
-      if (error.code === "login_required") throw new PosternError(error.code, error.message, { hint: "postern login" });
+      const { code, message } = error;
+      if (code === "control_denied") throw new CommandError(3, message);
+      const { clocks } = this;
+      if (TIMED.has(code) && clocks !== undefined)
+        throw new PosternError(code, `${message}; ${clocks}`, { hint: "set the clocks right, then postern login" });
+      if (code === "login_required") throw new PosternError(code, message, { hint: "postern login" });
       throw error;
     }
   }
 }
+
+/** What a clock that is wrong may be the reason of. */
+const TIMED: ReadonlySet<string> = new Set(["certificate_not_yet_valid", "certificate_expired"]);
 
 /** What a person at a command line can do. */
 export const LOGIN_HINTS: TlsHints = {

@@ -45,6 +45,7 @@ export async function logIn(options: LoginOptions, surroundings: ClientSurroundi
   const expected = trusting.by === "cluster" && options.caPin === undefined ? known?.stated.cluster : undefined;
   const first = new Door({ proxy, trusting, clock, cluster: expected });
   const { cluster, secondFactor } = await first.ping();
+  if (first.clocks !== undefined) say(`postern: warning: ${first.clocks}: logins may end early, or not begin\n`);
   const door = new Door({ proxy, trusting, clock, cluster });
   const password =
     options.passwordStdin === true
@@ -61,7 +62,7 @@ export async function logIn(options: LoginOptions, surroundings: ClientSurroundi
     throw notFitting(proxy, "its certificate cannot be read", cause);
   });
   requireFitting(proxy, stated, { user, cluster, publicKey, said: answer.cluster });
-  requireMoment(proxy, stated, clock.now());
+  requireMoment(proxy, stated, clock.now(), door.clocks);
   requireAuthorities(proxy, answer.trusted, trusting);
   const trusted = answer.trusted;
   // Whom to trust was told by nobody in particular: that the next command will get in as well is tried now.
@@ -180,7 +181,12 @@ export function requireFitting(
 }
 
 /** @throws PosternError `clock_skew` unless the certificate counts now */
-export function requireMoment(proxy: ProxyAddress, { begins, expires }: StatedUser, now: number): void {
+export function requireMoment(
+  proxy: ProxyAddress,
+  { begins, expires }: StatedUser,
+  now: number,
+  clocks: string | undefined,
+): void {
   const reason =
     now < begins - CLOCK_SKEW_MS
       ? `begins on ${new Date(begins).toISOString()}`
@@ -191,7 +197,7 @@ export function requireMoment(proxy: ProxyAddress, { begins, expires }: StatedUs
   const here = new Date(now).toISOString();
   throw new PosternError(
     "clock_skew",
-    `Cannot use the certificate that ${proxy.text} has just issued: it ${reason}, and here it is ${here}`,
+    `Cannot use the certificate that ${proxy.text} has just issued: it ${reason}, and here it is ${here}${clocks === undefined ? "" : `; ${clocks}`}`,
     { hint: "set the clocks of this machine and of the cluster right" },
   );
 }

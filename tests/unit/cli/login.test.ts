@@ -6,7 +6,7 @@ import { after, before, beforeEach, afterEach, describe, it } from "node:test";
 import * as OTPAuth from "otpauth";
 import { documents, ROOT } from "../../support/cluster.ts";
 import { Secret } from "../../../src/base/secret.ts";
-import { goDuration } from "../../../src/cli/login/render.ts";
+import { goDuration } from "../../../src/cli/login/go-duration.ts";
 import { ClusterAuthorities, HOUR } from "../../support/cluster-authorities.ts";
 import { type CommandLine, commandLine } from "../../support/command-line.ts";
 import { honest, openRealDoor, playDoor, type PlayedDoor, type RealDoor } from "../../support/doors.ts";
@@ -115,7 +115,7 @@ describe("the commands of users", () => {
       const words = ["login", `--proxy=${door.proxy}`, "--user=alice", `--ca-pin=${door.pin}`];
       const { code, err } = await user.run(words, terminal as never);
       assert.deepEqual([code, modes], [1, [true, false]]);
-      assert.match(err, /Not logged in: there was no answer/);
+      assert.match(err, /Cannot go on: there was no answer/);
     });
 
     it("says how to hand a password in where nobody can be asked", async () => {

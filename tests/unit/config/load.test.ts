@@ -184,7 +184,14 @@ policy: {opa_config: x}
       storage: { type: "sqlite", path: "/x/d/store.sqlite" },
       authentication: { second_factor: "otp" },
     });
-    assert.deepEqual(proxy_service, { enabled: false, listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3080 } });
+    assert.deepEqual(proxy_service, {
+      enabled: false,
+      listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3080 },
+      max_connections_per_address: 100,
+    });
+    // Beside another service it has a port only where one is written.
+    const beside = parse("version: v3\nauth_service: {enabled: yes}\nproxy_service: {enabled: yes}\n");
+    assert.equal(beside.auth_service?.listen_addr, undefined);
     const { auth_service: shared } = parse(`version: v3
 auth_service:
   enabled: yes
