@@ -10,6 +10,8 @@ export type HostRole = "auth" | "proxy" | "db";
 /** Of a user. */
 export interface UserClaims {
   readonly cluster: string;
+  /** Milliseconds since the epoch: when it was issued. The certificate itself counts in seconds, and a reset need not wait for one. */
+  readonly issued: number;
   readonly mfa_verified: boolean;
   readonly roles: readonly string[];
   readonly traits: Readonly<Record<string, readonly string[]>>;
@@ -47,6 +49,7 @@ export function readHostClaims(bytes: Uint8Array): HostClaims | undefined {
 
 const USER: z.ZodType<UserClaims> = z.strictObject({
   cluster: z.string(),
+  issued: z.number().int(),
   mfa_verified: z.boolean(),
   roles: z.array(z.string()),
   traits: z.record(z.string(), z.array(z.string())),

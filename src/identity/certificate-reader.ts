@@ -26,7 +26,7 @@ export type IsRevoked = (serial: string) => boolean;
 export interface Verified {
   /** Lower-case hex. */
   readonly serial: string;
-  /** Milliseconds since the epoch: when it was issued, to a second, and when it ends. */
+  /** Milliseconds since the epoch: when it was issued, a host's to a second, and when it ends. */
   readonly issued: number;
   readonly expires: number;
 }
@@ -103,8 +103,8 @@ export async function verifyUserCertificate(certificate: string | Uint8Array, ju
   const { name, claims: bytes, verified } = await verify("user", certificate, judging);
   const claims = readUserClaims(bytes);
   requireClaims(claims, judging);
-  const { roles, traits, mfa_verified: mfaVerified } = claims;
-  return { ...verified, user: { name, roles, traits, mfaVerified } };
+  const { roles, traits, mfa_verified: mfaVerified, issued } = claims;
+  return { ...verified, issued, user: { name, roles, traits, mfaVerified } };
 }
 
 /**

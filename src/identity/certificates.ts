@@ -19,6 +19,8 @@ export interface UserRequest {
   readonly lifetime: number;
   /** Milliseconds that the roles allow (max_session_ttl). */
   readonly longest: number;
+  /** Milliseconds since the epoch: when they began to prove who they are; absent: now. What ends logins until then ends this one. */
+  readonly proved?: number;
 }
 
 /** A process of the cluster that has joined, and its key. */
@@ -45,7 +47,9 @@ export async function issueUserCertificate(
 ): Promise<Issued> {
   const { user, longest } = request;
   if (!(longest > 0)) throw invalid(user.name, `its roles allow ${longest} ms`);
-  const claims = { cluster: authority.cluster, mfa_verified: user.mfaVerified, roles: user.roles, traits: user.traits };
+  const { roles, traits, mfaVerified } = user;
+  const issued = Math.floor(request.proved ?? clock.now());
+  const claims = { cluster: authority.cluster, issued, mfa_verified: mfaVerified, roles, traits };
   const toSign = prepared("user", authority, {
     name: user.name,
     publicKey: request.publicKey,

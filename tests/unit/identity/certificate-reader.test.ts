@@ -70,7 +70,7 @@ describe("a certificate that was altered", () => {
 
 describe("a certificate that our own authority signed, but not as a user's", () => {
   const claims = (): Buffer<ArrayBuffer> =>
-    writeClaims({ cluster: CLUSTER, mfa_verified: true, roles: ["access"], traits: {} });
+    writeClaims({ cluster: CLUSTER, issued: 1, mfa_verified: true, roles: ["access"], traits: {} });
   const client = "1.3.6.1.5.5.7.3.2";
   const verdict = async (extensions: ToSign["extensions"]): Promise<string> => {
     const signer = await openAuthority(own.user, own.ring);
