@@ -43,6 +43,8 @@ export interface ComposeOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Reads the policy that the configuration names, or the built-in one. Called again when its files change. */
   readonly loadPolicy: () => Promise<PolicyBundle>;
+  /** Reads the policy of administration. */
+  readonly loadControl: () => Promise<PolicyBundle>;
   /** The name of this process's audit chain; each worker has its own. */
   readonly stream?: string;
   readonly version: string;
@@ -143,7 +145,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     const { version } = options;
     const hasDoor = options.door === true && config.proxy_service?.enabled === true;
     const state = (): ActiveState => reloader.state;
-    const door = hasDoor ? await openDoor(config, opened, { events: recorder, clock, log, version, state }) : undefined;
+    const door = hasDoor ? await openDoor(config, opened, { ...options, events: recorder, clock, state }) : undefined;
     const running = [...(config.db_service.enabled ? ["db_service"] : []), ...(hasDoor ? ["proxy_service"] : [])];
     for (const service of running)
       await recorder.record({ event: "postern.service.start", code: "PSV01I", service, version });

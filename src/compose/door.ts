@@ -13,8 +13,11 @@ import { Logins } from "../control/logins.ts";
 import { quoted } from "../identity/names.ts";
 import { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
+import type { PolicyBundle } from "../policy/bundle.ts";
 import type { PolicyDecisionPoint } from "../policy/pdp.ts";
 import type { Log } from "../telemetry/log.ts";
+import { Administrators } from "./administrators.ts";
+import { namesInFiles } from "./kinds.ts";
 import type { OpenCluster } from "./store.ts";
 
 export interface DoorOptions {
@@ -22,6 +25,10 @@ export interface DoorOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;
+  /** The policy of administration. */
+  readonly loadControl: () => Promise<PolicyBundle>;
+  /** The policy in which roles are tried. */
+  readonly loadPolicy: () => Promise<PolicyBundle>;
   /** What is in force. */
   readonly state: () => DoorState;
   /** Milliseconds between two looks at whether the certificate must be replaced; a minute when absent. */
@@ -56,7 +63,7 @@ const LOOK_EVERY_MS = 60_000;
 export async function openDoor(
   config: Config,
   opened: OpenCluster | undefined,
-  { events, clock, log, version, state, lookEvery = LOOK_EVERY_MS }: DoorOptions,
+  { events, clock, log, version, loadControl, loadPolicy, state, lookEvery = LOOK_EVERY_MS }: DoorOptions,
 ): Promise<ClusterDoor> {
   const { auth_service, proxy_service } = config;
   if (opened === undefined || auth_service === undefined || proxy_service === undefined) {
@@ -74,9 +81,25 @@ export async function openDoor(
   }
   const { cluster, ring } = opened;
   const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, names: namesOf(config) });
-  const logins = new Logins({ cluster, ring, passwords: new Passwords(), events, clock, secondFactor });
+  // One for all: how many are hashed at once is counted in it.
+  const passwords = new Passwords();
+  const logins = new Logins({ cluster, ring, passwords, events, clock, secondFactor });
+  const administrators = new Administrators({
+    opened,
+    events,
+    clock,
+    service: "proxy_service",
+    version,
+    loadControl,
+    loadPolicy,
+    taken: () => namesInFiles(config),
+    secondFactor,
+    publicAddress: proxy_service.public_addr,
+    passwords,
+  });
   const databasesOf = (user: Principal): readonly object[] => shownDatabases(state(), user);
-  const api = clusterApi({ cluster, logins, events, clock, secondFactor, version, log, databasesOf });
+  const administratorOf = administrators.of.bind(administrators);
+  const api = clusterApi({ cluster, logins, events, clock, secondFactor, version, log, databasesOf, administratorOf });
   const identity = await doorIdentity.current();
   let shown = identity;
   let timer: NodeJS.Timeout | undefined;

@@ -9,8 +9,10 @@ import { trustedCertificates } from "../identity/authority.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { EventSink } from "./administration.ts";
+import { type AdministratorOf, administrationRoutes } from "./api-administration.ts";
 import { answer, answerOf, readBody } from "./api-answers.ts";
-import { type Caller, Callers, type Connected } from "./callers.ts";
+import { type Api, only } from "./api-routes.ts";
+import { type Caller, Callers } from "./callers.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Logins } from "./logins.ts";
 
@@ -24,10 +26,8 @@ export interface ApiOptions {
   readonly log: Log;
   /** Documents of the databases that a user may know of, by name. */
   readonly databasesOf: (user: Principal) => readonly object[];
+  readonly administratorOf: AdministratorOf;
 }
-
-/** The app. Whoever serves it says of each request what is known of its connection. */
-export type Api = Hono<{ Bindings: { readonly connected: Connected } }>;
 
 /** Makes the app of a cluster. */
 export function clusterApi(options: ApiOptions): Api {
@@ -60,23 +60,11 @@ export function clusterApi(options: ApiOptions): Api {
     answer(200, { databases: options.databasesOf((await callers.identify(connected)).user) }),
   );
 
+  administrationRoutes(api, { callers, administratorOf: options.administratorOf });
+
   api.notFound(() => answerOf(new PosternError("path_unknown", "Cannot answer: there is nothing at this path"), log));
   api.onError((thrown) => answerOf(thrown, log));
   return api;
-}
-
-/** One path with the one method that it knows. */
-function only(
-  api: Api,
-  method: "GET" | "POST",
-  path: string,
-  respond: (request: Request, connected: Connected) => Promise<Response>,
-): void {
-  api.all(path, async (context) => {
-    if (context.req.method !== method)
-      throw new PosternError("method_not_allowed", `Cannot answer: this path knows ${method} only`);
-    return await respond(context.req.raw, context.env.connected);
-  });
 }
 
 const LOGIN = z.strictObject({

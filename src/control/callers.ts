@@ -10,7 +10,7 @@ import type { Principal } from "../identity/principal.ts";
 import type { Role } from "../identity/role.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
-import { wasRemovedSince } from "./removed-users.ts";
+import { endedSince } from "./removed-users.ts";
 import { World } from "./world.ts";
 
 export interface CallersOptions {
@@ -63,7 +63,9 @@ export class Callers {
       // Nothing revokes one certificate by itself: locks shut users out.
       const judging = { trust: new Trust({ host, user }), clock, isRevoked: () => false };
       shown = await verifyUserCertificate(certificate, judging);
-      if (await wasRemovedSince(cluster.store, shown.user.name, shown.issued)) throw removed(shown.user.name);
+      const ending = await endedSince(cluster.store, shown.user.name, shown.issued);
+      if (ending === "removed") throw removed(shown.user.name);
+      if (ending === "reset") throw reset(shown.user.name);
       return { user: await this.#known(shown.user), expires: shown.expires };
     } catch (thrown) {
       // What is refused stays refused, whether or not that can be recorded.
@@ -118,6 +120,12 @@ export class Callers {
 function removed(name: string): PosternError {
   return new PosternError("user_removed", `Cannot go on as ${quoted(name)}: there is no such user any more`, {
     hint: "log in again with postern login, or ask whoever administers the cluster",
+  });
+}
+
+function reset(name: string): PosternError {
+  return new PosternError("login_required", `Cannot go on as ${quoted(name)}: the user was reset after the login`, {
+    hint: "log in again with postern login",
   });
 }
 

@@ -89,13 +89,14 @@ export class Logins {
     const { events } = this.#options;
     if (!events.healthy) throw new PosternError("audit_unavailable", "Cannot log in: the audit log cannot be written");
     try {
+      const { cluster, clock } = this.#options;
+      const proved = clock.now();
       const wait = this.#limiter.take(attempt.address ?? "");
       if (attempt.address !== null && wait > 0) throw limited(wait);
       const mfaVerified = await this.#prove(attempt);
-      const { cluster, clock } = this.#options;
       const directory = (await World.read(cluster.store, clock)).directoryFor(attempt.user);
       const principal = { ...principalIn(directory, attempt.user), mfaVerified };
-      const certificate = await this.#issue(principal, longestOf(principal, directory), attempt);
+      const certificate = await this.#issue(principal, { longest: longestOf(principal, directory), proved }, attempt);
       await this.#record(attempt, null);
       return { principal, certificate };
     } catch (thrown) {
@@ -198,10 +199,14 @@ export class Logins {
     });
   }
 
-  async #issue(user: Principal, longest: number, { publicKey, lifetime }: LoginAttempt): Promise<Issued> {
+  async #issue(
+    user: Principal,
+    bounds: { readonly longest: number; readonly proved: number },
+    { publicKey, lifetime }: LoginAttempt,
+  ): Promise<Issued> {
     const { cluster, ring, clock, events } = this.#options;
     const signer = await openAuthority(await cluster.authority("user"), ring);
-    const request = { user, publicKey, lifetime: lifetime ?? USUAL_LIFETIME_MS, longest };
+    const request = { user, publicKey, lifetime: lifetime ?? USUAL_LIFETIME_MS, ...bounds };
     const issued = await issueUserCertificate(signer, request, clock);
     await events.record({
       event: "cert.create",

@@ -7,7 +7,7 @@ import { type LockoutState, NO_FAILURES, readLockoutState } from "../identity/lo
 import { quoted } from "../identity/names.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
 import { newTotpSecret } from "../identity/totp.ts";
-import type { Store, StoredValue } from "../store/store.ts";
+import type { Store, StoredValue, Write } from "../store/store.ts";
 
 /** Plain only in memory. */
 export interface UserSecrets {
@@ -65,7 +65,16 @@ export class SecretsStore {
   }
 
   /** @throws PosternError `store_conflict` or `store_exists` when they are not as they were read */
-  async write(user: string, { password, totp, lockout }: UserSecrets, revision: string | undefined): Promise<void> {
+  async write(user: string, secrets: UserSecrets, revision: string | undefined): Promise<void> {
+    await this.#store.write([this.writeOf(user, secrets, revision)]);
+  }
+
+  /** The same, to go with other writes; `anyway`: whatever was there. */
+  writeOf(
+    user: string,
+    { password, totp, lockout }: UserSecrets,
+    revision: string | undefined | { readonly anyway: true },
+  ): Write {
     const value: StoredValue = {
       ...(password === undefined ? {} : { password }),
       ...(totp === undefined
@@ -79,9 +88,8 @@ export class SecretsStore {
       lockout: { failures: [...lockout.failures], locked_until: lockout.locked_until },
     };
     const where = { kind: USER_SECRET, name: user, value } as const;
-    await this.#store.write([
-      revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision },
-    ]);
+    if (typeof revision === "object") return { op: "put", ...where };
+    return revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision };
   }
 }
 

@@ -10,7 +10,10 @@ import { openTls, type TlsOptions } from "./tls.ts";
 
 /** Hashing a password takes a while, and many may be at it. */
 const ANSWER_MS = 60_000;
+/** Of an answer, unless whoever asks expects more. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+/** More than any error has: 50 problems, each with its hint. */
+const MAX_LINES = 200;
 
 /** What somebody gives who wants to log in. */
 export interface LoginRequest {
@@ -23,6 +26,13 @@ export interface LoginRequest {
   readonly ttl?: number | undefined;
 }
 
+interface Asked {
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Bytes of an answer that are still read. */
+  readonly most?: number;
+}
+
 /** The door of one cluster. Each request has a connection of its own. */
 export class Door {
   readonly #options: TlsOptions;
@@ -33,28 +43,40 @@ export class Door {
 
   /** Who is there. @throws PosternError of TLS, of the server, and `proxy_answer_invalid` */
   async ping(): Promise<{ readonly cluster: string; readonly secondFactor: string }> {
-    const { cluster_name, proxy } = await this.#ask(PING, "GET", "/webapi/ping");
+    const { cluster_name, proxy } = await this.ask(PING, "GET", "/webapi/ping");
     return { cluster: cluster_name, secondFactor: proxy.second_factor };
   }
 
   /** Asks for a certificate. What it says is not looked at here. */
   async login({ user, password, otp, publicKey, ttl }: LoginRequest): Promise<z.infer<typeof LOGIN>> {
-    return this.#ask(LOGIN, "POST", "/v1/login", {
-      user,
-      password: password.reveal(),
-      ...(otp === undefined ? {} : { otp }),
-      public_key: publicKey,
-      ...(ttl === undefined ? {} : { ttl_ms: ttl }),
+    return this.ask(LOGIN, "POST", "/v1/login", {
+      body: {
+        user,
+        password: password.reveal(),
+        ...(otp === undefined ? {} : { otp }),
+        public_key: publicKey,
+        ...(ttl === undefined ? {} : { ttl_ms: ttl }),
+      },
     });
   }
 
   /** The databases that the user may see. */
   async databases(): Promise<readonly DatabaseDocument[]> {
-    return (await this.#ask(DATABASES, "GET", "/v1/databases")).databases;
+    return (await this.ask(DATABASES, "GET", "/v1/databases")).databases;
   }
 
-  async #ask<T>(schema: z.ZodType<T>, method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
-    const { status, text } = await this.#send(method, path, body);
+  /**
+   * Asks for anything else, and reads the answer by a schema.
+   *
+   * @throws CommandError with exit code 3 where policy says no; PosternError of TLS, of the server, and `proxy_answer_invalid`
+   */
+  async ask<T>(
+    schema: z.ZodType<T>,
+    method: "GET" | "POST",
+    path: string,
+    { body, most = MAX_ANSWER_BYTES }: Asked = {},
+  ): Promise<T> {
+    const { status, text } = await this.#send(method, path, body, most);
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -72,6 +94,7 @@ export class Door {
     method: string,
     path: string,
     body: unknown,
+    most: number,
   ): Promise<{ readonly status: number; readonly text: string }> {
     const { proxy } = this.#options;
     const socket = await openTls(this.#options);
@@ -94,7 +117,7 @@ export class Door {
         });
         sent.once("error", reject);
         sent.once("response", (response) => {
-          textOf(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+          textOf(response, most).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
         });
         sent.end(bytes);
       });
@@ -113,10 +136,15 @@ export class Door {
   #refusal(status: number, value: unknown): PosternError {
     const read = REFUSAL.safeParse(value);
     if (!read.success) return this.#notUnderstood(`HTTP ${status}, and no reason`);
-    const { code, message, hint } = read.data.error;
-    if (code === "control_denied") return new CommandError(3, printable(message));
+    const { code, message, hint, position } = read.data.error;
+    // A lock is policy's no as well.
+    if (code === "control_denied" || code === "user_locked") return new CommandError(3, printable(message));
     const told = code === "login_required" ? "postern login" : hint;
-    return new PosternError(code, printable(message), told === undefined ? {} : { hint: printable(told) });
+    if (position === undefined)
+      return new PosternError(code, printable(message), told === undefined ? {} : { hint: printable(told) });
+    // Problems of documents, one a line.
+    const lines = message.split("\n").slice(0, MAX_LINES).map(printable);
+    return new PosternError(code, lines.join("\n"), { position: { ...position, file: printable(position.file) } });
   }
 
   #notUnderstood(reason: string): PosternError {
@@ -135,12 +163,12 @@ export function printable(text: string): string {
   return text.slice(0, 1000).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+async function textOf(response: IncomingMessage, most: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new Error(`its answer has more than ${MAX_ANSWER_BYTES} bytes`);
+    if (size > most) throw new Error(`its answer has more than ${most} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
@@ -177,5 +205,6 @@ const REFUSAL = z.object({
     code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/),
     message: z.string(),
     hint: z.string().optional(),
+    position: z.object({ file: z.string(), line: z.number(), column: z.number() }).optional(),
   }),
 });

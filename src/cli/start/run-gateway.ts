@@ -11,6 +11,7 @@ import type { Listening, Platform } from "../../platform/ports.ts";
 import { thisPlatform } from "../../platform/this-platform.ts";
 import type { Readiness } from "../../telemetry/diagnostics.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { loadControlBundle } from "../policy/builtin.ts";
 import { packageVersion } from "../version.ts";
 import { policySource } from "./policy-source.ts";
 
@@ -43,6 +44,7 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
     log,
     env,
     loadPolicy: policySource(config),
+    loadControl: loadControlBundle,
     version: packageVersion(),
     // Tries to log in are counted in memory: of several workers, one counts them all.
     door: worker === undefined || worker === 1,
