@@ -42,6 +42,8 @@ export interface ComposeOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Reads the policy that the configuration names, or the built-in one. Called again when its files change. */
   readonly loadPolicy: () => Promise<PolicyBundle>;
+  /** Reads the policy of administration. */
+  readonly loadControl: () => Promise<PolicyBundle>;
   /** The name of this process's audit chain; each worker has its own. */
   readonly stream?: string;
   readonly version: string;
@@ -143,7 +145,7 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     const { version } = options;
     const state = (): ActiveState => reloader.state;
     const opensDoor = options.door === true && hasDoor(config);
-    const shown = { events: recorder, clock, log, version, env, state };
+    const shown = { ...options, events: recorder, clock, state };
     const door = opensDoor ? await openDoor(config, opened, shown) : undefined;
     const served = door?.ports.map(({ service }) => service) ?? [];
     const running = [...(config.db_service.enabled ? ["db_service"] : []), ...served];

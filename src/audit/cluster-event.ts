@@ -23,10 +23,7 @@ export type ResourceEvent =
     >
   | Act<"join_token.create", ActUpon & { roles: readonly string[]; join_method: string; expires: string | null }>
   | Act<"lock.created", ActUpon & { target: LockTarget; expires: string | null }>
-  | Act<
-      "postern.control.denied" | "postern.control.refused",
-      { user: string; service: string; verb: string; kind: string; name: string; reason: string }
-    >;
+  | Act<"postern.control.denied" | "postern.control.refused", ActUpon & { verb: string; kind: string; reason: string }>;
 
 /** Any event of a cluster. Times are RFC 3339. */
 export type ClusterEvent =
@@ -64,10 +61,11 @@ export type ClusterEvent =
   | Act<"postern.store.migrated", { store: string; from_version: number; to_version: number }>
   | Act<"postern.store.tampered", { store: string; resource: string }>;
 
-/** Who did it, where it was asked for, and to whom or what. */
+/** Who did it, where it was asked for and from where, and to whom or what. */
 interface ActUpon {
   readonly user: string;
   readonly service: string;
+  readonly "addr.remote": string | null;
   readonly name: string;
 }
 

@@ -35,9 +35,9 @@ export const CLUSTER_FIELDS = {
   to_version: ["number", "version of the store's form now"],
 } as const satisfies Record<string, readonly [type: string, meaning: string]>;
 
-const BY = ["user", "service", "name"] as const;
+const BY = ["user", "service", "addr.remote", "name"] as const;
 const USER = [...BY, "roles"] as const;
-const REFUSED = ["user", "service", "verb", "kind", "name", "reason"] as const;
+const REFUSED = ["user", "service", "addr.remote", "verb", "kind", "name", "reason"] as const;
 const JOIN = [
   "token_name",
   "method",

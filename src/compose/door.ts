@@ -13,8 +13,11 @@ import { Logins } from "../control/logins.ts";
 import { quoted } from "../identity/names.ts";
 import { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
+import type { PolicyBundle } from "../policy/bundle.ts";
 import type { PolicyDecisionPoint } from "../policy/pdp.ts";
 import type { Log } from "../telemetry/log.ts";
+import { Administrators } from "./administrators.ts";
+import { namesInFiles } from "./kinds.ts";
 import { joinServices } from "./joining.ts";
 import type { OpenCluster } from "./store.ts";
 
@@ -25,6 +28,10 @@ export interface DoorOptions {
   readonly version: string;
   /** Says where STS is, where it is not AWS's own. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The policy of administration. */
+  readonly loadControl: () => Promise<PolicyBundle>;
+  /** The policy in which roles are tried. */
+  readonly loadPolicy: () => Promise<PolicyBundle>;
   /** What is in force. */
   readonly state: () => DoorState;
   /** Milliseconds between two looks at whether the certificate must be replaced; a minute when absent. */
@@ -70,7 +77,7 @@ const LOOK_EVERY_MS = 60_000;
 export async function openDoor(
   config: Config,
   opened: OpenCluster | undefined,
-  { events, clock, log, version, env, state, lookEvery = LOOK_EVERY_MS }: DoorOptions,
+  { events, clock, log, version, env, loadControl, loadPolicy, state, lookEvery = LOOK_EVERY_MS }: DoorOptions,
 ): Promise<ClusterDoor> {
   const { auth_service, proxy_service } = config;
   if (opened === undefined || auth_service === undefined) {
@@ -90,10 +97,34 @@ export async function openDoor(
   const ports = portsOf(config);
   const role = ports[0].service === "proxy_service" ? "proxy" : "auth";
   const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, role, names: namesOf(config, ports) });
-  const logins = new Logins({ cluster, ring, passwords: new Passwords(), events, clock, secondFactor });
-  const databasesOf = (user: Principal): readonly object[] => shownDatabases(state(), user);
-  const joining = joinServices({ cluster, ring, events, clock }, env);
-  const api = clusterApi({ cluster, logins, joining, events, clock, secondFactor, version, log, databasesOf });
+  // One for all: how many are hashed at once is counted in it.
+  const passwords = new Passwords();
+  const logins = new Logins({ cluster, ring, passwords, events, clock, secondFactor });
+  const administrators = new Administrators({
+    opened,
+    events,
+    clock,
+    service: ports[0].service,
+    version,
+    loadControl,
+    loadPolicy,
+    taken: () => namesInFiles(config),
+    secondFactor,
+    publicAddress: proxy_service?.public_addr,
+    passwords,
+  });
+  const api = clusterApi({
+    cluster,
+    logins,
+    joining: joinServices({ cluster, ring, events, clock }, env),
+    events,
+    clock,
+    secondFactor,
+    version,
+    log,
+    databasesOf: (user) => shownDatabases(state(), user),
+    administratorOf: administrators.of.bind(administrators),
+  });
   const identity = await doorIdentity.current();
   let shown = identity;
   let timer: NodeJS.Timeout | undefined;

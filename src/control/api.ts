@@ -9,6 +9,7 @@ import { trustedCertificates } from "../identity/authority.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { EventSink } from "./administration.ts";
+import { type AdministratorOf, administrationRoutes } from "./api-administration.ts";
 import { answer, answerOf, readBody } from "./api-answers.ts";
 import { joinRoutes, type JoinServices } from "./api-join.ts";
 import { type Api, only } from "./api-routes.ts";
@@ -28,6 +29,7 @@ export interface ApiOptions {
   readonly log: Log;
   /** Documents of the databases that a user may know of, by name. */
   readonly databasesOf: (user: Principal) => readonly object[];
+  readonly administratorOf: AdministratorOf;
 }
 
 /** Makes the app of a cluster. */
@@ -62,6 +64,7 @@ export function clusterApi(options: ApiOptions): Api {
   );
 
   if (options.joining !== undefined) joinRoutes(api, cluster, options.joining);
+  administrationRoutes(api, { callers, administratorOf: options.administratorOf });
 
   api.notFound(() => answerOf(new PosternError("path_unknown", "Cannot answer: there is nothing at this path"), log));
   api.onError((thrown) => answerOf(thrown, log));

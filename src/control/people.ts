@@ -12,6 +12,8 @@ import type { StoredValue, Write } from "../store/store.ts";
 import type { Administration, EventSink } from "./administration.ts";
 import type { Actor } from "./authorize.ts";
 import type { Cluster } from "./cluster.ts";
+import type { GivenDocument } from "./documents.ts";
+import { byWhom } from "./events.ts";
 import { resetNoted, wasRemovedSince } from "./removed-users.ts";
 import { freshTotp, SecretsStore, USER_SECRET } from "./user-secrets.ts";
 
@@ -34,6 +36,9 @@ export interface PreparedPassword {
 export interface MadeLink {
   /** Goes into the address that the user opens; shown once. */
   readonly token: Secret;
+  readonly kind: InviteKind;
+  /** Milliseconds. */
+  readonly lasts: number;
   /** Milliseconds since the epoch. */
   readonly expires: number;
 }
@@ -56,7 +61,35 @@ export class People {
   }
 
   /**
-   * Sets a user's password at once; with the old one end logins and links. The second factor stays as it is; where one is asked for and none is there, the user
+   * Makes a user with a password, or with a link by which they set one: all of it or nothing.
+   *
+   * @throws as `Administration.create()`; PosternError `password_invalid`, `invite_ttl_invalid`
+   */
+  async add(
+    actor: Actor,
+    user: string,
+    document: GivenDocument,
+    how: { readonly password: Secret } | { readonly ttl: number | undefined },
+  ): Promise<MadeLink | undefined> {
+    const { administration, clock } = this.#options;
+    if ("password" in how) {
+      const { hashed } = await this.prepare(how.password);
+      const secrets = { password: hashed, ...NO_TRIES };
+      // What an earlier user of that name may have left is not theirs.
+      const beside = async (): Promise<Write[]> => [this.#secrets.writeOf(user, secrets, { anyway: true })];
+      await administration.create(actor, [document], { force: false, beside });
+      await this.#record(user, actor.address ?? null);
+      return undefined;
+    }
+    const made = newInvite({ kind: "invite", user, ttl: how.ttl, now: clock.now() });
+    const beside = (): Promise<Write[]> => this.#linkWrites(made.record);
+    await administration.create(actor, [document], { force: false, beside });
+    return await this.#linkMade(actor, made);
+  }
+
+  /**
+   * Sets a user's password at once; with the old one end logins and links. The second factor stays as it is; where one is asked
+   * for and none is there, the user
    * cannot log in before a link has set one up.
    *
    * @throws DeniedError unless the actor may change the user; PosternError `password_invalid`, `resource_missing`
@@ -73,13 +106,15 @@ export class People {
   /** The second half of `setPassword()`. @throws as it does */
   async keepPassword(actor: Actor, user: string, { hashed }: PreparedPassword): Promise<void> {
     const { administration, cluster, clock } = this.#options;
+    const beside = async (): Promise<Write[]> => {
+      const { secrets, revision } = await this.#secrets.read(user);
+      const write = this.#secrets.writeOf(user, { ...secrets, password: hashed, ...NO_TRIES }, revision);
+      // At once: whoever had the old one must neither stay in nor get in between the two.
+      return revision === undefined ? [write] : [write, await resetNoted(cluster.store, user, clock.now())];
+    };
     // Says whether the actor may, and puts the change of the user on record.
-    await administration.change(actor, "user", user, (document) => document);
-    const { secrets, revision } = await this.#secrets.read(user);
-    // At once: whoever had the old one must neither stay in nor get in between the two.
-    const ended = revision === undefined ? [] : [await resetNoted(cluster.store, user, clock.now())];
-    await this.#secrets.write(user, { ...secrets, password: hashed, ...NO_TRIES }, revision, ended);
-    await this.#record(user, null);
+    await administration.change(actor, "user", user, (document) => document, beside);
+    await this.#record(user, actor.address ?? null);
   }
 
   /**
@@ -89,13 +124,20 @@ export class People {
    * @throws DeniedError unless the actor may change the user; PosternError `invite_ttl_invalid`, `resource_missing`
    */
   async makeLink(actor: Actor, user: string, kind: InviteKind, ttl?: number): Promise<MadeLink> {
-    const { cluster, administration, clock, events } = this.#options;
-    const { token, record } = newInvite({ kind, user, ttl, now: clock.now() });
-    await administration.change(actor, "user", user, (document) => document);
+    const { administration, clock } = this.#options;
+    const made = newInvite({ kind, user, ttl, now: clock.now() });
+    const beside = (): Promise<Write[]> => this.#linkWrites(made.record);
+    await administration.change(actor, "user", user, (document) => document, beside);
+    return await this.#linkMade(actor, made);
+  }
+
+  async #linkWrites(record: InviteRecord): Promise<Write[]> {
+    const { cluster } = this.#options;
+    const { kind, user } = record;
     const writes: Write[] = [{ op: "create", ...stored(record) }];
-    const before = await cluster.store.get(USER_SECRET, user);
-    if (kind === "reset" && before !== undefined) {
-      writes.push({ op: "delete", kind: USER_SECRET, name: user, revision: before.revision });
+    if (kind === "reset") {
+      const before = await cluster.store.get(USER_SECRET, user);
+      if (before !== undefined) writes.push({ op: "delete", kind: USER_SECRET, name: user, revision: before.revision });
       // An instant before the link, which must count.
       writes.push(await resetNoted(cluster.store, user, record.created - 1));
     }
@@ -103,17 +145,24 @@ export class People {
     const older = (await cluster.store.list(INVITE)).filter(({ value }) => (value as { user?: unknown }).user === user);
     for (const { name, revision } of older.slice(0, MOST_OLDER))
       writes.push({ op: "delete", kind: INVITE, name, revision });
-    await cluster.store.write(writes);
+    return writes;
+  }
+
+  async #linkMade(
+    actor: Actor,
+    { token, record }: { readonly token: Secret; readonly record: InviteRecord },
+  ): Promise<MadeLink> {
+    const { administration, events } = this.#options;
+    const { kind, user, created, expires } = record;
     await events.record({
       event: "reset_password_token.create",
       code: "T6000I",
-      user: actor.name,
-      service: "auth_service",
+      ...byWhom(actor, administration.service),
       name: user,
-      ttl: `${Math.round((record.expires - record.created) / 60_000)}m0s`,
-      expires: new Date(record.expires).toISOString(),
+      ttl: `${Math.round((expires - created) / 60_000)}m0s`,
+      expires: new Date(expires).toISOString(),
     });
-    return { token, expires: record.expires };
+    return { token, kind, lasts: expires - created, expires };
   }
 
   /**

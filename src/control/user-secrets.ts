@@ -64,13 +64,17 @@ export class SecretsStore {
     };
   }
 
-  /** With `also`, or not at all. @throws PosternError `store_conflict` or `store_exists` when they are not as they were read */
-  async write(
+  /** @throws PosternError `store_conflict` or `store_exists` when they are not as they were read */
+  async write(user: string, secrets: UserSecrets, revision: string | undefined): Promise<void> {
+    await this.#store.write([this.writeOf(user, secrets, revision)]);
+  }
+
+  /** The same, to go with other writes; `anyway`: whatever was there. */
+  writeOf(
     user: string,
     { password, totp, lockout, familiar }: UserSecrets,
-    revision: string | undefined,
-    also: readonly Write[] = [],
-  ): Promise<void> {
+    revision: string | undefined | { readonly anyway: true },
+  ): Write {
     const value: StoredValue = {
       ...(password === undefined ? {} : { password }),
       ...(totp === undefined
@@ -85,10 +89,8 @@ export class SecretsStore {
       familiar: familiar.map((one) => ({ network: one.network, lockout: stored(one.lockout) })),
     };
     const where = { kind: USER_SECRET, name: user, value } as const;
-    await this.#store.write([
-      revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision },
-      ...also,
-    ]);
+    if (typeof revision === "object") return { op: "put", ...where };
+    return revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision };
   }
 }
 

@@ -95,6 +95,13 @@ export function editorsIn(directory: Directory): number {
   return directory.users().filter(isEditor).length;
 }
 
+/** The actor as of this moment: what was taken away since they were recognised counts no more; who is gone has nothing left. */
+export function actorNow(actor: Actor, directory: Directory): Actor {
+  if (actor.kind === "local") return actor;
+  const { roles = [], traits = {} } = directory.principalOf(actor.name) ?? {};
+  return { ...actor, roles: actor.roles.filter((role) => roles.includes(role)), traits };
+}
+
 /** The lock that shuts an actor out at this moment, whether or not there is a document of that user. */
 export function lockOn(actor: Actor, directory: Directory, now: number): Lock | undefined {
   if (actor.kind === "local") return undefined;

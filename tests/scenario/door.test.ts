@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/base/clock.ts";
 import { Secret } from "../../src/base/secret.ts";
 import { withAdministration } from "../../src/cli/ctl/local.ts";
+import { loadBuiltinBundle, loadControlBundle } from "../../src/cli/policy/builtin.ts";
 import { readConfig } from "../../src/cli/start/index.ts";
 import { runGateway, type RunningGateway } from "../../src/cli/start/run-gateway.ts";
 import { openDoor } from "../../src/compose/door.ts";
@@ -149,6 +150,8 @@ describe("the certificate of a cluster's door", () => {
       clock,
       log: createLog({ severity: "info", format: "text", write: (line) => void (text += line) }),
       version: "1.2.3",
+      loadControl: loadControlBundle,
+      loadPolicy: () => loadBuiltinBundle(),
       state: () => ({ policy: { shows: () => false }, databases: new Map() }),
       lookEvery: 5,
     });

@@ -7,9 +7,11 @@ import { Readable } from "node:stream";
 import { Command, CommanderError } from "commander";
 import { systemClock, type Clock } from "../../src/base/clock.ts";
 import type { Input } from "../../src/cli/login/ask.ts";
+import { ctlCommand } from "../../src/cli/ctl/index.ts";
 import { loginCommands } from "../../src/cli/login/index.ts";
 import { Profiles } from "../../src/cli/login/profiles.ts";
 import { reportError } from "../../src/cli/report-error.ts";
+import { readConfig } from "../../src/cli/start/index.ts";
 
 export interface Ran {
   readonly code: number;
@@ -41,7 +43,8 @@ export function commandLine(clock: Clock = systemClock): CommandLine {
       };
       const program = new Command("postern");
       for (const command of loginCommands(() => surroundings)) program.addCommand(command);
-      for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)])
+      program.addCommand(ctlCommand(readConfig, () => surroundings));
+      for (const command of withDescendants(program))
         command.exitOverride().configureOutput({ writeErr: surroundings.say, writeOut: surroundings.write });
       try {
         await program.parseAsync(words, { from: "user" });
@@ -54,4 +57,8 @@ export function commandLine(clock: Clock = systemClock): CommandLine {
     },
     close: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+function withDescendants(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withDescendants)];
 }

@@ -1,6 +1,8 @@
 /** A cluster's door on a port of this machine, and a client that calls it over TLS, for tests. */
 
 import { request } from "node:https";
+import { loadBuiltinBundle, loadControlBundle } from "../../src/cli/policy/builtin.ts";
+import { Administrators } from "../../src/compose/administrators.ts";
 import { clusterApi } from "../../src/control/api.ts";
 import { Bots } from "../../src/control/bots.ts";
 import { DoorIdentity } from "../../src/control/door-identity.ts";
@@ -8,6 +10,7 @@ import type { AskSts } from "../../src/control/identity-proofs.ts";
 import { Joins } from "../../src/control/joins.ts";
 import { Renewals } from "../../src/control/renewals.ts";
 import type { TokenJudging } from "../../src/identity/workload-tokens.ts";
+import { Passwords } from "../../src/identity/passwords.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
 import type { TlsListening, TlsOptions } from "../../src/platform/ports.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -80,6 +83,19 @@ export async function startDoor(
   };
   const names = ["localhost", "127.0.0.1", "::1"];
   const identity = new DoorIdentity({ cluster, ring, events, clock, role: "proxy", names });
+  const administrators = new Administrators({
+    opened: { cluster, ring },
+    events,
+    clock,
+    service: "proxy_service",
+    version: "1.2.3",
+    loadControl: loadControlBundle,
+    loadPolicy: () => loadBuiltinBundle(),
+    taken: async () => new Set(),
+    secondFactor,
+    publicAddress: undefined,
+    passwords: new Passwords({ cost: { ln: 10, r: 8, p: 1 } }),
+  });
   const api = clusterApi({
     cluster,
     logins,
@@ -89,6 +105,7 @@ export async function startDoor(
     secondFactor,
     version: "1.2.3",
     log,
+    administratorOf: administrators.of.bind(administrators),
     databasesOf: ({ name }) => [{ kind: "db", metadata: { name: `of-${name}` } }],
   });
   const listening = await nodePlatform.listenTls?.(

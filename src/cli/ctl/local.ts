@@ -8,17 +8,22 @@ import { auditDirectoryOf } from "../../audit/files.ts";
 import { Recorder } from "../../audit/recorder.ts";
 import { systemClock } from "../../base/clock.ts";
 import { PosternError } from "../../base/errors.ts";
-import { kindsForUse, namesInFiles } from "../../compose/kinds.ts";
+import { Administrators } from "../../compose/administrators.ts";
+import { namesInFiles } from "../../compose/kinds.ts";
 import { type OpenCluster, openClusterOf } from "../../compose/store.ts";
+import { formatAddress } from "../../config/address.ts";
 import type { Config } from "../../config/config.ts";
 import { requireDataDirectory } from "../../config/data-directory.ts";
-import { Administration, DeniedError, type EventSink } from "../../control/administration.ts";
-import { type Actor, Authorizer } from "../../control/authorize.ts";
+import { type Administration, DeniedError, type EventSink } from "../../control/administration.ts";
+import type { Administrator } from "../../control/administrator.ts";
+import type { Actor } from "../../control/authorize.ts";
 import { CommandError } from "../command-error.ts";
 import { loadBuiltinBundle, loadControlBundle } from "../policy/builtin.ts";
+import { packageVersion } from "../version.ts";
 
 /** What a command works with. */
 export interface LocalAdministration extends OpenCluster {
+  readonly administrator: Administrator;
   readonly administration: Administration;
   readonly actor: Actor;
   readonly events: EventSink;
@@ -38,21 +43,23 @@ export async function withAdministration<T>(
   let opened: OpenCluster | undefined;
   try {
     opened = await openClusterOf(config, { clock: systemClock, env: process.env, events });
-    const { cluster, ring } = opened;
-    const { store } = cluster;
-    const taken = mode === "writes" ? await namesInFiles(config) : new Set<string>();
     // A change that could not be recorded is not begun.
     if (mode === "writes") await events.open();
-    const administration = new Administration({
-      store,
-      authorizer: await Authorizer.load(await loadControlBundle()),
+    const administrators = new Administrators({
+      opened,
       events,
       clock: systemClock,
-      kinds: kindsForUse({ loadPolicy: () => loadBuiltinBundle(), taken }),
       service: "ctl",
+      version: packageVersion(),
+      loadControl: loadControlBundle,
+      loadPolicy: () => loadBuiltinBundle(),
+      taken: () => namesInFiles(config),
+      secondFactor: config.auth_service?.authentication.second_factor === "off" ? "off" : "otp",
+      publicAddress: publicAddressOf(config),
     });
     const actor: Actor = { name: userInfo().username, roles: [], traits: {}, kind: "local" };
-    return await work({ administration, actor, cluster, ring, events });
+    const { administration, administrator } = await administrators.of(actor);
+    return await work({ administration, administrator, actor, ...opened, events });
   } catch (error) {
     if (error instanceof DeniedError) throw new CommandError(3, error.message, { cause: error });
     throw error;
@@ -60,6 +67,16 @@ export async function withAdministration<T>(
     await events.close();
     await opened?.cluster.store.close();
   }
+}
+
+/** Where the file says that the proxy is found; undefined when it is of an auth service alone. */
+function publicAddressOf({ proxy_service }: Config): string | undefined {
+  if (proxy_service?.enabled !== true) return undefined;
+  const { public_addr, listen_addr } = proxy_service;
+  if (public_addr !== undefined || listen_addr.kind !== "tcp") return public_addr;
+  // On all addresses: on this one as well.
+  const isAny = ["0.0.0.0", "::"].includes(listen_addr.host);
+  return isAny ? `localhost:${listen_addr.port}` : formatAddress(listen_addr);
 }
 
 /** Files that another user makes in the data directory would keep the service out of its own log. */

@@ -11,9 +11,9 @@ const MAX_BYTES = 4096;
 export type Input = NodeJS.ReadableStream & Partial<Pick<ReadStream, "isTTY" | "setRawMode">>;
 
 /** All of an input as one line, without its end; `hint` is for a terminal. @throws CommandError when it is one, too long or empty */
-export async function secretFrom(input: Input, hint: string): Promise<Secret> {
+export async function secretFrom(input: Input, hint: string, what = "a password"): Promise<Secret> {
   if (input.isTTY === true) {
-    throw new CommandError(2, "Cannot read a password: standard input is a terminal, which would show it", {
+    throw new CommandError(2, `Cannot read ${what}: standard input is a terminal, which would show it`, {
       hint,
     });
   }
@@ -21,13 +21,13 @@ export async function secretFrom(input: Input, hint: string): Promise<Secret> {
   let size = 0;
   for await (const chunk of input as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BYTES) throw new CommandError(2, `Cannot read a password: there are more than ${MAX_BYTES} bytes`);
+    if (size > MAX_BYTES) throw new CommandError(2, `Cannot read ${what}: there are more than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks)
     .toString("utf8")
     .replace(/\r?\n$/, "");
-  if (text === "") throw new CommandError(2, "Cannot read a password: standard input is empty");
+  if (text === "") throw new CommandError(2, `Cannot read ${what}: standard input is empty`);
   return new Secret(text);
 }
 

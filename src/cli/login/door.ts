@@ -32,6 +32,14 @@ export interface BotRequest {
   readonly ttl?: number | undefined;
 }
 
+/** What a question has beside its path. */
+interface Asked {
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Bytes of an answer that are still read. */
+  readonly most?: number;
+}
+
 /** The door of one cluster. Each request has a connection of its own. */
 export class Door {
   readonly #options: TlsOptions;
@@ -50,46 +58,51 @@ export class Door {
 
   /** Who is there. @throws PosternError of TLS, of the server, and `proxy_answer_invalid` */
   async ping(): Promise<{ readonly cluster: string; readonly secondFactor: string }> {
-    const { cluster_name, proxy } = await this.#ask(PING, "GET", "/webapi/ping");
+    const { cluster_name, proxy } = await this.ask(PING, "GET", "/webapi/ping");
     return { cluster: cluster_name, secondFactor: proxy.second_factor };
   }
 
   /** Asks for a certificate. What it says is not looked at here. */
   async login({ user, password, otp, publicKey, ttl }: LoginRequest): Promise<z.infer<typeof LOGIN>> {
-    return this.#ask(LOGIN, "POST", "/v1/login", {
-      user,
-      password: password.reveal(),
-      ...(otp === undefined ? {} : { otp }),
-      public_key: publicKey,
-      ...(ttl === undefined ? {} : { ttl_ms: ttl }),
+    return this.ask(LOGIN, "POST", "/v1/login", {
+      body: {
+        user,
+        password: password.reveal(),
+        ...(otp === undefined ? {} : { otp }),
+        public_key: publicKey,
+        ...(ttl === undefined ? {} : { ttl_ms: ttl }),
+      },
     });
   }
 
   /** Asks for a bot's certificate. What it says is not looked at here. */
   async joinBot({ token, jwt, publicKey, ttl }: BotRequest): Promise<z.infer<typeof LOGIN>> {
-    return this.#ask(LOGIN, "POST", "/v1/join/bot", {
-      token,
-      jwt: jwt.reveal(),
-      public_key: publicKey,
-      ...(ttl === undefined ? {} : { ttl_ms: ttl }),
+    return this.ask(LOGIN, "POST", "/v1/join/bot", {
+      body: { token, jwt: jwt.reveal(), public_key: publicKey, ...(ttl === undefined ? {} : { ttl_ms: ttl }) },
     });
   }
 
   /** The databases that the user may see. */
   async databases(): Promise<readonly DatabaseDocument[]> {
-    return (await this.#ask(DATABASES, "GET", "/v1/databases")).databases;
+    return (await this.ask(DATABASES, "GET", "/v1/databases")).databases;
   }
 
-  async #ask<T>(schema: z.ZodType<T>, method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
+  /**
+   * Asks for anything else, and reads the answer by a schema.
+   *
+   * @throws CommandError with exit code 3 where policy says no; PosternError of TLS, of the server, and `proxy_answer_invalid`
+   */
+  async ask<T>(schema: z.ZodType<T>, method: "GET" | "POST", path: string, asked: Asked = {}): Promise<T> {
     try {
       const onTime = (there: number): void => {
         this.#ahead = there - this.#options.clock.now();
       };
-      return await askDoor(this.#options, schema, { method, path, body, onTime });
+      return await askDoor(this.#options, schema, { method, path, ...asked, onTime });
     } catch (error) {
       if (!(error instanceof PosternError)) throw error;
       const { code, message } = error;
-      if (code === "control_denied") throw new CommandError(3, message);
+      // A lock is policy's no as well.
+      if (code === "control_denied" || code === "user_locked") throw new CommandError(3, message);
       const { clocks } = this;
       if (TIMED.has(code) && clocks !== undefined)
         throw new PosternError(code, `${message}; ${clocks}`, { hint: "set the clocks right, then postern login" });

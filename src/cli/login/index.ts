@@ -5,9 +5,9 @@ import { Command, Option } from "commander";
 import { BOT_METHODS } from "../../identity/bot-join-schema.ts";
 import { CommandError } from "../command-error.ts";
 import { durationOf } from "../ctl/surroundings.ts";
-import { Door } from "./door.ts";
+import { doorOf, expired } from "./door-of.ts";
 import { type BotOptions, isBotLogin, joinAsBot } from "./join-bot.ts";
-import { logIn, type LoginOptions, trustingOf } from "./log-in.ts";
+import { logIn, type LoginOptions } from "./log-in.ts";
 import { type Choice, proxyAddress } from "./profiles.ts";
 import { profilesJson, renderDatabases, renderProfiles } from "./render.ts";
 import { type ClientSurroundings, clientSurroundings } from "./surroundings.ts";
@@ -111,17 +111,9 @@ function dbCommand(surroundings: Surroundings): Command {
     .option("--cluster <name>", "of this cluster")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))
     .action(async ({ format, proxy, cluster }: Choice & { readonly format: "text" | "json" | "yaml" }) => {
-      const { profiles, clock, write } = surroundings();
-      const profile = await profiles.choose({ proxy, cluster });
-      if (profile.stated.expires <= clock.now()) throw expired();
-      const door = new Door({
-        proxy: profile.proxy,
-        trusting: trustingOf(profile),
-        clock,
-        identity: profile,
-        cluster: profile.stated.cluster,
-      });
-      write(renderDatabases(await door.databases(), format));
+      const around = surroundings();
+      const { door } = await doorOf({ proxy, cluster }, around);
+      around.write(renderDatabases(await door.databases(), format));
     })
     .addHelpText("after", "\nExamples:\n  postern db ls\n  postern db ls -f json\n  postern db ls --cluster=example");
   return new Command("db")
@@ -132,8 +124,4 @@ function dbCommand(surroundings: Surroundings): Command {
 
 function notLoggedIn(): CommandError {
   return new CommandError(1, "Not logged in.", { hint: "postern login --proxy=HOST:PORT --user=NAME" });
-}
-
-function expired(): CommandError {
-  return new CommandError(1, "Active profile expired.", { hint: "postern login" });
 }

@@ -15,6 +15,7 @@ import type { Listening, Platform, TlsHandler, TlsListening } from "../../platfo
 import { thisPlatform } from "../../platform/this-platform.ts";
 import type { Readiness } from "../../telemetry/diagnostics.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { loadControlBundle } from "../policy/builtin.ts";
 import { packageVersion } from "../version.ts";
 import { policySource } from "./policy-source.ts";
 
@@ -49,6 +50,7 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
     log,
     env,
     loadPolicy: policySource(config),
+    loadControl: loadControlBundle,
     version: packageVersion(),
     door: first,
     ...(worker === undefined ? {} : { stream: `worker-${worker}` }),

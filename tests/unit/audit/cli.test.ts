@@ -232,6 +232,7 @@ async function clusterLog(t: TestContext): Promise<string> {
     code: "T1002I",
     user: "root",
     service: "auth",
+    ...from,
     name: "bob",
     roles: ["dev"],
   });
@@ -240,6 +241,7 @@ async function clusterLog(t: TestContext): Promise<string> {
     code: "PCT01E",
     user: "bob",
     service: "auth",
+    ...from,
     verb: "delete",
     kind: "role",
     name: "dev",

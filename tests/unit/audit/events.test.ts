@@ -70,9 +70,17 @@ describe("The table of events", () => {
   });
 });
 
-const BY = { user: "root", service: "auth", name: "alice" };
+const BY = { user: "root", service: "auth", "addr.remote": null, name: "alice" };
 const USER = { ...BY, roles: ["dev"] };
-const REFUSED = { user: "bob", service: "auth", verb: "delete", kind: "role", name: "dev", reason: "no" };
+const REFUSED = {
+  user: "bob",
+  service: "auth",
+  "addr.remote": "192.0.2.1",
+  verb: "delete",
+  kind: "role",
+  name: "dev",
+  reason: "no",
+};
 const JOIN = {
   token_name: "****abcd",
   method: "token",

@@ -3,7 +3,7 @@ import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { documentsOf } from "../../../src/cli/ctl/documents.ts";
+import { documentsOf } from "../../../src/compose/documents.ts";
 import { withAdministration } from "../../../src/cli/ctl/local.ts";
 import { renderResources } from "../../../src/cli/ctl/render.ts";
 import { commaList } from "../../../src/cli/ctl/surroundings.ts";
@@ -76,14 +76,18 @@ describe("what ctl reads and prints", () => {
     const shown = { kind: "role", name: "x: #y", value };
     for (const format of ["yaml", "json"] as const) {
       const text = renderResources([shown, shown], "role", format);
-      const read = format === "json" ? (JSON.parse(text) as unknown[]) : documentsOf(text, "f").map((one) => one.value);
+      const read =
+        format === "json" ? (JSON.parse(text) as unknown[]) : documentsOf({ text, file: "f" }).map((one) => one.value);
       assert.deepEqual(read, [value, value]);
     }
   });
 
   it("names the place of what is no YAML, and of a placeholder that was left in", () => {
-    assert.throws(() => documentsOf("kind: [", "f.yaml"), /f\.yaml:1:\d+/);
-    const [document] = documentsOf("kind: db\nspec: {aws: {account_id: abcd1234-this-is-an-example}}\n", "f.yaml");
+    assert.throws(() => documentsOf({ text: "kind: [", file: "f.yaml" }), /f\.yaml:1:\d+/);
+    const [document] = documentsOf({
+      text: "kind: db\nspec: {aws: {account_id: abcd1234-this-is-an-example}}\n",
+      file: "f.yaml",
+    });
     assert.match(document?.problems?.[0]?.message ?? "", /still a placeholder/);
   });
 });

@@ -180,7 +180,7 @@ describe("the commands of users", () => {
       await door.administration.create(ROOT, documents(lock), { force: false });
       const { code, out, err } = await user.run(["db", "ls"]);
       await door.administration.remove(ROOT, "lock", "out");
-      assert.deepEqual([code, out], [1, ""]);
+      assert.deepEqual([code, out], [3, ""]);
       assert.equal(err, 'postern: error: Cannot go on as "alice": the user is locked: on leave\n');
     });
   });
