@@ -267,6 +267,7 @@ describe("administration over the network", () => {
   });
 
   it("tells what in the store is broken to who may read it, and to nobody else", async () => {
+    await door.people.setPassword(ROOT, "bob", new Secret(PASSWORD));
     const credentials = [await door.credentials("eve", PASSWORD), await door.credentials("bob", PASSWORD)] as const;
     const value = { kind: "user", version: "v99", metadata: { name: "odd" }, spec: {} };
     await door.cluster.store.write([{ op: "put", kind: "user", name: "odd", value }]);
@@ -274,11 +275,18 @@ describe("administration over the network", () => {
     const told = await act("create", { credentials: credentials[0], body });
     assert.deepEqual([told.status, codeOf(told.json)], [409, "resource_broken"]);
     assert.match(told.text, /Cannot read \\"user\/odd\\"/);
-    assert.equal((await act("create", { credentials: credentials[1], body })).text.includes("odd"), false);
+    const untold = await act("create", { credentials: credentials[1], body });
+    assert.deepEqual([codeOf(untold.json), untold.text.includes("odd")], ["control_denied", false]);
     assert.equal(
       (await act("remove", { credentials: credentials[0], body: { kind: "user", name: "odd" } })).status,
       200,
     );
+    // Who may come in cannot be told while a lock cannot be read; which one is for the log.
+    const lock = { kind: "lock", version: "v99", metadata: { name: "odd" }, spec: {} };
+    await door.cluster.store.write([{ op: "put", kind: "lock", name: "odd", value: lock }]);
+    const unknown = await act("status", { credentials: credentials[1] });
+    assert.deepEqual([unknown.status, codeOf(unknown.json), unknown.text.includes("odd")], [500, "internal", false]);
+    await door.cluster.store.write([{ op: "delete", kind: "lock", name: "odd" }]);
   });
 
   it("keeps passwords, links and tokens out of the log, of events and of errors", async () => {
