@@ -315,6 +315,9 @@ describe("a door that lies to ctl", () => {
       asked.path.startsWith("/v1/control") ? answer : play(asked),
     );
     const user = commandLine();
+    const directory = mkdtempSync(join(tmpdir(), "postern-lies-"));
+    const file = join(directory, "role.yaml");
+    writeFileSync(file, DEV);
     try {
       const login = ["login", `--proxy=${played.proxy}`, "--user=alice", "--password-stdin", `--ca-pin=${played.pin}`];
       assert.equal((await user.run(login, PASSWORD)).code, 0);
@@ -331,10 +334,18 @@ describe("a door that lies to ctl", () => {
         assert.deepEqual([code, out], [1, ""]);
         assert.match(err, /Cannot understand the answer/);
       }
+      const odd = "\u001b[2J\u202ex";
+      answer = { outcomes: [{ kind: odd, noun: odd, name: odd, done: "created" }], warnings: [] };
+      assert.equal((await said(["create", file])).out, '?[2J?x "?[2J?x" has been created\n');
+      answer = { cluster: odd, id: "", version: odd, ca_pins: [odd], authorities: [] };
+      assert.equal((await said(["status"])).out, "Cluster  ?[2J?x\nVersion  ?[2J?x\nCA pin   ?[2J?x\n");
+      answer = { resources: [{ kind: "token", name: odd, value: {} }] };
+      assert.equal((await said(["tokens", "ls", "-f", "text"])).out, "?[2J?x\n");
       answer = { resources: [{ kind: "user", name: "\u001b[2Jx", value: { spec: { roles: [] } } }] };
       assert.match((await said(["users", "ls"])).out, /\n\?\[2Jx\n/);
     } finally {
       user.close();
+      rmSync(directory, { recursive: true, force: true });
       await played.close();
     }
   });
