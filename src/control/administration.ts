@@ -95,7 +95,8 @@ export class Administration {
    */
   async requireMayChange(actor: Actor, kind?: string): Promise<void> {
     const { store, clock, kinds } = this.#options;
-    const facts = { editors: { before: 0, after: 0 }, directory: (await World.read(store, clock)).directory };
+    const { directory } = await World.around(actor.name, actor.roles, store, clock);
+    const facts = { editors: { before: 0, after: 0 }, directory };
     const some = { spec: {} };
     const asked = (kind === undefined ? [...kinds.keys()] : [kind]).flatMap((one) => [
       this.#decide(actor, "create", one, null, { ...facts, change: { before: null, after: some } }),
@@ -322,7 +323,7 @@ export class Administration {
 
   async #mayRead(actor: Actor, verbs: readonly ("list" | "read")[], kind: string, name: string | null): Promise<void> {
     const { store, clock } = this.#options;
-    const { directory } = await World.read(store, clock);
+    const { directory } = await World.around(actor.name, actor.roles, store, clock);
     const change = { before: null, after: null };
     for (const verb of verbs)
       await this.#require(actor, verb, kind, name, { change, editors: { before: 0, after: 0 }, directory });

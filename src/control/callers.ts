@@ -75,7 +75,7 @@ export class Callers {
 
   async #known({ name, roles, mfaVerified }: Principal): Promise<Principal> {
     const { cluster, clock } = this.#options;
-    const directory = (await World.read(cluster.store, clock)).directoryFor(name);
+    const directory = (await World.around(name, roles, cluster.store, clock)).directoryFor(name);
     const known = directory.principalOf(name);
     if (known === undefined) throw removed(name);
     const lock = directory.lockOf(name);

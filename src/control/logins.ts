@@ -1,6 +1,5 @@
 /** Logging in: a password and a code, tried not too often, for a certificate that does not last long. */
 
-import { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
@@ -10,7 +9,6 @@ import { issueUserCertificate } from "../identity/certificates.ts";
 import type { Directory } from "../identity/directory.ts";
 import { lockMessage } from "../identity/lock.ts";
 import { AddressLimiter, type AddressRule } from "../identity/lockout.ts";
-import { nameFault } from "../identity/names.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
@@ -21,7 +19,7 @@ import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
 import { earliestIssue } from "./removed-users.ts";
 import { type ReadSecrets, SecretsStore, type UserSecrets } from "./user-secrets.ts";
-import { World } from "./world.ts";
+import { isStorable, World } from "./world.ts";
 
 export interface LoginsOptions {
   readonly cluster: Cluster;
@@ -63,8 +61,6 @@ interface Proof {
 const USUAL_LIFETIME_MS = 12 * 3_600_000;
 const LONGEST_LIFETIME_MS = 30 * 3_600_000;
 const NOBODY: ReadSecrets = { secrets: NO_TRIES, revision: undefined };
-/** As much as a store takes. */
-const MAX_NAME_BYTES = 255;
 /** Of attempts beyond an address's limit, how many are written down: strangers must not be able to fill the log. */
 const NOTES: AddressRule = { burst: 5, every: 60_000, addresses: 10_000 };
 /** Somebody else tried at the same moment: judged anew, so often. */
@@ -102,7 +98,7 @@ export class Logins {
       if (attempt.address !== null && wait > 0) throw limited(wait);
       const { mfaVerified, password } = await this.#prove(attempt);
       const { cluster, clock } = this.#options;
-      const directory = (await World.read(cluster.store, clock)).directoryFor(attempt.user);
+      const directory = (await World.around(attempt.user, [], cluster.store, clock)).directoryFor(attempt.user);
       const principal = { ...principalIn(directory, attempt.user), mfaVerified };
       const stillProven = async (): Promise<boolean> =>
         (await this.#secretsOf(attempt.user)).secrets.password === password;
@@ -149,10 +145,8 @@ export class Logins {
     throw new RefusedError("too many attempts at the same moment");
   }
 
-  /** What can be nobody's name is looked up nowhere. */
   async #secretsOf(user: string): Promise<ReadSecrets> {
-    const isName = nameFault(user) === undefined && Buffer.byteLength(user) <= MAX_NAME_BYTES;
-    return isName ? await this.#secrets.read(user) : NOBODY;
+    return isStorable(user) ? await this.#secrets.read(user) : NOBODY;
   }
 
   #isShut(secrets: UserSecrets, { address }: LoginAttempt): boolean {

@@ -1,11 +1,12 @@
 /** People, roles and locks of a cluster at one moment, and as a change would leave them. */
 
+import { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { BUILT_IN_ROLES } from "../identity/built-in-roles.ts";
 import { Directory } from "../identity/directory.ts";
 import { parseLock, type Lock } from "../identity/lock.ts";
-import { quoted } from "../identity/names.ts";
+import { nameFault, quoted } from "../identity/names.ts";
 import { parseRole, type ResourceRule, type Role } from "../identity/role.ts";
 import { parseUser, type User } from "../identity/user.ts";
 import type { Store, StoredResource, StoredValue } from "../store/store.ts";
@@ -37,7 +38,22 @@ export class World {
     return new World(new Map(lists.flat().map(({ kind, name, value }) => [`${kind}/${name}`, value])), clock);
   }
 
-  /** Use `read`. */
+  /**
+   * Reads as much as it takes to judge one user who changes nothing: their document, their roles with those that they are
+   * `held` to have, and all locks. However many others there are, it costs the same.
+   */
+  static async around(user: string, held: readonly string[], store: Store, clock: Clock): Promise<World> {
+    const [own, locks] = await Promise.all([
+      isStorable(user) ? store.get("user", user) : undefined,
+      store.list("lock"),
+    ]);
+    const names = [...new Set([...held, ...rolesNamedIn(own?.value)])].filter((name) => !isBuiltIn(name));
+    const roles = await Promise.all(names.filter(isStorable).map((name) => store.get("role", name)));
+    const found = [own, ...roles, ...locks].filter((one) => one !== undefined);
+    return new World(new Map(found.map(({ kind, name, value }) => [`${kind}/${name}`, value])), clock);
+  }
+
+  /** Use `read` or `around`. */
   constructor(documents: Documents, clock: Clock) {
     this.#documents = documents;
     this.#clock = clock;
@@ -121,6 +137,23 @@ export function rulesOf(
   return Object.fromEntries(
     own.map(({ name, allow, deny }) => [name, { allow: allow.rules ?? [], deny: deny.rules ?? [] }]),
   );
+}
+
+/** Whether a store could have something of this name: what can be nobody's is looked up nowhere. */
+export function isStorable(name: string): boolean {
+  return nameFault(name) === undefined && Buffer.byteLength(name) <= MAX_NAME_BYTES;
+}
+
+/** As much as a store takes. */
+const MAX_NAME_BYTES = 255;
+
+/** None for a document that cannot be read: it counts for nothing, or keeps its user out. */
+function rolesNamedIn(document: StoredValue | undefined): readonly string[] {
+  try {
+    return document === undefined ? [] : parseUser(document).value.roles;
+  } catch {
+    return [];
+  }
 }
 
 function directoryOf(documents: Documents, clock: Clock, mood: "strict" | "forgiving"): Directory {

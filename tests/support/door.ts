@@ -130,8 +130,11 @@ export async function startDoor(
     call,
     logIn,
     credentials: async (user, password) => {
-      const { json } = await logIn(user, password);
-      return { cert: (json as { certificate: string }).certificate, key: keys.privateKey };
+      const { json, text } = await logIn(user, password);
+      const { certificate } = json as { certificate?: string };
+      // Without one, the next call would be refused for that, and for nothing that a test means.
+      if (certificate === undefined) throw new Error(`Cannot log in as ${user}: ${text}`);
+      return { cert: certificate, key: keys.privateKey };
     },
     log: () => text,
     close: async () => {

@@ -22,7 +22,7 @@ import type { ShownResource } from "../../control/shown.ts";
 import type { StoredValue } from "../../store/store.ts";
 import { CommandError } from "../command-error.ts";
 import { doorOf } from "../login/door-of.ts";
-import type { Door } from "../login/door.ts";
+import { type Door, printable } from "../login/door.ts";
 import type { Choice } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 
@@ -119,13 +119,16 @@ function sent({ password, ttl }: Entrance): object {
   return { password: password?.reveal(), ttl_ms: ttl };
 }
 
+/** A text that goes to a terminal as it is. */
+const SHOWN = z.string().transform(printable);
+
 // Loose where a later version may say more; what is used is what is named here.
 const STATUS = z.object({
-  cluster: z.string(),
-  id: z.string(),
-  version: z.string(),
-  ca_pins: z.array(z.string()),
-  authorities: z.array(z.object({ kind: z.string(), phase: z.string(), last_rotated: z.string().nullable() })),
+  cluster: SHOWN,
+  id: SHOWN,
+  version: SHOWN,
+  ca_pins: z.array(SHOWN),
+  authorities: z.array(z.object({ kind: SHOWN, phase: SHOWN, last_rotated: SHOWN.nullable() })),
 });
 
 const RESOURCE: z.ZodType<ShownResource> = z
@@ -138,15 +141,15 @@ const RESOURCE: z.ZodType<ShownResource> = z
   .transform(({ revision, ...rest }) => ({ ...rest, ...(revision === undefined ? {} : { revision }) }));
 
 const OUTCOME = z.object({
-  kind: z.string(),
-  noun: z.string(),
-  name: z.string(),
+  kind: SHOWN,
+  noun: SHOWN,
+  name: SHOWN,
   done: z.enum(["created", "updated", "deleted"]),
 });
 
 const CREATED = z.object({
   outcomes: z.array(OUTCOME),
-  warnings: z.array(z.object({ file: z.string(), line: z.number(), column: z.number(), message: z.string() })),
+  warnings: z.array(z.object({ file: SHOWN, line: z.number(), column: z.number(), message: SHOWN })),
 });
 
 const LINK = z.object({
@@ -162,7 +165,7 @@ const LINK = z.object({
 
 const TOKEN = z.object({
   token: z.string().regex(/^[\x21-\x7e]{1,255}$/),
-  roles: z.array(z.string()),
+  roles: z.array(SHOWN),
   expires: z.number(),
   lasts: z.number(),
 });

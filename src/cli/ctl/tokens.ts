@@ -8,6 +8,7 @@ import type { ShownResource } from "../../control/shown.ts";
 import { parseJoinRoles } from "../../identity/join-tokens.ts";
 import { CommandError } from "../command-error.ts";
 import { secretFrom } from "../login/ask.ts";
+import { printable } from "../login/door.ts";
 import { renderResources } from "./render.ts";
 import { type Ctl, durationOf, tell, wholeNumberOf } from "./surroundings.ts";
 
@@ -94,7 +95,7 @@ function lsCommand({ reach, surroundings }: Ctl): Command {
       const { write } = surroundings();
       if (format === "json" || format === "yaml") write(renderResources(tokens, "token", format));
       else if (tokens.length === 0) write("No active tokens found.\n");
-      else if (format === "text") write(tokens.map(({ name }) => `${name}\n`).join(""));
+      else if (format === "text") write(tokens.map(({ name }) => `${printable(name)}\n`).join(""));
       else write(renderResources(tokens, "token", "text"));
     })
     .addHelpText("after", "\nExamples:\n  postern ctl tokens ls\n  postern ctl -c postern.yaml tokens ls -f json");

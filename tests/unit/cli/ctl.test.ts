@@ -8,6 +8,7 @@ import { withAdministration } from "../../../src/cli/ctl/local.ts";
 import { renderResources } from "../../../src/cli/ctl/render.ts";
 import { commaList } from "../../../src/cli/ctl/surroundings.ts";
 import { readConfig } from "../../../src/cli/start/index.ts";
+import { commandLine } from "../../support/command-line.ts";
 
 function withConfig(auth: string): { config: ReturnType<typeof readConfig>; directory: string; data: string } {
   const directory = mkdtempSync(join(tmpdir(), "postern-ctl-"));
@@ -46,6 +47,29 @@ describe("postern ctl on the auth service's own machine", () => {
         { code: "auth_service_off", message: /auth_service is not enabled in ".*p\.yaml"/ },
       );
     } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("postern ctl", () => {
+  it("is told one cluster, by one way", async () => {
+    const { directory } = withConfig("auth_service: {enabled: yes}");
+    const user = commandLine();
+    try {
+      const both = await user.run(["ctl", "-c", join(directory, "p.yaml"), "--proxy=127.0.0.1:1", "status"]);
+      assert.equal(both.code, 2);
+      assert.match(both.err, /Cannot administer with -c what --proxy or --cluster name/);
+      const none = await user.run(["ctl", "status"]);
+      assert.equal(none.code, 2);
+      assert.match(
+        none.err,
+        /nobody is logged in\npostern: hint: log in: postern login .*postern ctl -c postern\.yaml/,
+      );
+      assert.equal((await user.run(["ctl", "--proxy=127.0.0.1:1", "status"])).code, 1);
+      assert.equal((await user.run(["ctl", "--cluster=example", "status"])).code, 1);
+    } finally {
+      user.close();
       rmSync(directory, { recursive: true, force: true });
     }
   });
