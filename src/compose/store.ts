@@ -3,9 +3,11 @@
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
-import { type Cluster, isNew, openCluster } from "../control/cluster.ts";
-import { type KeyRing, keyRingFromFile } from "../identity/sealing.ts";
+import { type Cluster, openCluster } from "../control/cluster.ts";
+import { followState, type KeyPlace } from "../control/sealing.ts";
+import type { KeyRing } from "../identity/sealing.ts";
 import type { Store } from "../store/store.ts";
+import { openKeys } from "./sealing.ts";
 
 /** What opening needs of the world. */
 export interface OpenStoreOptions {
@@ -18,6 +20,8 @@ export interface OpenStoreOptions {
 export interface OpenCluster {
   readonly cluster: Cluster;
   readonly ring: KeyRing;
+  /** Where the keys of the ring are kept. */
+  readonly keys: KeyPlace;
 }
 
 /**
@@ -29,9 +33,11 @@ export async function openClusterOf(config: Config, options: OpenStoreOptions): 
   const store = await openStore(config, options);
   try {
     // A key that is made beside a store that has been there for longer could open none of it.
-    const ring = keyRingFromFile(config.postern.data_dir, { make: await isNew(store) });
+    const { keys, ring } = await openKeys(config, store);
     const name = config.auth_service?.cluster_name ?? config.postern.nodename;
-    return { cluster: await openCluster({ store, ring, name, clock: options.clock }), ring };
+    const cluster = await openCluster({ store, ring, name, clock: options.clock });
+    await followState(cluster, ring);
+    return { cluster, ring, keys };
   } catch (error) {
     await store.close();
     throw error;

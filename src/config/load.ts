@@ -292,7 +292,7 @@ function clusterOf(
 ): Pick<Config, "auth_service" | "proxy_service"> {
   const cluster: { auth_service?: AuthServiceSection; proxy_service?: ProxyServiceSection } = {};
   if (auth_service !== undefined) {
-    const { enabled, cluster_name = nodename, listen_addr, storage, authentication } = auth_service;
+    const { enabled, cluster_name = nodename, listen_addr, storage, sealing, authentication } = auth_service;
     cluster.auth_service = {
       enabled,
       cluster_name,
@@ -301,6 +301,10 @@ function clusterOf(
         storage.type === "sqlite"
           ? { type: "sqlite", path: from(storage.path ?? join(dataDirectory, "store.sqlite")) }
           : withoutUndefined(storage),
+      sealing:
+        sealing.type === "file"
+          ? { type: "file", path: from(sealing.path ?? join(dataDirectory, "sealing.key")) }
+          : withoutUndefined(sealing),
       authentication,
     };
   }

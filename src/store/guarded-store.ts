@@ -10,6 +10,11 @@ import type { Change, Store, StoredResource, StoredValue, Write } from "./store.
 const MIN_KEY_BYTES = 32;
 /** Where the key of the seals is: it is sealed by another, and so the one resource that has no seal of this kind. */
 export const GUARD_KEY = { kind: "guard_key", name: "store" } as const;
+/**
+ * Kinds without a seal: what is needed before there is the key of the seals. Each is sealed or wrapped by another key, or
+ * is a mark that can only keep people out.
+ */
+export const UNGUARDED: ReadonlySet<string> = new Set([GUARD_KEY.kind, "sealing_key", "restore"]);
 /** Says what is sealed: no seal of one kind passes for one of the other. */
 const RESOURCE = "postern store resource 1";
 const BACKUP = "postern store backup 1";
@@ -56,7 +61,7 @@ export class GuardedStore implements Store {
       let changes: Change[];
       try {
         changes = sealed.map((change) =>
-          change.resource === undefined
+          change.resource === undefined || UNGUARDED.has(change.kind)
             ? change
             : { ...change, resource: this.open(change.resource, change.kind, change.name) },
         );
@@ -70,7 +75,7 @@ export class GuardedStore implements Store {
 
   async *snapshot(): AsyncGenerator<StoredResource> {
     for await (const sealed of this.inner.snapshot()) {
-      if (sealed.kind === GUARD_KEY.kind && sealed.name === GUARD_KEY.name) continue;
+      if (UNGUARDED.has(sealed.kind)) continue;
       yield this.open(sealed);
     }
   }

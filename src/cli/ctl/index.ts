@@ -2,7 +2,9 @@
 
 import { Command } from "commander";
 import type { Config } from "../../config/config.ts";
+import { authCommand } from "./auth.ts";
 import { createCommand, editCommand, getCommand, rmCommand } from "./resources.ts";
+import { sealingCommand } from "./sealing.ts";
 import { dbCommand, statusCommand } from "./status.ts";
 import type { ConfigOf } from "./surroundings.ts";
 import { tokensCommand } from "./tokens.ts";
@@ -30,6 +32,8 @@ export function ctlCommand(read: (file: string) => Config): Command {
     .addCommand(usersCommand(configOf))
     .addCommand(tokensCommand(configOf))
     .addCommand(dbCommand(configOf))
+    .addCommand(sealingCommand(configOf))
+    .addCommand(authCommand(configOf))
     .addHelpText("after", EXAMPLES);
 }
 

@@ -34,7 +34,7 @@ export async function withAdministration<T>(
   requireOwner(config.postern.data_dir);
   // What is made here belongs to the service: nobody else may read it.
   process.umask(0o077);
-  const { cluster, ring } = await openClusterOf(config, { clock: systemClock, env: process.env });
+  const { cluster, ring, keys } = await openClusterOf(config, { clock: systemClock, env: process.env });
   const { store } = cluster;
   const events = new LazyRecorder(config);
   try {
@@ -50,7 +50,7 @@ export async function withAdministration<T>(
       service: "ctl",
     });
     const actor: Actor = { name: userInfo().username, roles: [], traits: {}, kind: "local" };
-    return await work({ administration, actor, cluster, ring, events });
+    return await work({ administration, actor, cluster, ring, keys, events });
   } catch (error) {
     if (error instanceof DeniedError) throw new CommandError(3, error.message, { cause: error });
     throw error;

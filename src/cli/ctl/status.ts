@@ -2,6 +2,7 @@
 
 import { Command, Option } from "commander";
 import { packageVersion } from "../version.ts";
+import { authorityFacts, rotationOf } from "./auth.ts";
 import { withAdministration } from "./local.ts";
 import { renderResources, type ResourceFormat } from "./render.ts";
 import { answer, type ConfigOf } from "./surroundings.ts";
@@ -25,26 +26,15 @@ export function statusCommand(configOf: ConfigOf): Command {
           return { name: clusterName, id: clusterId, authorities: kinds, pins: await cluster.pins() };
         },
       );
-      const rotations = authorities.map(({ kind, phase, rotated }) => ({
-        kind,
-        phase,
-        last_rotated: rotated === undefined ? null : new Date(rotated).toISOString(),
-      }));
+      const facts = authorities.map(authorityFacts);
       if (format === "json") {
-        answer(`${JSON.stringify({ cluster: name, id, version, ca_pins: pins, authorities: rotations }, null, 2)}\n`);
+        answer(`${JSON.stringify({ cluster: name, id, version, ca_pins: pins, authorities: facts }, null, 2)}\n`);
         return;
       }
       const rows = [
         ["Cluster", name],
         ["Version", version],
-        ...rotations.map(({ kind, phase, last_rotated }) => [
-          `${kind} CA`,
-          phase === "standby"
-            ? last_rotated === null
-              ? "never updated"
-              : `rotated ${last_rotated}`
-            : `rotating: ${phase}`,
-        ]),
+        ...authorities.map((authority) => [`${authority.kind} CA`, rotationOf(authority)]),
         ...pins.map((pin) => ["CA pin", pin]),
       ];
       for (const [label = "", value = ""] of rows) answer(`${label.padEnd(8)} ${value}\n`);

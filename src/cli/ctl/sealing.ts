@@ -1,0 +1,163 @@
+/** `postern ctl sealing`: the keys under which the secrets in the store lie. */
+
+import { Command, Option } from "commander";
+import { systemClock } from "../../base/clock.ts";
+import { unwrapToFile, wrapKeys } from "../../compose/sealing.ts";
+import { retireSealing, rotateSealing, sealingStatus, type SealingOptions } from "../../control/sealing.ts";
+import { type LocalAdministration, withAdministration } from "./local.ts";
+import { renderTable } from "./render.ts";
+import { answer, type ConfigOf, tell } from "./surroundings.ts";
+
+/** The `sealing` command with its subcommands. */
+export function sealingCommand(configOf: ConfigOf): Command {
+  return new Command("sealing")
+    .description("show, rotate, retire and move the keys that seal the cluster's secrets")
+    .addCommand(statusCommand(configOf))
+    .addCommand(rotateCommand(configOf))
+    .addCommand(retireCommand(configOf))
+    .addCommand(wrapCommand(configOf))
+    .addCommand(unwrapCommand(configOf))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  postern ctl -c postern.yaml sealing status
+  postern ctl -c postern.yaml sealing rotate
+  postern ctl -c postern.yaml sealing retire`,
+    );
+}
+
+function statusCommand(configOf: ConfigOf): Command {
+  return new Command("status")
+    .description("show which key seals, which others open, and what each has sealed")
+    .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json"]).default("text"))
+    .action(async ({ format }: { format: "text" | "json" }) => {
+      const { type, keys } = await withAdministration(configOf(), "reads", async (local) => {
+        // That somebody may read here at all is for policy to say.
+        await local.administration.list(local.actor, "role");
+        return { type: local.keys.type, keys: await sealingStatus(local) };
+      });
+      if (format === "json") {
+        answer(`${JSON.stringify({ type, keys }, null, 2)}\n`);
+        return;
+      }
+      const rows = keys.map(({ id, state, seals }) => [
+        id,
+        state,
+        Object.entries(seals)
+          .map(([kind, count]) => `${count} ${kind}`)
+          .join(", "),
+      ]);
+      answer(renderTable(["Key", "State", "Has sealed"], rows));
+    })
+    .addHelpText(
+      "after",
+      "\nExamples:\n  postern ctl -c postern.yaml sealing status\n  postern ctl -c postern.yaml sealing status -f json",
+    );
+}
+
+function rotateCommand(configOf: ConfigOf): Command {
+  return new Command("rotate")
+    .description("let a new key seal, and seal everything anew; broken off, it goes on when it is called again")
+    .option("--prepare", "only add the key, to carry sealing.key to other auth nodes before it seals")
+    .action(async ({ prepare = false }: { prepare?: boolean }) => {
+      const { key, done, resealed } = await withAdministration(configOf(), "writes", (local) =>
+        rotateSealing(local.actor.name, { ...sealingOptions(local), prepare }),
+      );
+      if (done === "prepared") {
+        answer(`Sealing key ${key} has been added\n`);
+        tell("copy the key file to every other auth node, then run it without --prepare");
+        return;
+      }
+      answer(
+        done === "finished"
+          ? `Sealing key ${key} seals; the rotation to it was finished, ${resealed} resources sealed anew\n`
+          : `Sealing key ${key} seals; ${resealed} resources sealed anew\n`,
+      );
+      tell("in a minute the old key can go: postern ctl sealing retire");
+    })
+    .addHelpText(
+      "after",
+      "\nExamples:\n  postern ctl -c postern.yaml sealing rotate\n  postern ctl -c postern.yaml sealing rotate --prepare",
+    );
+}
+
+function retireCommand(configOf: ConfigOf): Command {
+  return new Command("retire")
+    .description("drop old keys by which nothing is sealed any more")
+    .action(async () => {
+      const retired = await withAdministration(configOf(), "writes", (local) => retireSealing(sealingOptions(local)));
+      answer(
+        retired.length === 0 ? "There is no old key\n" : retired.map((id) => `Key ${id} has been dropped\n`).join(""),
+      );
+      if (retired.length > 0) tell("backups that were taken before need it: keep it with them, or take a new backup");
+    })
+    .addHelpText("after", "\nExamples:\n  postern ctl -c postern.yaml sealing retire");
+}
+
+interface WrapOptions {
+  readonly keyId: string;
+  readonly region: string;
+  readonly endpoint?: string;
+}
+
+function wrapCommand(configOf: ConfigOf): Command {
+  return new Command("wrap")
+    .description("put the keys of the key file into the store, wrapped by AWS KMS; what they sealed stays as it is")
+    .requiredOption("--key-id <arn>", "ARN of the KMS key")
+    .requiredOption("--region <region>", "its AWS region")
+    .option("--endpoint <url>", "endpoint of KMS, for an emulator")
+    .action(async ({ keyId, region, endpoint }: WrapOptions) => {
+      const config = configOf();
+      const section = { type: "kms", key_id: keyId, region, ...(endpoint === undefined ? {} : { endpoint }) } as const;
+      const ids = await withAdministration(config, "writes", async (local) => {
+        const wrapped = await wrapKeys(config, local, section);
+        await record(local, wrapped[0] ?? "");
+        return wrapped;
+      });
+      answer(ids.map((id) => `Key ${id} has been wrapped\n`).join(""));
+      tell(`now write on every auth node: auth_service: {sealing: ${JSON.stringify(section)}}`);
+      tell(
+        "restart them, delete their key files, and let a key seal that never was in a file: postern ctl sealing rotate",
+      );
+    })
+    .addHelpText(
+      "after",
+      "\nExamples:\n  postern ctl -c postern.yaml sealing wrap --key-id arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab --region us-east-1",
+    );
+}
+
+function unwrapCommand(configOf: ConfigOf): Command {
+  return new Command("unwrap")
+    .description("make a key file of the keys that lie wrapped in the store; what they sealed stays as it is")
+    .action(async () => {
+      const config = configOf();
+      const path = await withAdministration(config, "writes", async (local) => {
+        const made = await unwrapToFile(config, local);
+        await record(local, local.ring.ids[0] ?? "");
+        return made;
+      });
+      answer(`The keys are in ${path}\n`);
+      tell(
+        "now write on every auth node: auth_service: {sealing: {type: file}}; copy the file there, and restart them",
+      );
+    })
+    .addHelpText("after", "\nExamples:\n  postern ctl -c postern.yaml sealing unwrap");
+}
+
+function record({ events, actor }: LocalAdministration, key: string): Promise<void> {
+  return events.record({ event: "postern.sealing.rotated", code: "PSK01I", user: actor.name, key_id: key });
+}
+
+function sealingOptions({ cluster, ring, keys, events }: LocalAdministration): SealingOptions {
+  return {
+    cluster,
+    ring,
+    keys,
+    events,
+    clock: systemClock,
+    progress: (count) => {
+      if (count > 0 && count % 200 === 0) tell(`${count} resources sealed anew`);
+    },
+  };
+}
