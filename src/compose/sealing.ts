@@ -87,15 +87,15 @@ export async function followKeys({ cluster, ring, keys }: OpenCluster, log: Log)
   };
 }
 
-/** Wraps the keys of the key file and puts them into the store. @returns their ids, the one that seals first */
+/** Wraps the keys of the key file and puts them into the store, in the place of any there. @returns their ids, the one that seals first */
 export async function wrapKeys(
   config: Config,
   { cluster, ring }: OpenCluster,
   kms: KmsSection,
 ): Promise<readonly string[]> {
   const { inner } = cluster.store;
-  const there = await inner.list(SEALING_KEY);
-  if (there.length > 0) throw inStore("wrap the sealing keys", "wrapped keys are in the store already");
+  if (sectionOf(config).type !== "file")
+    throw inStore("wrap the sealing keys", "the configuration says that they are wrapped");
   const service = kmsOf(kms);
   const wrapped: WrappedKey[] = [];
   for (const plain of sealingKeysIn(fileOf(config, pathOf(config)))) {
@@ -105,14 +105,15 @@ export async function wrapKeys(
   // What cannot be unwrapped would be found out by the next start.
   await unwrapKeyRing(service, cluster.name, wrapped);
   const order = [...wrapped].sort((one, other) => ring.ids.indexOf(one.id) - ring.ids.indexOf(other.id));
-  await inner.write(
-    order.map((key, at) => ({
-      op: "create",
-      kind: SEALING_KEY,
-      name: ordinal(at + 1),
-      value: { ...key } as StoredValue,
-    })),
-  );
+  // Keys that were wrapped once before are followed by nobody while they are in a file.
+  const before = (await inner.list(SEALING_KEY)).slice(order.length);
+  await inner.write([
+    ...order.map((key, at) => {
+      const value = { ...key } as StoredValue;
+      return { op: "put", kind: SEALING_KEY, name: ordinal(at + 1), value } as const;
+    }),
+    ...before.map(({ kind, name, revision }) => ({ op: "delete", kind, name, revision }) as const),
+  ]);
   return order.map(({ id }) => id);
 }
 

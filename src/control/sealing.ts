@@ -199,6 +199,7 @@ async function resealAll({ cluster, ring, progress }: SealingOptions): Promise<n
 
 /** All at once, or one by one when somebody was faster with one of them; that one is for the next pass. */
 async function written(store: Store, writes: readonly Write[]): Promise<number> {
+  if (writes.length === 0) return 0;
   try {
     await store.write(writes);
     return writes.length;
