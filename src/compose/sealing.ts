@@ -134,11 +134,12 @@ export async function unwrapToFile(config: Config, { cluster }: OpenCluster, pat
   return place;
 }
 
-/** The ring of wrapped keys that lie somewhere else than in a store that is open, such as in a backup. */
-export async function ringOfWrapped(config: Config, values: readonly StoredValue[]): Promise<KeyRing> {
+/** The ring that a backup needs, given the wrapped keys in it. @throws PosternError `sealing_key_…` */
+export async function ringOfBackup(config: Config, wrapped: readonly StoredValue[]): Promise<KeyRing> {
   const section = sectionOf(config);
   if (section.type === "file") return keyRingFromFile(fileOf(config, section.path), { make: false });
-  return unwrapKeyRing(kmsOf(section), clusterOf(config), values.map(parseWrappedKey));
+  if (wrapped.length === 0) throw new PosternError("sealing_key_lost", "its keys were in a file");
+  return unwrapKeyRing(kmsOf(section), clusterOf(config), wrapped.map(parseWrappedKey));
 }
 
 /** Keys in the key file of this machine. */

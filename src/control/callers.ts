@@ -11,6 +11,7 @@ import type { Role } from "../identity/role.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
 import { wasRemovedSince } from "./removed-users.ts";
+import { wasRestoredSince } from "./restored.ts";
 import { World } from "./world.ts";
 
 export interface CallersOptions {
@@ -64,6 +65,7 @@ export class Callers {
       const judging = { trust: new Trust({ host, user }), clock, isRevoked: () => false };
       shown = await verifyUserCertificate(certificate, judging);
       if (await wasRemovedSince(cluster.store, shown.user.name, shown.issued)) throw removed(shown.user.name);
+      if (await wasRestoredSince(cluster.store, shown.issued)) throw issuedBeforeRestore();
       return { user: await this.#known(shown.user), expires: shown.expires };
     } catch (thrown) {
       // What is refused stays refused, whether or not that can be recorded.
@@ -119,6 +121,11 @@ function removed(name: string): PosternError {
   return new PosternError("user_removed", `Cannot go on as ${quoted(name)}: there is no such user any more`, {
     hint: "log in again with postern login, or ask whoever administers the cluster",
   });
+}
+
+function issuedBeforeRestore(): PosternError {
+  const message = "Cannot go on: the login is from before the cluster was put back from a backup";
+  return new PosternError("login_required", message, { hint: "log in again with postern login" });
 }
 
 function denies(role: Role | undefined): boolean {

@@ -17,6 +17,7 @@ import {
 import { newAuthorityKey } from "../identity/authority-keys.ts";
 import { quoted } from "../identity/names.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
+import { requireWhole } from "../store/backup.ts";
 import { GUARD_KEY, GuardedStore, UNGUARDED } from "../store/guarded-store.ts";
 import type { Store, StoredValue, Write } from "../store/store.ts";
 
@@ -47,6 +48,7 @@ export interface Cluster {
  * store and ring throw
  */
 export async function openCluster({ store: inner, ring, name, clock }: ClusterOptions): Promise<Cluster> {
+  await requireWhole(inner, "open the cluster in this store");
   const store = new GuardedStore(inner, await guardKey(inner, ring));
   const known = (await store.get(CLUSTER.kind, CLUSTER.name))?.value ?? (await make(store, { ring, name, clock }));
   const { name: found, id } = known as { readonly name?: unknown; readonly id?: unknown };

@@ -12,6 +12,7 @@ import {
 } from "../../identity/authority.ts";
 import { rotateAuthorities, USUAL_GRACE_MS } from "../../control/rotation.ts";
 import { withAdministration } from "./local.ts";
+import { recorded } from "./recorded.ts";
 import { renderTable } from "./render.ts";
 import { answer, type ConfigOf, durationOf, tell } from "./surroundings.ts";
 
@@ -50,11 +51,10 @@ function rotateCommand(configOf: ConfigOf): Command {
     .option("--grace-period <duration>", "how long all steps take together, by themselves", durationOf, USUAL_GRACE_MS)
     .action(async ({ type, phase, manual = false as never, gracePeriod }: RotateOptions) => {
       const kinds = type === "all" ? (["host", "user"] as const) : [type];
-      const authorities = await withAdministration(configOf(), "writes", ({ cluster, ring, events, actor }) =>
-        rotateAuthorities(
-          actor.name,
-          { kinds, phase, manual, grace: gracePeriod },
-          { cluster, ring, events, clock: systemClock },
+      const request = { kinds, phase, manual, grace: gracePeriod };
+      const authorities = await withAdministration(configOf(), "writes", (local) =>
+        recorded(local, { verb: "update", kind: "authority", name: type }, () =>
+          rotateAuthorities(local.actor.name, request, { ...local, clock: systemClock }),
         ),
       );
       answer(authorities.map((authority) => `${authority.kind} CA  ${rotationOf(authority)}\n`).join(""));

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import { authCommand } from "./auth.ts";
+import { backupCommand, restoreCommand } from "./backup.ts";
 import { createCommand, editCommand, getCommand, rmCommand } from "./resources.ts";
 import { sealingCommand } from "./sealing.ts";
 import { dbCommand, statusCommand } from "./status.ts";
@@ -34,6 +35,8 @@ export function ctlCommand(read: (file: string) => Config): Command {
     .addCommand(dbCommand(configOf))
     .addCommand(sealingCommand(configOf))
     .addCommand(authCommand(configOf))
+    .addCommand(backupCommand(configOf))
+    .addCommand(restoreCommand(configOf))
     .addHelpText("after", EXAMPLES);
 }
 

@@ -49,8 +49,7 @@ export async function withAdministration<T>(
       kinds: kindsForUse({ loadPolicy: () => loadBuiltinBundle(), taken }),
       service: "ctl",
     });
-    const actor: Actor = { name: userInfo().username, roles: [], traits: {}, kind: "local" };
-    return await work({ administration, actor, cluster, ring, keys, events });
+    return await work({ administration, actor: localActor(), cluster, ring, keys, events });
   } catch (error) {
     if (error instanceof DeniedError) throw new CommandError(3, error.message, { cause: error });
     throw error;
@@ -58,6 +57,28 @@ export async function withAdministration<T>(
     await events.close();
     await store.close();
   }
+}
+
+/** What a command works with that needs no open cluster: its log, and who runs it. */
+export async function withLocalEvents<T>(
+  config: Config,
+  work: (local: Pick<LocalAdministration, "actor" | "events">) => Promise<T>,
+): Promise<T> {
+  requireDataDirectory(config);
+  requireOwner(config.postern.data_dir);
+  process.umask(0o077);
+  const events = new LazyRecorder(config);
+  try {
+    // What could not be recorded is not begun.
+    await events.open();
+    return await work({ actor: localActor(), events });
+  } finally {
+    await events.close();
+  }
+}
+
+function localActor(): Actor {
+  return { name: userInfo().username, roles: [], traits: {}, kind: "local" };
 }
 
 /** Files that another user makes in the data directory would keep the service out of its own log. */

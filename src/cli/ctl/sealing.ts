@@ -5,6 +5,7 @@ import { systemClock } from "../../base/clock.ts";
 import { unwrapToFile, wrapKeys } from "../../compose/sealing.ts";
 import { retireSealing, rotateSealing, sealingStatus, type SealingOptions } from "../../control/sealing.ts";
 import { type LocalAdministration, withAdministration } from "./local.ts";
+import { recorded } from "./recorded.ts";
 import { renderTable } from "./render.ts";
 import { answer, type ConfigOf, tell } from "./surroundings.ts";
 
@@ -62,7 +63,7 @@ function rotateCommand(configOf: ConfigOf): Command {
     .option("--prepare", "only add the key, to carry sealing.key to other auth nodes before it seals")
     .action(async ({ prepare = false }: { prepare?: boolean }) => {
       const { key, done, resealed } = await withAdministration(configOf(), "writes", (local) =>
-        rotateSealing(local.actor.name, { ...sealingOptions(local), prepare }),
+        recorded(local, act("rotate"), () => rotateSealing(local.actor.name, { ...sealingOptions(local), prepare })),
       );
       if (done === "prepared") {
         answer(`Sealing key ${key} has been added\n`);
@@ -86,7 +87,9 @@ function retireCommand(configOf: ConfigOf): Command {
   return new Command("retire")
     .description("drop old keys by which nothing is sealed any more")
     .action(async () => {
-      const retired = await withAdministration(configOf(), "writes", (local) => retireSealing(sealingOptions(local)));
+      const retired = await withAdministration(configOf(), "writes", (local) =>
+        recorded(local, act("retire"), () => retireSealing(sealingOptions(local))),
+      );
       answer(
         retired.length === 0 ? "There is no old key\n" : retired.map((id) => `Key ${id} has been dropped\n`).join(""),
       );
@@ -110,11 +113,13 @@ function wrapCommand(configOf: ConfigOf): Command {
     .action(async ({ keyId, region, endpoint }: WrapOptions) => {
       const config = configOf();
       const section = { type: "kms", key_id: keyId, region, ...(endpoint === undefined ? {} : { endpoint }) } as const;
-      const ids = await withAdministration(config, "writes", async (local) => {
-        const wrapped = await wrapKeys(config, local, section);
-        await record(local, wrapped[0] ?? "");
-        return wrapped;
-      });
+      const ids = await withAdministration(config, "writes", (local) =>
+        recorded(local, act("wrap"), async () => {
+          const wrapped = await wrapKeys(config, local, section);
+          await record(local, wrapped[0] ?? "");
+          return wrapped;
+        }),
+      );
       answer(ids.map((id) => `Key ${id} has been wrapped\n`).join(""));
       tell(`now write on every auth node: auth_service: {sealing: ${JSON.stringify(section)}}`);
       tell(
@@ -132,17 +137,23 @@ function unwrapCommand(configOf: ConfigOf): Command {
     .description("make a key file of the keys that lie wrapped in the store; what they sealed stays as it is")
     .action(async () => {
       const config = configOf();
-      const path = await withAdministration(config, "writes", async (local) => {
-        const made = await unwrapToFile(config, local);
-        await record(local, local.ring.ids[0] ?? "");
-        return made;
-      });
+      const path = await withAdministration(config, "writes", (local) =>
+        recorded(local, act("unwrap"), async () => {
+          const made = await unwrapToFile(config, local);
+          await record(local, local.ring.ids[0] ?? "");
+          return made;
+        }),
+      );
       answer(`The keys are in ${path}\n`);
       tell(
         "now write on every auth node: auth_service: {sealing: {type: file}}; copy the file there, and restart them",
       );
     })
     .addHelpText("after", "\nExamples:\n  postern ctl -c postern.yaml sealing unwrap");
+}
+
+function act(name: string): { readonly verb: "update"; readonly kind: string; readonly name: string } {
+  return { verb: "update", kind: "sealing", name };
 }
 
 function record({ events, actor }: LocalAdministration, key: string): Promise<void> {

@@ -49,11 +49,7 @@ describe("a rotation of both authorities, seen by real clients at a real door", 
       door,
       all,
       async step(phase) {
-        await rotateAuthorities(
-          "root",
-          { kinds: ["host", "user"], phase, manual: true, grace: 0 },
-          nodeOf(door),
-        );
+        await rotateAuthorities("root", { kinds: ["host", "user"], phase, manual: true, grace: 0 }, nodeOf(door));
         door.listening.show(await door.identity.current());
       },
       async login() {
