@@ -92,7 +92,8 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   });
   const stopped: (() => Promise<void> | void)[] = [];
   try {
-    const opened = config.auth_service?.enabled === true ? await openClusterOf(config, { clock, env }) : undefined;
+    const hasCluster = config.auth_service?.enabled === true;
+    const opened = hasCluster ? await openClusterOf(config, { clock, env, events: recorder }) : undefined;
     const follower = opened === undefined ? undefined : await StoreFollower.open(opened.cluster.store);
     if (follower !== undefined) stopped.push(() => follower.close());
     if (opened !== undefined) stopped.push(await keepCluster(opened, { events: recorder, clock, log }));

@@ -18,7 +18,7 @@ import { newAuthorityKey } from "../identity/authority-keys.ts";
 import { quoted } from "../identity/names.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
 import { requireWhole } from "../store/backup.ts";
-import { GUARD_KEY, GuardedStore, UNGUARDED } from "../store/guarded-store.ts";
+import { GUARD_KEY, GuardedStore, type OnTampered, UNGUARDED } from "../store/guarded-store.ts";
 import type { Store, StoredValue, Write } from "../store/store.ts";
 
 export interface ClusterOptions {
@@ -28,6 +28,8 @@ export interface ClusterOptions {
   /** The name of a new cluster; a cluster that is there must have it. */
   readonly name: string;
   readonly clock: Clock;
+  /** Told of what in the store is not as it was written. */
+  readonly onTampered?: OnTampered | undefined;
 }
 
 /** An open cluster. */
@@ -47,9 +49,9 @@ export interface Cluster {
  * @throws PosternError `cluster_name_changed`, `store_unguarded` when the store holds resources but no guard's key, and what
  * store and ring throw
  */
-export async function openCluster({ store: inner, ring, name, clock }: ClusterOptions): Promise<Cluster> {
+export async function openCluster({ store: inner, ring, name, clock, onTampered }: ClusterOptions): Promise<Cluster> {
   await requireWhole(inner, "open the cluster in this store");
-  const store = new GuardedStore(inner, await guardKey(inner, ring));
+  const store = new GuardedStore(inner, await guardKey(inner, ring), onTampered);
   const known = (await store.get(CLUSTER.kind, CLUSTER.name))?.value ?? (await make(store, { ring, name, clock }));
   const { name: found, id } = known as { readonly name?: unknown; readonly id?: unknown };
   if (typeof found !== "string" || typeof id !== "string")

@@ -17,7 +17,7 @@ import {
 import { migrateTable, TABLE_MIGRATIONS, type TableMigration } from "./dynamodb-migrations.ts";
 import { cancelled, readCounter, toTransaction } from "./dynamodb-transaction.ts";
 import { closed, corrupt, nameOf, newer, older, unavailable } from "./store-errors.ts";
-import type { Change, Store, StoredResource, StoredValue, Write } from "./store.ts";
+import type { Change, OnMigrated, Store, StoredResource, StoredValue, Write } from "./store.ts";
 import { type Finding, type WatchLoop, watchByPolling } from "./watch-loop.ts";
 
 export interface DynamoDbStoreOptions {
@@ -27,6 +27,7 @@ export interface DynamoDbStoreOptions {
   readonly clock: Clock;
   /** The schemas that this version knows; for tests. */
   readonly migrations?: readonly TableMigration[];
+  readonly onMigrated?: OnMigrated;
 }
 
 /** How often we read the counter: one small read each time. */
@@ -59,7 +60,7 @@ export class DynamoDbStore implements Store {
   /** @throws PosternError `store_newer`, `store_corrupt`, `store_unavailable` */
   static async open(options: DynamoDbStoreOptions): Promise<DynamoDbStore> {
     const store = new DynamoDbStore(options);
-    await store.#begin();
+    await store.#begin(options.onMigrated);
     return store;
   }
 
@@ -158,8 +159,10 @@ export class DynamoDbStore implements Store {
     await this.#turn;
   }
 
-  async #begin(): Promise<void> {
-    await migrateTable({ call: this.#call, table: this.#table }, this.#migrations.length, this.#migrations);
+  async #begin(onMigrated: OnMigrated = () => undefined): Promise<void> {
+    const known = this.#migrations.length;
+    const found = await migrateTable({ call: this.#call, table: this.#table }, known, this.#migrations);
+    if (found !== known) onMigrated(found, known);
     await this.#counter();
   }
 

@@ -8,6 +8,7 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { makePrivateDirectory } from "../base/private-directory.ts";
 import { migrate, MIGRATIONS, type Migration, schemaOf } from "./sqlite-schema.ts";
 import { corrupt, invalid, newer, unavailable } from "./store-errors.ts";
+import type { OnMigrated } from "./store.ts";
 
 /** "PSTN": tells our files from those of others. */
 const APPLICATION_ID = 0x50_53_54_4e;
@@ -24,6 +25,7 @@ const ATTEMPTS = 250;
 export async function openSqliteFile(
   path: string,
   migrations: readonly Migration[] = MIGRATIONS,
+  onMigrated: OnMigrated = () => undefined,
 ): Promise<Database.Database> {
   prepareFile(path);
   const db = connect(path);
@@ -36,12 +38,13 @@ export async function openSqliteFile(
     });
     // Every commit reaches the disk before it is acknowledged.
     db.pragma("synchronous = FULL");
-    await whenFree(path, () => {
+    const found = await whenFree(path, () =>
       inTransaction(db, () => {
         if (applicationOf(db) === 0) db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-        migrate(db, path, migrations.length, migrations);
-      });
-    });
+        return migrate(db, path, migrations.length, migrations);
+      }),
+    );
+    if (found !== 0 && found !== migrations.length) onMigrated(found, migrations.length);
     return db;
   } catch (error) {
     db.close();

@@ -7,7 +7,7 @@ import { checkKind, checkList, checkName, type CheckedWrite, checkWrites, readVa
 import { connect, inTransaction, openSqliteFile, whenFree } from "./sqlite-file.ts";
 import { MIGRATIONS, type Migration } from "./sqlite-schema.ts";
 import { closed, newer, older, refused } from "./store-errors.ts";
-import type { Change, Store, StoredResource, Write } from "./store.ts";
+import type { Change, OnMigrated, Store, StoredResource, Write } from "./store.ts";
 import { watchByPolling } from "./watch-loop.ts";
 
 export interface SqliteStoreOptions {
@@ -18,6 +18,7 @@ export interface SqliteStoreOptions {
   readonly changesKept?: number;
   /** The schemas that this version knows; for tests. */
   readonly migrations?: readonly Migration[];
+  readonly onMigrated?: OnMigrated;
 }
 
 /** How often we look for what other processes wrote; a look costs some microseconds. */
@@ -58,7 +59,7 @@ export class SqliteStore implements Store {
 
   /** @throws PosternError `store_exposed`, `store_corrupt`, `store_newer`, `store_unavailable` */
   static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
-    return new SqliteStore(options, await openSqliteFile(options.path, options.migrations));
+    return new SqliteStore(options, await openSqliteFile(options.path, options.migrations, options.onMigrated));
   }
 
   async get(kind: string, name: string): Promise<StoredResource | undefined> {

@@ -86,3 +86,6 @@ export interface Store {
   snapshot(): AsyncIterable<StoredResource>;
   close(): Promise<void>;
 }
+
+/** Told that opening a store took it from one schema to another. */
+export type OnMigrated = (from: number, to: number) => void;

@@ -7,6 +7,7 @@ import { backupCommand, restoreCommand } from "./backup.ts";
 import { createCommand, editCommand, getCommand, rmCommand } from "./resources.ts";
 import { sealingCommand } from "./sealing.ts";
 import { dbCommand, statusCommand } from "./status.ts";
+import { storeCommand } from "./store.ts";
 import type { ConfigOf } from "./surroundings.ts";
 import { tokensCommand } from "./tokens.ts";
 import { usersCommand } from "./users.ts";
@@ -37,6 +38,7 @@ export function ctlCommand(read: (file: string) => Config): Command {
     .addCommand(authCommand(configOf))
     .addCommand(backupCommand(configOf))
     .addCommand(restoreCommand(configOf))
+    .addCommand(storeCommand(configOf))
     .addHelpText("after", EXAMPLES);
 }
 

@@ -34,9 +34,13 @@ export async function withAdministration<T>(
   requireOwner(config.postern.data_dir);
   // What is made here belongs to the service: nobody else may read it.
   process.umask(0o077);
-  const { cluster, ring, keys } = await openClusterOf(config, { clock: systemClock, env: process.env });
-  const { store } = cluster;
   const events = new LazyRecorder(config);
+  const opening = openClusterOf(config, { clock: systemClock, env: process.env, events });
+  const { cluster, ring, keys } = await opening.catch(async (error: unknown) => {
+    await events.close();
+    throw error;
+  });
+  const { store } = cluster;
   try {
     const taken = mode === "writes" ? await namesInFiles(config) : new Set<string>();
     // A change that could not be recorded is not begun.
@@ -99,6 +103,8 @@ function requireOwner(dataDirectory: string): void {
 class LazyRecorder implements EventSink {
   readonly #config: Config;
   #recorder: Recorder | undefined;
+  #opening: Promise<Recorder> | undefined;
+  #recording: Promise<unknown> = Promise.resolve();
 
   constructor(config: Config) {
     this.#config = config;
@@ -109,12 +115,19 @@ class LazyRecorder implements EventSink {
   }
 
   async record(event: Parameters<EventSink["record"]>[0]): Promise<void> {
-    await (await this.open()).record(event);
+    const recording = this.open().then((recorder) => recorder.record(event));
+    // What nobody waits for is written before the end as well.
+    this.#recording = Promise.all([this.#recording, recording.catch(() => undefined)]);
+    await recording;
   }
 
   /** Commands share one stream: each waits until the one before it is done. */
-  async open(): Promise<Recorder> {
-    if (this.#recorder !== undefined) return this.#recorder;
+  open(): Promise<Recorder> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<Recorder> {
     const { data_dir, audit } = this.#config.postern;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -135,6 +148,7 @@ class LazyRecorder implements EventSink {
   }
 
   async close(): Promise<void> {
+    await this.#recording;
     await this.#recorder?.close();
   }
 }
