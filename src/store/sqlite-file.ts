@@ -120,8 +120,7 @@ function prepareFile(path: string): void {
   const directory = dirname(path);
   try {
     makePrivateDirectory(directory);
-    // SQLite gives the files beside it the same rights.
-    closeSync(openSync(path, "a", 0o600));
+    makeFile(path);
   } catch (cause) {
     throw unavailable(
       `open the store "${path}"`,
@@ -134,6 +133,17 @@ function prepareFile(path: string): void {
     new PosternError("store_exposed", `Cannot open the store "${path}": other users can ${what}`, { hint: remedy });
   if ((statSync(path).mode & 0o077) !== 0) throw exposed("read or change it", `chmod 600 "${path}"`);
   if ((statSync(directory).mode & 0o022) !== 0) throw exposed("replace it", `chmod 700 "${directory}"`);
+}
+
+/** SQLite gives the files beside it the same rights. */
+function makeFile(path: string): void {
+  try {
+    // Never opened when it is there: closing it would take away the locks of all connections that this process has to it,
+    // and another process would remove their log as if nobody used it.
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+  }
 }
 
 /** Only reads. */

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Secret } from "../../../src/base/secret.ts";
+import { keepCluster } from "../../../src/compose/upkeep.ts";
 import { keepRotating, rotateAuthorities, type RotationOptions } from "../../../src/control/rotation.ts";
 import type { Authority, AuthorityKind, RotationPhase } from "../../../src/identity/authority.ts";
+import { createLog } from "../../../src/telemetry/log.ts";
 import { ROOT } from "../../support/cluster.ts";
 import { type CommandLine, commandLine, type Ran } from "../../support/command-line.ts";
 import { openRealDoor, type RealDoor } from "../../support/doors.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startLogins, type TestLogins } from "../../support/logins.ts";
 
 const ALICE = "kind: user\nversion: v2\nmetadata: {name: alice}\nspec: {roles: [access]}\n";
@@ -192,6 +195,29 @@ describe("a rotation with a grace period", () => {
     assert.deepEqual(phases(await keepRotating(node)), ["host standby"]);
     logins.advance(1000 * HOUR);
     assert.deepEqual(await keepRotating(node), []);
+    await logins.close();
+  });
+
+  it("goes on in an auth service that runs, and stops with it", async () => {
+    const logins = await start(["user"]);
+    const { cluster, ring, clock } = logins;
+    const keys = {
+      type: "file",
+      spread: 0,
+      read: async () => ring,
+      add: async () => "",
+      drop: async () => undefined,
+    } as const;
+    const log = createLog({ severity: "error", format: "text", write: () => undefined });
+    const { events } = nodeOf(logins);
+    const end = await keepCluster({ cluster, ring, keys }, { events, clock, log, lookEvery: 5 });
+    const phase = async (): Promise<string> => (await cluster.authority("user")).phase;
+    logins.advance(17 * HOUR);
+    await eventually(async () => (await phase()) === "update_clients");
+    await end();
+    logins.advance(17 * HOUR);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(await phase(), "update_clients");
     await logins.close();
   });
 
