@@ -7,4 +7,3 @@ import { SqliteStore } from "../../../src/store/sqlite-store.ts";
 const store = await SqliteStore.open({ path: process.argv[2] ?? "", clock: systemClock });
 await store.write([{ op: "put", kind: "role", name: "theirs", value: 1 }]);
 await store.close();
-process.exit(0);
