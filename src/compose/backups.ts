@@ -33,7 +33,11 @@ export interface BackupReport {
 export async function backUp(
   { cluster }: OpenCluster,
   file: string,
-  { clock, version, progress }: { readonly clock: Clock; readonly version: string; progress(lines: number): void },
+  {
+    clock,
+    version,
+    progress,
+  }: { readonly clock: Clock; readonly version: string; readonly progress: (lines: number) => void },
 ): Promise<BackupReport> {
   let report: BackupReport = { resources: 0, counts: {}, keys: [] };
   const describe = (lines: readonly BackupLine[]): Pick<BackupHeader, "cluster" | "sealing_keys"> => {

@@ -33,7 +33,9 @@ export async function keepCluster(opened: OpenCluster, options: UpkeepOptions): 
       looking = undefined;
     }
   };
-  const timer = setInterval(() => (looking ??= look()), lookEvery);
+  const timer = setInterval(() => {
+    looking ??= look();
+  }, lookEvery);
   timer.unref();
   return async () => {
     clearInterval(timer);

@@ -89,9 +89,8 @@ async function logIn({ file }: Machine, user = "alice"): Promise<Uint8Array> {
   const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
   const logins = new Logins({ cluster, ring, passwords, events: SINK, clock: systemClock, secondFactor: "off" });
   const { publicKey } = newKeyPair();
-  const login = await logins
-    .logIn({ user, password: PASSWORD, address: null, publicKey })
-    .finally(() => cluster.store.close());
+  const login = await logins.logIn({ user, password: PASSWORD, address: null, publicKey });
+  await cluster.store.close();
   return new X509Certificate(login.certificate.certificate).raw;
 }
 

@@ -10,7 +10,7 @@ import { Secret } from "../../../src/base/secret.ts";
 import { openKeys } from "../../../src/compose/sealing.ts";
 import { parseConfig } from "../../../src/config/load.ts";
 import { openCluster } from "../../../src/control/cluster.ts";
-import { Administration } from "../../../src/control/administration.ts";
+import type { Administration } from "../../../src/control/administration.ts";
 import { People } from "../../../src/control/people.ts";
 import { rotateAuthorities } from "../../../src/control/rotation.ts";
 import { keysSealing, SEALED_KINDS } from "../../../src/control/sealed-values.ts";
