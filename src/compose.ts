@@ -18,6 +18,7 @@ import { listenersOf } from "./compose/listeners.ts";
 import { firstResources, merged, validateResources } from "./compose/sources.ts";
 import { openClusterOf } from "./compose/store.ts";
 import { readStore, StoreFollower, type StoredSet } from "./compose/store-follower.ts";
+import { keepCluster } from "./compose/upkeep.ts";
 import type { Config } from "./config/config.ts";
 import { requireDataDirectory } from "./config/data-directory.ts";
 import { formatProblem } from "./config/problem.ts";
@@ -92,10 +93,11 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   });
   const stopped: (() => Promise<void> | void)[] = [];
   try {
-    const opened =
-      config.auth_service?.enabled === true ? await openClusterOf(config, { clock, env, events: recorder }) : undefined;
+    const hasCluster = config.auth_service?.enabled === true;
+    const opened = hasCluster ? await openClusterOf(config, { clock, env, events: recorder }) : undefined;
     const follower = opened === undefined ? undefined : await StoreFollower.open(opened.cluster.store);
     if (follower !== undefined) stopped.push(() => follower.close());
+    if (opened !== undefined) stopped.push(await keepCluster(opened, { events: recorder, clock, log }));
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
     const credentials = new CredentialSource({
       sts: reportingSts(new SdkSts({ env }), (outcome) => metrics.credentialsRefreshed(outcome)),

@@ -12,7 +12,7 @@ import { kindsForUse } from "./kinds.ts";
 import type { OpenCluster } from "./store.ts";
 
 export interface AdministratorsOptions {
-  readonly opened: OpenCluster;
+  readonly opened: Pick<OpenCluster, "cluster" | "ring">;
   readonly events: EventSink;
   readonly clock: Clock;
   /** Where acts are asked for, as events name it. */

@@ -8,6 +8,7 @@ import { type Lock, parseLock } from "../identity/lock.ts";
 import { quoted } from "../identity/names.ts";
 import { parseRole, type Role } from "../identity/role.ts";
 import { parseUser, type User } from "../identity/user.ts";
+import { requireWhole } from "../store/backup.ts";
 import type { Store } from "../store/store.ts";
 import { restrictedBy } from "./store-restrictions.ts";
 
@@ -53,6 +54,7 @@ export async function readStore(store: Store): Promise<StoredSet> {
       );
     }
   }
+  await requireWhole(store, "put this store in force");
   return { users, roles, locks, databases, digest: digest.digest("hex") };
 }
 

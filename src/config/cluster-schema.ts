@@ -13,6 +13,7 @@ export interface AuthServiceDocument {
   readonly cluster_name?: string | undefined;
   readonly listen_addr?: string | undefined;
   readonly storage: StorageDocument;
+  readonly sealing: SealingDocument;
   readonly authentication: { readonly second_factor: SecondFactor };
 }
 
@@ -22,6 +23,16 @@ export type StorageDocument =
   | {
       readonly type: "dynamodb";
       readonly table: string;
+      readonly region: string;
+      readonly endpoint?: string | undefined;
+    };
+
+/** `auth_service.sealing` as it is written. */
+export type SealingDocument =
+  | { readonly type: "file"; readonly path?: string | undefined }
+  | {
+      readonly type: "kms";
+      readonly key_id: string;
       readonly region: string;
       readonly endpoint?: string | undefined;
     };
@@ -45,6 +56,7 @@ export function authService(): z.ZodType<AuthServiceDocument> {
         "A further address of the cluster's API, without web pages; absent: none, or `127.0.0.1:3025` where no other service is enabled.",
       ),
     storage: storage().prefault({ type: "sqlite" }).describe("Where users, roles, locks and databases are kept."),
+    sealing: sealing().prefault({ type: "file" }).describe("By which keys the secrets in the store are sealed."),
     authentication: z
       .strictObject({
         type: z.literal("local", "expected local").optional().describe("Only `local`."),
@@ -81,8 +93,31 @@ export function proxyService(): z.ZodType<ProxyServiceDocument> {
   });
 }
 
+function sealing(): z.ZodType<SealingDocument, { type: "file" }> {
+  const schema = z.discriminatedUnion(
+    "type",
+    [
+      z.strictObject({
+        type: z.literal("file").describe("A file on each auth service's machine, mode 0600."),
+        path: text("a path").optional().describe("The file; absent: `sealing.key` in `data_dir`."),
+      }),
+      z.strictObject({
+        type: z.literal("kms").describe("Keys in the store, each wrapped by a key of AWS KMS."),
+        key_id: text("a KMS key").describe("ARN of the symmetric KMS key."),
+        region: text("a region").describe("AWS region of the KMS key."),
+        endpoint: text("a URL").optional().describe("Endpoint, for an emulator; absent: derived from the region."),
+      }),
+    ],
+    { error: "expected file or kms" },
+  );
+  return schema as unknown as z.ZodType<SealingDocument, { type: "file" }>;
+}
+
+function text(what: string): z.ZodString {
+  return z.string().min(1, `expected ${what}`);
+}
+
 function storage(): z.ZodType<StorageDocument, { type: "sqlite" }> {
-  const text = (what: string): z.ZodString => z.string().min(1, `expected ${what}`);
   const schema = z.discriminatedUnion(
     "type",
     [

@@ -75,6 +75,7 @@ export interface AuthServiceSection {
   /** Of its own port; absent: it has none. */
   readonly listen_addr?: ListenAddress;
   readonly storage: StorageSection;
+  readonly sealing: SealingSection;
   readonly authentication: { readonly second_factor: SecondFactor };
 }
 
@@ -82,6 +83,11 @@ export interface AuthServiceSection {
 export type StorageSection =
   | { readonly type: "sqlite"; readonly path: string }
   | { readonly type: "dynamodb"; readonly table: string; readonly region: string; readonly endpoint?: string };
+
+/** Where the keys are that seal a cluster's secrets. */
+export type SealingSection =
+  | { readonly type: "file"; readonly path: string }
+  | { readonly type: "kms"; readonly key_id: string; readonly region: string; readonly endpoint?: string };
 
 /** What a login needs beside the password. */
 export type SecondFactor = "off" | "otp" | "webauthn";

@@ -300,7 +300,7 @@ function clusterOf(
 ): Pick<Config, "auth_service" | "proxy_service"> {
   const cluster: { auth_service?: AuthServiceSection; proxy_service?: ProxyServiceSection } = {};
   if (auth_service !== undefined) {
-    const { enabled, cluster_name = nodename, storage, authentication } = auth_service;
+    const { enabled, cluster_name = nodename, storage, sealing, authentication } = auth_service;
     const isAlone = !db_service.enabled && proxy_service?.enabled !== true;
     const listenAddress = auth_service.listen_addr ?? (isAlone ? AUTH_ADDRESS : undefined);
     cluster.auth_service = {
@@ -311,6 +311,10 @@ function clusterOf(
         storage.type === "sqlite"
           ? { type: "sqlite", path: from(storage.path ?? join(dataDirectory, "store.sqlite")) }
           : withoutUndefined(storage),
+      sealing:
+        sealing.type === "file"
+          ? { type: "file", path: from(sealing.path ?? join(dataDirectory, "sealing.key")) }
+          : withoutUndefined(sealing),
       authentication,
     };
   }

@@ -3,6 +3,7 @@
 import type { Secret } from "../base/secret.ts";
 import type { JoinRole } from "../identity/join-tokens.ts";
 import type { InviteKind } from "../identity/invites.ts";
+import type { AuthorityFacts } from "./authority-facts.ts";
 import type { Outcome } from "./administration.ts";
 import type { PlacedProblem } from "./documents.ts";
 import type { ShownResource } from "./shown.ts";
@@ -67,12 +68,7 @@ export interface ClusterStatus {
   /** Of the service that answers. */
   readonly version: string;
   readonly ca_pins: readonly string[];
-  readonly authorities: readonly {
-    readonly kind: string;
-    readonly phase: string;
-    /** RFC 3339. */
-    readonly last_rotated: string | null;
-  }[];
+  readonly authorities: readonly AuthorityFacts[];
 }
 
 /** How resources are read. */

@@ -39,7 +39,12 @@ export function clusterApi(options: ApiOptions): Api {
   const api: Api = new Hono();
 
   only(api, "GET", "/webapi/ping", async () =>
-    answer(200, { server_version: version, cluster_name: cluster.name, proxy: { second_factor: secondFactor } }),
+    answer(200, {
+      server_version: version,
+      cluster_name: cluster.name,
+      proxy: { second_factor: secondFactor },
+      trusted: trustedCertificates(await cluster.authority("host")),
+    }),
   );
 
   only(api, "POST", "/v1/login", async (request, { address }) => {

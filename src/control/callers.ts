@@ -11,6 +11,7 @@ import type { Role } from "../identity/role.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
 import { endingSince } from "./removed-users.ts";
+import { wasRestoredSince } from "./restored.ts";
 import { World } from "./world.ts";
 
 export interface CallersOptions {
@@ -65,6 +66,7 @@ export class Callers {
       shown = await verifyUserCertificate(certificate, judging);
       const ending = await endingSince(cluster.store, shown.user.name, shown.issued);
       if (ending !== undefined) throw ending === "reset" ? reset(shown.user.name) : removed(shown.user.name);
+      if (await wasRestoredSince(cluster.store, shown.issued)) throw issuedBeforeRestore();
       return { user: await this.#known(shown.user), expires: shown.expires };
     } catch (thrown) {
       // What is refused stays refused, whether or not that can be recorded.
@@ -126,6 +128,11 @@ function reset(name: string): PosternError {
   return new PosternError("login_required", `Cannot go on as ${quoted(name)}: the user was reset after this login`, {
     hint: "log in again with postern login",
   });
+}
+
+function issuedBeforeRestore(): PosternError {
+  const message = "Cannot go on: the login is from before the cluster was put back from a backup";
+  return new PosternError("login_required", message, { hint: "log in again with postern login" });
 }
 
 function denies(role: Role | undefined): boolean {

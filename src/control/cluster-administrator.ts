@@ -5,6 +5,7 @@ import { PosternError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
 import { joinTokenDocument, maskedName, newJoinToken } from "../identity/join-tokens.ts";
 import type { StoredValue } from "../store/store.ts";
+import { authorityFacts } from "./authority-facts.ts";
 import type { Administration, Outcome } from "./administration.ts";
 import type {
   Administrator,
@@ -52,11 +53,7 @@ export class ClusterAdministrator implements Administrator {
     // That the store can be read is what a status is about; and whether its reader administers anything.
     await administration.list(actor, "role");
     const kinds = await Promise.all((["host", "user"] as const).map((kind) => cluster.authority(kind)));
-    const authorities = kinds.map(({ kind, phase, rotated }) => ({
-      kind,
-      phase,
-      last_rotated: rotated === undefined ? null : new Date(rotated).toISOString(),
-    }));
+    const authorities = kinds.map(authorityFacts);
     const { name, id } = cluster;
     return { cluster: name, id, version, ca_pins: await cluster.pins(), authorities };
   }

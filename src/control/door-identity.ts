@@ -4,7 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { newId } from "../base/ids.ts";
 import { Secret } from "../base/secret.ts";
-import { trustedCertificates } from "../identity/authority.ts";
+import { forHosts, trustedCertificates } from "../identity/authority.ts";
 import { openAuthority } from "../identity/authority-keys.ts";
 import { issueHostCertificate } from "../identity/certificates.ts";
 import type { KeyRing } from "../identity/sealing.ts";
@@ -52,7 +52,8 @@ export class DoorIdentity {
    */
   async current(): Promise<ShownIdentity> {
     const { cluster, ring, clock, events, names, role } = this.#options;
-    const [host, user] = await Promise.all([cluster.authority("host"), cluster.authority("user")]);
+    const [authority, user] = await Promise.all([cluster.authority("host"), cluster.authority("user")]);
+    const host = forHosts(authority);
     const clientAuthorities = trustedCertificates(user);
     const authorities = [host.active.certificate, ...clientAuthorities].join("");
     const last = this.#current;

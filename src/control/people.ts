@@ -175,9 +175,9 @@ export class People {
     const { record, totp, revision } = await this.#link(token);
     useInvite(record, token, clock.now());
     if (secondFactor === "off") return { user: record.user, totp: undefined };
-    const secret = totp === undefined ? freshTotp().secret : ring.open(totp, contextOf(record));
+    const secret = totp === undefined ? freshTotp().secret : ring.open(totp, linkContext(record));
     if (totp === undefined) {
-      const value = { ...record, totp: ring.seal(secret, contextOf(record)) };
+      const value = { ...record, totp: ring.seal(secret, linkContext(record)) };
       const { kind, name, expiresAt } = stored(record);
       await cluster.store.write([{ op: "update", kind, name, value, expiresAt, revision }]);
     }
@@ -193,7 +193,7 @@ export class People {
     const { cluster, clock, ring, passwords, secondFactor, events } = this.#options;
     const { record, totp, revision } = await this.#link(token);
     const used = useInvite(record, token, clock.now());
-    const secret = totp === undefined ? undefined : ring.open(totp, contextOf(record));
+    const secret = totp === undefined ? undefined : ring.open(totp, linkContext(record));
     let counter: number | undefined;
     if (secondFactor === "otp") {
       const verdict =
@@ -249,7 +249,7 @@ export class People {
   }
 }
 
-const INVITE = "invite";
+export const INVITE = "invite";
 /** Of one user there is one, unless several were made at the same moment; a store takes 50 writes at once. */
 const MOST_OLDER = 40;
 
@@ -262,7 +262,12 @@ function stored(record: InviteRecord): {
   return { kind: INVITE, name: record.token_hash, value: { ...record }, expiresAt: record.expires };
 }
 
-function contextOf({ token_hash }: InviteRecord): { kind: string; name: string; purpose: string } {
+/** Where the second factor belongs that a link is to set up. */
+export function linkContext({ token_hash }: Pick<InviteRecord, "token_hash">): {
+  kind: string;
+  name: string;
+  purpose: string;
+} {
   return { kind: INVITE, name: token_hash, purpose: "second factor" };
 }
 

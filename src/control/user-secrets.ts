@@ -55,7 +55,7 @@ export class SecretsStore {
           ? {}
           : {
               totp: {
-                secret: this.#ring.open(totp.sealed, contextOf(user)),
+                secret: this.#ring.open(totp.sealed, totpContext(user)),
                 ...(totp.last_counter === undefined ? {} : { lastCounter: totp.last_counter }),
               },
             }),
@@ -81,7 +81,7 @@ export class SecretsStore {
         ? {}
         : {
             totp: {
-              sealed: this.#ring.seal(totp.secret, contextOf(user)),
+              sealed: this.#ring.seal(totp.secret, totpContext(user)),
               ...(totp.lastCounter === undefined ? {} : { last_counter: totp.lastCounter }),
             },
           }),
@@ -110,6 +110,7 @@ function stored({ failures, locked_until }: LockoutState): StoredValue {
   return { failures: [...failures], locked_until };
 }
 
-function contextOf(user: string): SealingContext {
+/** Where a user's second factor belongs. */
+export function totpContext(user: string): SealingContext {
   return { kind: USER_SECRET, name: user, purpose: "second factor" };
 }

@@ -9,6 +9,7 @@ import { parseLock, type Lock } from "../identity/lock.ts";
 import { nameFault, quoted } from "../identity/names.ts";
 import { parseRole, type ResourceRule, type Role } from "../identity/role.ts";
 import { parseUser, type User } from "../identity/user.ts";
+import { requireWhole } from "../store/backup.ts";
 import type { Store, StoredResource, StoredValue } from "../store/store.ts";
 import type { Actor, Verb } from "./authorize.ts";
 
@@ -32,9 +33,15 @@ export class World {
   readonly #clock: Clock;
   #before: Directory | undefined;
 
-  /** Reads people, roles and locks. What changes meanwhile must be noticed by whoever writes. */
+  /**
+   * Reads people, roles and locks. What changes meanwhile must be noticed by whoever writes.
+   *
+   * @throws PosternError `restore_unfinished`
+   */
   static async read(store: Store, clock: Clock): Promise<World> {
     const lists = await Promise.all(["role", "user", "lock"].map((kind) => store.list(kind)));
+    // Behind them: what they found may be half of a backup that began to be put back meanwhile.
+    await requireWhole(store, "use this store");
     return new World(new Map(lists.flat().map(({ kind, name, value }) => [`${kind}/${name}`, value])), clock);
   }
 

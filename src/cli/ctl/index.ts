@@ -4,9 +4,13 @@ import { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import { CommandError } from "../command-error.ts";
 import { type ClientSurroundings, clientSurroundings } from "../login/surroundings.ts";
+import { authCommand } from "./auth.ts";
+import { backupCommand, restoreCommand } from "./backup.ts";
 import { createCommand, editCommand, getCommand, rmCommand } from "./resources.ts";
+import { sealingCommand } from "./sealing.ts";
 import { dbCommand, statusCommand } from "./status.ts";
-import type { Ctl, Reach } from "./surroundings.ts";
+import { storeCommand } from "./store.ts";
+import type { ConfigOf, Ctl, Reach } from "./surroundings.ts";
 import { tokensCommand } from "./tokens.ts";
 import { usersCommand } from "./users.ts";
 
@@ -41,10 +45,34 @@ export function ctlCommand(
     const { withAdministration } = await import("./local.ts");
     return await withAdministration(await read(config), mode, ({ administrator }) => work(administrator));
   };
-  const ctl: Ctl = { reach, surroundings };
-  for (const make of [statusCommand, createCommand, getCommand, editCommand, rmCommand, usersCommand, tokensCommand])
+  // On the auth service's own machine only.
+  const configOf: ConfigOf = async () => {
+    const { config } = command.opts<{ config?: string }>();
+    if (config !== undefined) return await read(config);
+    const own = (await import("../default-configuration.ts")).configurationOfOwnCluster();
+    if (own !== undefined) return own;
+    throw new CommandError(2, "Cannot do that over the network", {
+      hint: "name the auth service's configuration on its own machine: postern ctl -c postern.yaml …",
+    });
+  };
+  const ctl: Ctl = { reach, surroundings, configOf };
+  for (const make of [
+    statusCommand,
+    createCommand,
+    getCommand,
+    editCommand,
+    rmCommand,
+    usersCommand,
+    tokensCommand,
+    dbCommand,
+    sealingCommand,
+    authCommand,
+    backupCommand,
+    restoreCommand,
+    storeCommand,
+  ])
     command.addCommand(make(ctl));
-  return command.addCommand(dbCommand(ctl)).addHelpText("after", EXAMPLES);
+  return command.addHelpText("after", EXAMPLES);
 }
 
 const EXAMPLES = `

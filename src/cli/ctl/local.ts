@@ -57,7 +57,7 @@ export async function withAdministration<T>(
       secondFactor: config.auth_service?.authentication.second_factor === "off" ? "off" : "otp",
       publicAddress: publicAddressOf(config),
     });
-    const actor: Actor = { name: userInfo().username, roles: [], traits: {}, kind: "local" };
+    const actor = localActor();
     const { administration, administrator } = await administrators.of(actor);
     return await work({ administration, administrator, actor, ...opened, events });
   } catch (error) {
@@ -77,6 +77,28 @@ function publicAddressOf({ proxy_service }: Config): string | undefined {
   // On all addresses: on this one as well.
   const isAny = ["0.0.0.0", "::"].includes(listen_addr.host);
   return isAny ? `localhost:${listen_addr.port}` : formatAddress(listen_addr);
+}
+
+/** What a command works with that needs no open cluster: its log, and who runs it. */
+export async function withLocalEvents<T>(
+  config: Config,
+  work: (local: Pick<LocalAdministration, "actor" | "events">) => Promise<T>,
+): Promise<T> {
+  requireDataDirectory(config);
+  requireOwner(config.postern.data_dir);
+  process.umask(0o077);
+  const events = new LazyRecorder(config);
+  try {
+    // What could not be recorded is not begun.
+    await events.open();
+    return await work({ actor: localActor(), events });
+  } finally {
+    await events.close();
+  }
+}
+
+function localActor(): Actor {
+  return { name: userInfo().username, roles: [], traits: {}, kind: "local" };
 }
 
 /** Files that another user makes in the data directory would keep the service out of its own log. */

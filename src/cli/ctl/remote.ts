@@ -22,7 +22,8 @@ import type { ShownResource } from "../../control/shown.ts";
 import type { StoredValue } from "../../store/store.ts";
 import { CommandError } from "../command-error.ts";
 import { doorOf } from "../login/door-of.ts";
-import { type Door, printable } from "../login/door.ts";
+import { printable } from "../../client/ask-door.ts";
+import type { Door } from "../login/door.ts";
 import type { Choice } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 
@@ -128,7 +129,17 @@ const STATUS = z.object({
   id: SHOWN,
   version: SHOWN,
   ca_pins: z.array(SHOWN),
-  authorities: z.array(z.object({ kind: SHOWN, phase: SHOWN, last_rotated: SHOWN.nullable() })),
+  authorities: z.array(
+    z.object({
+      kind: SHOWN,
+      phase: SHOWN,
+      started: SHOWN.nullable(),
+      next_phase: SHOWN.nullable(),
+      next_at: SHOWN.nullable(),
+      last_rotated: SHOWN.nullable(),
+      pins: z.array(SHOWN),
+    }),
+  ),
 });
 
 const RESOURCE: z.ZodType<ShownResource> = z

@@ -2,6 +2,7 @@
 
 import { Command, Option } from "commander";
 import { renderResources, type ResourceFormat } from "./render.ts";
+import { rotationOf } from "../../control/authority-facts.ts";
 import type { Ctl } from "./surroundings.ts";
 
 /** The `status` command. */
@@ -20,10 +21,7 @@ export function statusCommand({ reach, surroundings }: Ctl): Command {
       const rows = [
         ["Cluster", cluster],
         ["Version", version],
-        ...authorities.map(({ kind, phase, last_rotated: rotated }) => [
-          `${kind} CA`,
-          phase !== "standby" ? `rotating: ${phase}` : rotated === null ? "never updated" : `rotated ${rotated}`,
-        ]),
+        ...authorities.map((authority) => [`${authority.kind} CA`, rotationOf(authority)]),
         ...pins.map((pin) => ["CA pin", pin]),
       ];
       for (const [label = "", value = ""] of rows) write(`${label.padEnd(8)} ${value}\n`);

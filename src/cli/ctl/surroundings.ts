@@ -1,6 +1,7 @@
 /** What the ctl commands share. */
 
 import { InvalidArgumentError } from "commander";
+import type { Config } from "../../config/config.ts";
 import type { Administrator } from "../../control/administrator.ts";
 import { parseDuration } from "../../identity/duration.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
@@ -12,9 +13,14 @@ import type { ClientSurroundings } from "../login/surroundings.ts";
  */
 export type Reach = <T>(mode: "reads" | "writes", work: (administrator: Administrator) => Promise<T>) => Promise<T>;
 
+/** The configuration of the auth service on this machine. @throws CommandError when there is none */
+export type ConfigOf = () => Promise<Config>;
+
 /** What a command has at hand. */
 export interface Ctl {
   readonly reach: Reach;
+  /** For what is done beside the store, and so on its own machine only. */
+  readonly configOf: ConfigOf;
   readonly surroundings: () => ClientSurroundings;
 }
 

@@ -182,6 +182,7 @@ policy: {opa_config: x}
       cluster_name: "n",
       listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3025 },
       storage: { type: "sqlite", path: "/x/d/store.sqlite" },
+      sealing: { type: "file", path: "/x/d/sealing.key" },
       authentication: { second_factor: "otp" },
     });
     assert.deepEqual(proxy_service, {
@@ -201,6 +202,15 @@ auth_service:
 `);
     assert.deepEqual(shared?.storage, { type: "dynamodb", table: "t", region: "us-east-1" });
     assert.equal(shared?.authentication.second_factor, "off");
+    const sealing = (text: string): string => `version: v3\nauth_service: {enabled: yes, sealing: ${text}}\n`;
+    const kms = { type: "kms", key_id: "arn:aws:kms:us-east-1:123456789012:key/1", region: "us-east-1" };
+    assert.deepEqual(parse(sealing(JSON.stringify(kms))).auth_service?.sealing, kms);
+    assert.deepEqual(parse(sealing("{type: file, path: k}"), "/x/y.yaml").auth_service?.sealing, {
+      type: "file",
+      path: "/x/k",
+    });
+    assert.match(problemsIn(sealing("{type: vault}")).join(), /sealing.type: .*expected file or kms/);
+    assert.match(problemsIn(sealing("{type: kms, region: us-east-1}")).join(), /sealing.key_id/);
     assert.equal("auth_service" in parse("version: v3\n"), false);
   });
 
