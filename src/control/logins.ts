@@ -14,6 +14,7 @@ import { nameFault } from "../identity/names.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
+import type { SecondFactor } from "../identity/second-factor.ts";
 import { checkTotp } from "../identity/totp.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { EventSink } from "./administration.ts";
@@ -27,7 +28,7 @@ export interface LoginsOptions {
   readonly passwords: Passwords;
   readonly events: EventSink;
   readonly clock: Clock;
-  readonly secondFactor: "off" | "otp";
+  readonly secondFactor: SecondFactor;
 }
 
 /** What somebody gives who wants to log in. */
@@ -150,9 +151,10 @@ export class Logins {
   }
 
   #judgeCode(
-    { totp }: UserSecrets,
+    { totp, passkeys }: UserSecrets,
     code: string | undefined,
   ): { readonly fault: string | undefined; readonly counter?: number } {
+    if (this.#options.secondFactor === "webauthn" || passkeys !== undefined) return { fault: "no passkey was shown" };
     if (this.#options.secondFactor === "off" && totp === undefined) return { fault: undefined };
     if (totp === undefined) return { fault: "no second factor is set up" };
     const verdict = checkTotp({
