@@ -39,6 +39,7 @@ export type ClusterEvent =
         "addr.remote": string | null;
         success: boolean;
         error: string | null;
+        attributes: Readonly<Record<string, string>> | null;
       }
     >
   | Act<"postern.user.unlocked", ActUpon>

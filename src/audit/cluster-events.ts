@@ -13,7 +13,10 @@ export const CLUSTER_FIELDS = {
   role: ["string", "as what it joins: db, proxy or auth"],
   host_id: ["string or null", "identifier that the service got; null when it got none"],
   node_name: ["string", "what the service calls itself"],
-  attributes: ["object or null", "what was proved besides: {aws_account, aws_arn}; null for nothing"],
+  attributes: [
+    "object or null",
+    "what was proved besides: {aws_account, aws_arn}; of a login {connector}; null for nothing",
+  ],
   cert_type: ["string", "user or host"],
   identity: [
     "object or null",
@@ -60,7 +63,7 @@ export const CLUSTER_EVENTS = {
       T1001I: "logged in, by OIDC",
       T1001W: "refused, by OIDC",
     },
-    fields: ["user", "method", "mfa_device", "addr.remote", "success", "error"],
+    fields: ["user", "method", "mfa_device", "addr.remote", "success", "error", "attributes"],
   },
   "user.create": { meaning: "A user was made", codes: { T1002I: "made" }, fields: USER },
   "user.update": { meaning: "A user was changed", codes: { T1003I: "changed" }, fields: USER },

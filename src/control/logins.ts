@@ -4,23 +4,18 @@ import { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
-import type { Issued } from "../identity/authority-keys.ts";
-import { openAuthority } from "../identity/authority-keys.ts";
-import { issueUserCertificate } from "../identity/certificates.ts";
-import type { Directory } from "../identity/directory.ts";
-import { lockMessage } from "../identity/lock.ts";
 import { AddressLimiter, type AddressRule, Lockout, NO_FAILURES } from "../identity/lockout.ts";
 import { nameFault } from "../identity/names.ts";
 import type { Passwords } from "../identity/passwords.ts";
-import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
 import type { SecondFactor } from "../identity/second-factor.ts";
 import { checkTotp } from "../identity/totp.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { EventSink } from "./administration.ts";
+import { admit, type Login, RefusedError } from "./admission.ts";
 import type { Cluster } from "./cluster.ts";
+import { loginEvent } from "./login-event.ts";
 import { type ReadSecrets, SecretsStore, type UserSecrets } from "./user-secrets.ts";
-import { World } from "./world.ts";
 
 export interface LoginsOptions {
   readonly cluster: Cluster;
@@ -45,15 +40,6 @@ export interface LoginAttempt {
   readonly lifetime?: number | undefined;
 }
 
-/** Somebody who is in. */
-export interface Login {
-  readonly principal: Principal;
-  readonly certificate: Issued;
-}
-
-/** Twelve hours, as in Teleport; a role may allow less. */
-const USUAL_LIFETIME_MS = 12 * 3_600_000;
-const LONGEST_LIFETIME_MS = 30 * 3_600_000;
 const NOBODY: ReadSecrets = { secrets: { lockout: NO_FAILURES }, revision: undefined };
 /** As much as a store takes. */
 const MAX_NAME_BYTES = 255;
@@ -93,12 +79,9 @@ export class Logins {
       const wait = this.#limiter.take(attempt.address ?? "");
       if (attempt.address !== null && wait > 0) throw limited(wait);
       const mfaVerified = await this.#prove(attempt);
-      const { cluster, clock } = this.#options;
-      const directory = (await World.read(cluster.store, clock)).directoryFor(attempt.user);
-      const principal = { ...principalIn(directory, attempt.user), mfaVerified };
-      const certificate = await this.#issue(principal, longestOf(principal, directory), attempt);
+      const login = await admit(this.#options, { ...attempt, mfaVerified });
       await this.#record(attempt, null);
-      return { principal, certificate };
+      return login;
     } catch (thrown) {
       const isLimited = thrown instanceof PosternError && thrown.code === "login_limited";
       if (isLimited && this.#noted.take(attempt.address ?? "") > 0) throw thrown;
@@ -200,66 +183,9 @@ export class Logins {
     });
   }
 
-  async #issue(user: Principal, longest: number, { publicKey, lifetime }: LoginAttempt): Promise<Issued> {
-    const { cluster, ring, clock, events } = this.#options;
-    const signer = await openAuthority(await cluster.authority("user"), ring);
-    const request = { user, publicKey, lifetime: lifetime ?? USUAL_LIFETIME_MS, longest };
-    const issued = await issueUserCertificate(signer, request, clock);
-    await events.record({
-      event: "cert.create",
-      code: "TC000I",
-      user: user.name,
-      cert_type: "user",
-      identity: {
-        name: user.name,
-        roles: user.roles,
-        serial: issued.serial,
-        expires: new Date(issued.expires).toISOString(),
-      },
-    });
-    return issued;
-  }
-
   #record({ user, code, address }: LoginAttempt, error: string | null): Promise<void> {
-    return this.#options.events.record({
-      event: "user.login",
-      code: error === null ? "T1000I" : "T1000W",
-      user: user.slice(0, 255),
-      method: "local",
-      mfa_device: code === undefined ? null : { mfa_device_type: "totp" },
-      "addr.remote": address,
-      success: error === null,
-      error,
-    });
-  }
-}
-
-/** @throws PosternError `login_locked`, `login_refused` */
-function principalIn(directory: Directory, user: string): Principal {
-  const lock = directory.lockOf(user);
-  if (lock !== undefined) {
-    throw new PosternError("login_locked", `Cannot log in: the user is locked${lockMessage(lock)}`);
-  }
-  const principal = directory.principalOf(user);
-  if (principal === undefined) throw new RefusedError("the user has a password, but is not defined");
-  return principal;
-}
-
-/** The shortest that any role allows. */
-function longestOf({ roles }: Principal, directory: Directory): number {
-  const limits = roles.flatMap((name) => directory.role(name)?.options?.max_session_ttl ?? []);
-  return Math.min(LONGEST_LIFETIME_MS, ...limits);
-}
-
-/** One text for all that a stranger could try out; why is for the log. */
-class RefusedError extends PosternError {
-  readonly why: string;
-
-  constructor(why: string) {
-    super("login_refused", "Cannot log in: user name, password or code is not right, or there were too many failures", {
-      hint: "try again in a while, or ask an administrator: postern ctl users reset NAME",
-    });
-    this.why = why;
+    const mfa = code === undefined ? null : "totp";
+    return this.#options.events.record(loginEvent({ user, method: "local", mfa, address, error }));
   }
 }
 

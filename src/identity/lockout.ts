@@ -119,7 +119,7 @@ export class AddressLimiter {
 }
 
 /** What one customer of a network has: an IPv4 address, or the first 64 bits of an IPv6 one. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   const bare = address.toLowerCase().replace(/%.*$/, "").slice(0, 64);
   const mapped = /^::ffff:([0-9.]+)$/.exec(bare);
   if (mapped?.[1] !== undefined) return mapped[1];

@@ -95,6 +95,7 @@ const ONE_OF_EACH: readonly ClusterEvent[] = [
     "addr.remote": null,
     success: false,
     error: "no",
+    attributes: null,
   },
   { event: "user.create", code: "T1002I", ...USER },
   { event: "user.update", code: "T1003I", ...USER },

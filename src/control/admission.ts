@@ -1,0 +1,99 @@
+/** Letting somebody in who has proved who they are: locks and roles of this instant, and a certificate that does not last long. */
+
+import type { Clock } from "../base/clock.ts";
+import { PosternError } from "../base/errors.ts";
+import { type Issued, openAuthority } from "../identity/authority-keys.ts";
+import { issueUserCertificate } from "../identity/certificates.ts";
+import type { Directory } from "../identity/directory.ts";
+import { lockMessage } from "../identity/lock.ts";
+import type { Principal } from "../identity/principal.ts";
+import type { KeyRing } from "../identity/sealing.ts";
+import type { EventSink } from "./administration.ts";
+import type { Cluster } from "./cluster.ts";
+import { World } from "./world.ts";
+
+export interface AdmissionOptions {
+  readonly cluster: Cluster;
+  readonly ring: KeyRing;
+  readonly events: EventSink;
+  readonly clock: Clock;
+}
+
+/** Somebody who has proved who they are, and what for. */
+export interface Entrant {
+  readonly user: string;
+  /** Whether a second factor was shown. */
+  readonly mfaVerified: boolean;
+  /** PEM of the key that the certificate is for. */
+  readonly publicKey: string;
+  /** Milliseconds; at most what the user's roles allow. */
+  readonly lifetime?: number | undefined;
+}
+
+/** Somebody who is in. */
+export interface Login {
+  readonly principal: Principal;
+  readonly certificate: Issued;
+}
+
+/** Twelve hours, as in Teleport; a role may allow less. */
+const USUAL_LIFETIME_MS = 12 * 3_600_000;
+const LONGEST_LIFETIME_MS = 30 * 3_600_000;
+
+/**
+ * Issues a certificate, on record, to a user as the cluster knows it now.
+ *
+ * @throws PosternError `login_locked` for who is locked, `login_refused` for who is not defined, `public_key_invalid`
+ */
+export async function admit(options: AdmissionOptions, entrant: Entrant): Promise<Login> {
+  const { cluster, ring, clock, events } = options;
+  const { user, mfaVerified, publicKey } = entrant;
+  const directory = (await World.read(cluster.store, clock)).directoryFor(user);
+  const principal = { ...principalIn(directory, user), mfaVerified };
+  const lifetime = lifetimeOf(principal.roles, directory, entrant.lifetime);
+  const signer = await openAuthority(await cluster.authority("user"), ring);
+  const certificate = await issueUserCertificate(
+    signer,
+    { user: principal, publicKey, lifetime, longest: lifetime },
+    clock,
+  );
+  const { roles } = principal;
+  const { serial, expires } = certificate;
+  await events.record({
+    event: "cert.create",
+    code: "TC000I",
+    user,
+    cert_type: "user",
+    identity: { name: user, roles, serial, expires: new Date(expires).toISOString() },
+  });
+  return { principal, certificate };
+}
+
+/** How long a login lasts, in milliseconds: what was asked for, or the usual, and at most what each role allows. */
+export function lifetimeOf(roles: readonly string[], directory: Directory, asked: number | undefined): number {
+  const limits = roles.flatMap((name) => directory.role(name)?.options?.max_session_ttl ?? []);
+  return Math.min(asked ?? USUAL_LIFETIME_MS, LONGEST_LIFETIME_MS, ...limits);
+}
+
+/** @throws PosternError `login_locked`, `login_refused` */
+function principalIn(directory: Directory, user: string): Principal {
+  const lock = directory.lockOf(user);
+  if (lock !== undefined) {
+    throw new PosternError("login_locked", `Cannot log in: the user is locked${lockMessage(lock)}`);
+  }
+  const principal = directory.principalOf(user);
+  if (principal === undefined) throw new RefusedError("the user has proved who they are, but is not defined");
+  return principal;
+}
+
+/** One text for all that a stranger could try out; why is for the log. */
+export class RefusedError extends PosternError {
+  readonly why: string;
+
+  constructor(why: string) {
+    super("login_refused", "Cannot log in: user name, password or code is not right, or there were too many failures", {
+      hint: "try again in a while, or ask an administrator: postern ctl users reset NAME",
+    });
+    this.why = why;
+  }
+}
