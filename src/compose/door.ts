@@ -8,6 +8,7 @@ import type { Config } from "../config/config.ts";
 import { type PublicAddress, publicAddressOf } from "../config/public-address.ts";
 import type { EventSink } from "../control/administration.ts";
 import { clusterApi } from "../control/api.ts";
+import { BrowserLogins } from "../control/browser-logins.ts";
 import type { Connected } from "../control/callers.ts";
 import { DoorIdentity, type ShownIdentity } from "../control/door-identity.ts";
 import { Links } from "../control/links.ts";
@@ -77,8 +78,9 @@ export async function openDoor(
     secondFactor === "webauthn" ? passkeysAt(config, address, { name: cluster.name, ring, clock }) : undefined;
   const judging = { cluster, ring, passwords: new Passwords(), events, clock, secondFactor, passkeys };
   const [logins, links] = [new Logins(judging), new Links(judging)];
+  const browserLogins = new BrowserLogins({ ...judging, publicUrl: () => address.origin });
   const databasesOf = (user: Principal): readonly object[] => shownDatabases(state(), user);
-  const api = clusterApi({ ...judging, ...address, logins, links, version, log, databasesOf });
+  const api = clusterApi({ ...judging, ...address, logins, links, browserLogins, version, log, databasesOf });
   const identity = await doorIdentity.current();
   let shown = identity;
   let timer: NodeJS.Timeout | undefined;

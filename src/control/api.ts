@@ -10,11 +10,9 @@ import type { SecondFactor } from "../identity/second-factor.ts";
 import type { EventSink } from "./administration.ts";
 import { answer, answerOf, readBody } from "./api-answers.ts";
 import { type Caller, Callers, type Connected } from "./callers.ts";
-import type { Logins } from "./logins.ts";
 import { addWebPages, type WebOptions } from "./web/routes.ts";
 
 export interface ApiOptions extends WebOptions {
-  readonly logins: Logins;
   readonly events: EventSink;
   readonly secondFactor: SecondFactor;
   readonly version: string;

@@ -135,19 +135,21 @@ export class Links {
 
   /** Link and password in one write: whoever comes second with the same link finds it used. */
   async #settle(use: LinkUse, password: string, factor: NewFactor): Promise<string> {
-    const { cluster, clock } = this.#options;
+    const { cluster, clock, secondFactor } = this.#options;
     for (let round = 1; ; round++) {
       const { record, revision } = await this.#usable(use);
       const { user } = record;
       const known = await cluster.store.get("user", user);
       if (known === undefined) throw refusal(use.token, clock.now());
-      const before = await this.#secrets.read(user);
+      const { secrets, revision: kept } = await this.#secrets.read(user);
+      // What was set up before ends with it: whoever has that may be why there is a link.
+      const factors = secondFactor === "off" ? secrets : factor;
       const { kind, name, expiresAt } = storedLink(record);
       const value = { ...useInvite(record, use.token, clock.now()) };
       const writes: Write[] = [
         { op: "update", kind, name, value, expiresAt, revision },
         { op: "expect", kind: "user", name: user, revision: known.revision },
-        this.#secrets.writeOf(user, { ...before.secrets, ...factor, password, lockout: NO_FAILURES }, before.revision),
+        this.#secrets.writeOf(user, { ...factors, password, lockout: NO_FAILURES }, kept),
       ];
       try {
         await cluster.store.write(writes);

@@ -52,7 +52,7 @@ export async function startDoor(
   options: Partial<TlsOptions> = {},
 ): Promise<TestDoor> {
   const started = await startLogins(yaml, secondFactor);
-  const { cluster, ring, clock, logins, links, party } = started;
+  const { cluster, ring, clock, logins, links, browserLogins, passkeys, party } = started;
   let text = "";
   const log = createLog({ severity: "debug", format: "json", write: (line) => void (text += line) });
   const events = {
@@ -74,6 +74,8 @@ export async function startDoor(
     cluster,
     logins,
     links,
+    browserLogins,
+    passkeys: secondFactor === "webauthn" ? passkeys : undefined,
     events,
     clock,
     secondFactor,

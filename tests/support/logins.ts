@@ -2,6 +2,7 @@
 
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import type { Clock } from "../../src/base/clock.ts";
+import { BrowserLogins } from "../../src/control/browser-logins.ts";
 import { type Cluster, openCluster } from "../../src/control/cluster.ts";
 import { Links } from "../../src/control/links.ts";
 import { Logins } from "../../src/control/logins.ts";
@@ -17,6 +18,8 @@ export interface TestLogins extends TestCluster {
   readonly ring: KeyRing;
   readonly people: People;
   readonly links: Links;
+  readonly browserLogins: BrowserLogins;
+  readonly passkeys: Passkeys;
   /** Whose passkeys count; a door fills in where it is. */
   readonly party: { id: string; name: string; origin: string };
   readonly logins: Logins;
@@ -43,7 +46,8 @@ export async function startLogins(yaml: string, secondFactor: SecondFactor): Pro
   const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
   const common = { cluster, ring, passwords, events: sink, clock, secondFactor };
   const party = { id: "localhost", name: cluster.name, origin: "https://localhost:3080" };
-  const judging = { ...common, passkeys: new Passkeys({ party, ring, clock }) };
+  const passkeys = new Passkeys({ party, ring, clock });
+  const judging = { ...common, passkeys };
   const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   return {
     ...started,
@@ -53,7 +57,9 @@ export async function startLogins(yaml: string, secondFactor: SecondFactor): Pro
     clock,
     party,
     people: new People({ ...common, administration }),
+    passkeys,
     links: new Links(judging),
+    browserLogins: new BrowserLogins({ ...common, publicUrl: () => party.origin }),
     logins: new Logins(judging),
     advance: (ms) => void (ahead += ms),
     publicKey: publicKey.export({ type: "spki", format: "pem" }) as string,

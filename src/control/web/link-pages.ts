@@ -5,10 +5,11 @@ import encodeQr from "qr";
 import type { InviteKind } from "../../identity/invites.ts";
 import { MIN_PASSWORD_CHARACTERS } from "../../identity/passwords.ts";
 import type { OpenedLink } from "../links.ts";
+import { alert, faultLine, passkeyStatus } from "./parts.ts";
 import type { Markup } from "./page.ts";
 
-/** What was wrong with a form, by field; `form` is for what belongs to none. */
-export type LinkFaults = Partial<Readonly<Record<"password" | "again" | "code" | "passkey" | "form", string>>>;
+/** What was wrong with a form, by field. */
+export type LinkFaults = Partial<Readonly<Record<"password" | "again" | "code" | "passkey", string>>>;
 
 /** What a link's page is called. */
 export const LINK_TITLES: Readonly<Record<InviteKind, string>> = {
@@ -27,7 +28,7 @@ export function linkForm(link: OpenedLink, kind: InviteKind, faults: LinkFaults)
   const options = passkey === undefined ? undefined : JSON.stringify(passkey);
   return html`
     <p class="quiet">${first} ${what}${more}. This link works once.</p>
-    ${alert(faults)}
+    ${Object.keys(faults).length === 0 ? "" : alert("Nothing was set yet. Mend what is marked below, and type the password again.")}
     <form method="post" ${options === undefined ? "" : html`data-passkey="create" data-options="${options}"`}>
       ${needsMore ? html`<h2>1. Password</h2>` : ""}
       <label for="username">User name</label>
@@ -45,10 +46,15 @@ export function linkForm(link: OpenedLink, kind: InviteKind, faults: LinkFaults)
 
 /** What is shown when a link was used. */
 export function linkDone(user: string, proxy: string, pins: readonly string[]): Markup {
-  const pin = pins.map((one) => ` --ca-pin=${one}`).join("");
+  const words = [
+    "postern login",
+    `--proxy=${proxy}`,
+    `--user=${shellWord(user)}`,
+    ...pins.map((pin) => `--ca-pin=${pin}`),
+  ];
   return html`
     <p>Everything is set, <strong>${user}</strong>. Log in from a terminal:</p>
-    <pre><code>postern login --proxy=${proxy} --user=${shellWord(user)}${pin}</code></pre>
+    <pre><code>${words.map((word) => html`<span>${word}</span> `)}</code></pre>
     <p class="hint">
       The pin is needed the first time only: by it your computer knows this cluster. You can close this page.
     </p>
@@ -61,18 +67,6 @@ export function linkRefused(): Markup {
     <p>It may have been used already, be too old, or not be complete.</p>
     <p class="quiet">Whoever administers the cluster can make another: <code>postern ctl users reset NAME</code></p>
   `;
-}
-
-/** What is at the top of a form that was not taken. */
-export function alert(faults: Readonly<Record<string, string | undefined>>): Markup | string {
-  const { form } = faults;
-  if (Object.values(faults).every((fault) => fault === undefined)) return "";
-  return html`<div class="alert" role="alert"><p>${form ?? "This was not taken yet: see below."}</p></div>`;
-}
-
-/** A fault beside its field. */
-export function faultLine(id: string, fault: string | undefined): Markup | string {
-  return fault === undefined ? "" : html`<p class="fault" id="${id}-fault">${fault}</p>`;
 }
 
 function passwordField(name: string, label: string, fault: string | undefined, hint?: string): Markup {
@@ -125,14 +119,6 @@ function passkeyPart(fault: string | undefined): Markup {
       password.
     </p>
     ${passkeyStatus(fault)}`;
-}
-
-/** Where the script says how it goes, and what stands there when there is none. */
-export function passkeyStatus(fault: string | undefined): Markup {
-  return html` <input type="hidden" name="passkey" value="" />
-    <p class="hint" id="passkey-status" role="status" hidden></p>
-    <p class="fault" id="passkey-fault" role="alert" ${fault === undefined ? html`hidden` : ""}>${fault}</p>
-    <noscript><p class="fault">Passkeys need JavaScript: allow it for this page and load it again.</p></noscript>`;
 }
 
 function qrOf(text: string): Markup {

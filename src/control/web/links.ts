@@ -31,10 +31,10 @@ async function shown(options: WebOptions, given: GivenLink, faults: LinkFaults):
     return await refused(options, thrown);
   }
   const isFaulty = Object.keys(faults).length > 0;
-  const title = LINK_TITLES[given.kind];
   return pageAnswer({
     status: isFaulty ? 422 : 200,
-    title: isFaulty ? `${title}: not yet` : title,
+    title: LINK_TITLES[given.kind],
+    isFaulty,
     cluster: cluster.name,
     content: linkForm(link, given.kind, faults),
     script: link.passkey !== undefined,

@@ -11,6 +11,8 @@ export interface Page {
   readonly title: string;
   readonly cluster: string;
   readonly content: Markup;
+  /** Whether something has to be mended; the name of the page says so first. */
+  readonly isFaulty?: boolean;
   /** Whether the page needs the script for passkeys. */
   readonly script?: boolean;
   /** Where forms of the page may lead beside the door itself: an origin. */
@@ -20,14 +22,14 @@ export interface Page {
 
 /** The answer that a page is. Nobody may keep it, frame it, or be told its address, which may hold what a link is good for. */
 export async function pageAnswer(page: Page): Promise<Response> {
-  const { status, title, cluster, content, script = false, leadsTo, headers = {} } = page;
+  const { status, title, cluster, content, isFaulty = false, script = false, leadsTo, headers = {} } = page;
   const text = await html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <title>${title} · ${cluster}</title>
+        <title>${isFaulty ? "Error: " : ""}${title} · ${cluster}</title>
         <link rel="icon" href="${ASSETS.icon.path}" type="image/svg+xml" />
         <link rel="stylesheet" href="${ASSETS.style.path}" />
         ${script ? html`<script src="${ASSETS.script.path}" defer></script>` : ""}

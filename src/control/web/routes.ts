@@ -5,18 +5,26 @@ import { html } from "hono/html";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf, PosternError } from "../../base/errors.ts";
 import { AddressLimiter } from "../../identity/lockout.ts";
+import type { Passkeys } from "../../identity/passkeys.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Api } from "../api.ts";
+import type { BrowserLogins } from "../browser-logins.ts";
 import type { Connected } from "../callers.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Links } from "../links.ts";
+import type { Logins } from "../logins.ts";
 import { ASSETS } from "./assets.ts";
 import { addLinkPages } from "./links.ts";
+import { addLoginPage } from "./login-page.ts";
 import { assetAnswer, pageAnswer } from "./page.ts";
 
 export interface WebOptions {
   readonly cluster: Cluster;
   readonly links: Links;
+  readonly logins: Logins;
+  readonly browserLogins: BrowserLogins;
+  /** Where the cluster asks for passkeys. */
+  readonly passkeys?: Passkeys | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** `https://host:port` as browsers have it: without `:443`. Never taken from a request. */
@@ -53,6 +61,8 @@ export function addWebPages(api: Api, options: WebOptions): void {
     });
   };
   addLinkPages(addPage, options);
+  const { logins, browserLogins, passkeys } = options;
+  if (passkeys !== undefined) addLoginPage(addPage, { ...options, logins, browserLogins, passkeys });
   api.all("/web/*", () => faultPage(new PosternError("path_unknown", "There is nothing here"), options));
 }
 

@@ -62,8 +62,9 @@ code { font: .95em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberatio
 .secret, pre {
   margin: .6rem 0; padding: .7rem .8rem; background: var(--code-ground); border: 1px solid var(--line); border-radius: .45rem;
 }
-.secret { text-align: center; letter-spacing: .05em; }
+.secret { text-align: center; text-wrap: balance; }
 pre { white-space: pre-wrap; }
+pre span { display: inline-block; max-width: 100%; }
 [hidden] { display: none; }
 @media (max-width: 26rem) {
   body { padding-top: 1.1rem; }
