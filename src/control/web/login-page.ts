@@ -81,8 +81,7 @@ const LIMITED = "There were too many attempts from your network. Try again in a 
 function loginForm({ address }: ShownBrowserLogin, { user, fault }: Tried, options: string): Markup {
   return html`
     <p class="quiet">
-      This lets in the <code>postern login</code> that was begun at <strong>${address}</strong>. If that was not you,
-      close this page.
+      Somebody started <code>postern login</code> at <strong>${address}</strong>. If that was not you, close this page.
     </p>
     ${fault === undefined ? "" : alert(fault)}
     <form method="post" data-passkey="get" data-options="${options}">
