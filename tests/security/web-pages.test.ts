@@ -9,7 +9,8 @@ const PASSWORD = "correct horse battery";
 const SCRIPT = `"><script>alert('x')</script>&`;
 const user = (name: string): string =>
   `kind: user\nversion: v2\nmetadata: {name: ${JSON.stringify(name)}}\nspec: {roles: [editor], traits: {}}\n`;
-const PEOPLE = ["alice", "bob", SCRIPT].map(user).join("---\n");
+const LONG = "語".repeat(85);
+const PEOPLE = ["alice", "bob", SCRIPT, LONG].map(user).join("---\n");
 const FORM = { "content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin" };
 const UNKNOWN = "0".repeat(32);
 
@@ -274,6 +275,13 @@ describe("the page of an invite where codes are asked for", () => {
     assert.equal((await send(code(0))).status, 200);
     assert.equal((await door.logIn("alice", PASSWORD)).status, 403);
     assert.equal((await door.logIn("alice", PASSWORD, { otp: code(1) })).status, 200);
+  });
+
+  it("has the text only for a name that no picture holds", async () => {
+    const { status, text } = await door.call(await linkTo(door, LONG));
+    assert.equal(status, 200);
+    assert.match(text, /class="secret"/);
+    assert.doesNotMatch(text, /<svg/);
   });
 });
 

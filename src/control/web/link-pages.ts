@@ -1,7 +1,6 @@
 /** The pages behind invite and reset links. */
 
 import { html } from "hono/html";
-import encodeQr from "qr";
 import type { InviteKind } from "../../identity/invites.ts";
 import { MIN_PASSWORD_CHARACTERS } from "../../identity/passwords.ts";
 import type { OpenedLink } from "../links.ts";
@@ -16,6 +15,9 @@ export const LINK_TITLES: Readonly<Record<InviteKind, string>> = {
   invite: "Set up your account",
   reset: "Set a new password",
 };
+
+/** Of very long names there is no picture: cameras cannot tell so many squares apart. */
+const MOST_IN_PICTURE = 500;
 
 /** The form by which a link is used. */
 export function linkForm(link: OpenedLink, kind: InviteKind, faults: LinkFaults): Markup {
@@ -87,13 +89,16 @@ function passwordField(name: string, label: string, fault: string | undefined, h
 }
 
 function totpPart({ secret, uri }: NonNullable<OpenedLink["totp"]>, fault: string | undefined): Markup {
+  const address = uri.reveal();
   const letters = secret.reveal().match(/.{1,4}/g) ?? [];
   return html` <h2>2. Authenticator app</h2>
-    <p id="qr-hint">Scan this with an authenticator app on your phone.</p>
-    <div class="qr">${qrOf(uri.reveal())}</div>
-    <p class="hint">
-      No camera? <a href="${uri.reveal()}">Open the app on this device</a>, or type this secret into it:
-    </p>
+    ${
+      address.length > MOST_IN_PICTURE
+        ? ""
+        : html`<p>Scan this with an authenticator app on your phone.</p>
+            <div class="qr">${qrOf(address)}</div>`
+    }
+    <p class="hint">No camera? <a href="${address}">Open the app on this device</a>, or type this secret into it:</p>
     <p class="secret"><code>${letters.join(" ")}</code></p>
     <label for="code">Code that the app shows</label>
     <input
@@ -121,7 +126,8 @@ function passkeyPart(fault: string | undefined): Markup {
     ${passkeyStatus(fault)}`;
 }
 
-function qrOf(text: string): Markup {
+async function qrOf(text: string): Promise<Markup> {
+  const { encodeQR: encodeQr } = await import("qr");
   const rows = encodeQr(text, "raw", { ecc: "medium", border: 4 });
   // Runs of dark squares, a line each.
   const path = rows.flatMap((row, y) =>

@@ -133,6 +133,7 @@ const ONE_OF_EACH: readonly ClusterEvent[] = [
     "addr.remote": null,
     locked_until: "2027-01-01T00:00:00Z",
   },
+  { event: "postern.link.refused", code: "PLK01W", user: "alice", "addr.remote": "192.0.2.1", reason: "invite_used" },
   { event: "postern.user.unlocked", code: "PUL02I", ...BY },
   { event: "postern.join_token.deleted", code: "PJT01I", ...BY },
   { event: "postern.control.denied", code: "PCT01E", ...REFUSED },
