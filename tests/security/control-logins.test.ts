@@ -4,6 +4,11 @@ import { describe, it } from "node:test";
 import { X509Certificate } from "node:crypto";
 import * as OTPAuth from "otpauth";
 import { Secret } from "../../src/base/secret.ts";
+import type { Cluster } from "../../src/control/cluster.ts";
+import { type GivenLink, Links } from "../../src/control/links.ts";
+import { SecretsStore } from "../../src/control/user-secrets.ts";
+import { NO_FAILURES } from "../../src/identity/lockout.ts";
+import { Passwords } from "../../src/identity/passwords.ts";
 import { Trust, verifyUserCertificate } from "../../src/identity/certificate-reader.ts";
 import { ROOT } from "../support/cluster.ts";
 import { startLogins, type TestLogins } from "../support/logins.ts";
@@ -62,6 +67,26 @@ async function settled(cluster: TestLogins, user: string): Promise<Secret> {
   assert.ok(totp !== undefined);
   await cluster.links.use({ ...given, password: new Secret(PASSWORD), code: codeOf(cluster, totp.secret) });
   return totp.secret;
+}
+
+/** A store in which somebody else writes just before the first write. */
+function overtaken(store: Cluster["store"], meanwhile: () => Promise<unknown>): Cluster["store"] {
+  let isFirst = true;
+  return new Proxy(store, {
+    get(target, name) {
+      if (name !== "write") {
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      }
+      return async (writes: Parameters<Cluster["store"]["write"]>[0]) => {
+        if (isFirst) {
+          isFirst = false;
+          await meanwhile();
+        }
+        return await target.write(writes);
+      };
+    },
+  });
 }
 
 const refusedWords = { code: "login_refused", message: /^Cannot log in: user name, password or code is not right/ };
@@ -203,6 +228,8 @@ describe("a link", () => {
       await assert.rejects(use(code, "short"), { code: "password_invalid" });
       const both = await Promise.allSettled([use(code), use(code, `${PASSWORD} 2`)]);
       assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+      const [lost] = both.flatMap((one) => (one.status === "rejected" ? [(one.reason as { code?: string }).code] : []));
+      assert.equal(lost, "invite_used");
       await assert.rejects(use(code), { code: "invite_used" });
       await assert.rejects(links.open(given), { code: "invite_used" });
       await assert.rejects(
@@ -234,6 +261,37 @@ describe("a link", () => {
       const bob = { name: "bob", roles: ["access"], traits: {}, kind: "user" } as const;
       await assert.rejects(people.makeLink(bob, "alice", "reset"), { code: "control_denied" });
       await assert.rejects(people.setPassword(bob, "alice", new Secret(PASSWORD)), { code: "control_denied" });
+    }));
+
+  it("is judged anew when somebody else wrote at the same moment", () =>
+    withLogins("off", async (cluster) => {
+      const { people, links } = cluster;
+      const secrets = new SecretsStore(cluster.cluster.store, cluster.ring);
+      const racing = (meanwhile: () => Promise<unknown>): Links => {
+        const store = overtaken(cluster.cluster.store, meanwhile);
+        const events = { healthy: true, record: async () => undefined };
+        const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
+        const { ring, clock } = cluster;
+        return new Links({
+          cluster: { ...cluster.cluster, store },
+          ring,
+          clock,
+          events,
+          passwords,
+          secondFactor: "off",
+        });
+      };
+      const given = async (): Promise<GivenLink> => {
+        const { token } = await people.makeLink(ROOT, "alice", "invite");
+        return { token, kind: "invite", address: null };
+      };
+      const failed = racing(() => secrets.write("alice", { lockout: NO_FAILURES }, undefined));
+      await failed.use({ ...(await given()), password: new Secret(PASSWORD) });
+      await tryIn(cluster, "alice", PASSWORD);
+      const link = await given();
+      const second = racing(() => links.use({ ...link, password: new Secret(`${PASSWORD} 2`) }));
+      await assert.rejects(second.use({ ...link, password: new Secret(PASSWORD) }), { code: "invite_used" });
+      await tryIn(cluster, "alice", `${PASSWORD} 2`);
     }));
 
   it("leaves no secret in the store or in an event", () =>

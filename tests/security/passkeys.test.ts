@@ -4,6 +4,8 @@ import { describe, it } from "node:test";
 import { Secret } from "../../src/base/secret.ts";
 import { openCluster } from "../../src/control/cluster.ts";
 import { Logins } from "../../src/control/logins.ts";
+import { freshTotp, SecretsStore } from "../../src/control/user-secrets.ts";
+import { inviteNameOf } from "../../src/identity/invites.ts";
 import { Passkeys } from "../../src/identity/passkeys.ts";
 import { Passwords } from "../../src/identity/passwords.ts";
 import { KeyRing } from "../../src/identity/sealing.ts";
@@ -110,12 +112,15 @@ describe("registering a passkey", () => {
         });
     }));
 
-  it("refuses a challenge of another link, of a login, and one that is too old", () =>
+  it("refuses a challenge of another link, of a login of the same name, and one that is too old", () =>
     withPasskeys(async (cluster) => {
       const [alice, bob] = [await linkFor(cluster, "alice"), await linkFor(cluster, "bob")];
       const device = new Authenticator(cluster.party.origin);
       const own = (await cluster.links.open(alice)).passkey ?? {};
-      const others = [(await cluster.links.open(bob)).passkey ?? {}, cluster.passkeys.requestOptions(LOGIN)];
+      const others = [
+        (await cluster.links.open(bob)).passkey ?? {},
+        cluster.passkeys.requestOptions(inviteNameOf(alice.token) ?? ""),
+      ];
       for (const options of others)
         await assert.rejects(
           cluster.links.use({ ...alice, password: new Secret(PASSWORD), passkey: device.create(options) }),
@@ -244,10 +249,15 @@ describe("logging in with a passkey", () => {
       await tryIn(cluster, answer());
     }));
 
-  it("ends for a passkey that a new link replaced", () =>
+  it("ends for what a new link replaced, an app too", () =>
     withPasskeys(async (cluster) => {
       const before = await settled(cluster, "alice");
+      const secrets = new SecretsStore(cluster.cluster.store, cluster.ring);
+      const kept = await secrets.read("alice");
+      await secrets.write("alice", { ...kept.secrets, totp: freshTotp() }, kept.revision);
       const now = await settled(cluster, "alice");
+      const { totp, passkeys = [] } = (await secrets.read("alice")).secrets;
+      assert.deepEqual([totp, passkeys.map(({ id }) => id)], [undefined, [now.id]]);
       await assert.rejects(tryIn(cluster, before.get(cluster.passkeys.requestOptions(LOGIN))), refused);
       await tryIn(cluster, now.get(cluster.passkeys.requestOptions(LOGIN)));
     }));
