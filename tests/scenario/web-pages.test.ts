@@ -103,7 +103,12 @@ describe("an invite where codes are asked for, in a browser without scripts", { 
     assert.match((await page.textContent("#code-fault")) ?? "", /not right/);
     door.events.length = 0;
     await fill(PASSWORD, code(0));
-    assert.match((await page.textContent("main")) ?? "", /postern login\s+--proxy=localhost:\d+\s+--user=alice/);
+    // As it is copied: words with one space between them, in one line.
+    assert.match(
+      await page.locator("pre").innerText(),
+      /^postern login --proxy=localhost:\d+ --user=alice --ca-pin=sha256:[0-9a-f]{64}\s*$/,
+    );
+    assert.equal(await isWide(page), false);
     assert.deepEqual(eventsOf(pages), [
       ["user.password_change", "T1005I"],
       ["mfa.add", "T1006I"],
@@ -146,6 +151,30 @@ describe("passkeys, with a browser's authenticator", { skip }, () => {
     await pages.close();
   });
 
+  it("need scripts, and say so; what the browser could not do is said beside the button, and can be tried again", async () => {
+    const link = await pages.link("bob");
+    const plain = await pages.open({ javaScriptEnabled: false });
+    await plain.page.goto(link);
+    assert.match(await plain.page.locator("noscript").innerText(), /Passkeys need JavaScript/);
+    const { page, context, said } = await pages.open({ viewport: { width: 320, height: 640 } });
+    await context.addInitScript(
+      'navigator.credentials.create = () => Promise.reject(new DOMException("no", "NotAllowedError"))',
+    );
+    await page.goto(link);
+    assert.equal(await isWide(page), false);
+    await page.getByLabel("New password").fill(PASSWORD);
+    await page.getByLabel("The same again").fill(`${PASSWORD}!`);
+    const button = page.getByRole("button");
+    await button.click();
+    assert.equal(await page.evaluate('document.getElementById("password-again").validity.customError'), true);
+    await page.getByLabel("The same again").fill(PASSWORD);
+    await button.click();
+    await page.getByText("Nothing was confirmed, or it took too long. Try again.").waitFor();
+    assert.equal(await button.isEnabled(), true);
+    assert.equal(await page.getByText("Follow what your browser").isVisible(), false);
+    assert.deepEqual(complaints(said), []);
+  });
+
   it("are made by a link and used for a login that a terminal waits for", async () => {
     const { door } = pages;
     const { page, context, said } = await pages.open();
@@ -178,7 +207,9 @@ describe("passkeys, with a browser's authenticator", { skip }, () => {
       await page.getByLabel("Password").fill(password);
       await page.getByRole("button").click();
     };
+    await page.setViewportSize({ width: 320, height: 640 });
     await page.goto(`${begun.url}?user=alice`);
+    assert.equal(await isWide(page), false);
     assert.equal(await page.getByLabel("User name").inputValue(), "alice");
     const words = new Set<string>();
     for (const [name, password] of [
