@@ -294,6 +294,19 @@ describe("a link", () => {
       await tryIn(cluster, "alice", `${PASSWORD} 2`);
     }));
 
+  it("sets nothing while that cannot be recorded", () =>
+    withLogins("off", async (cluster) => {
+      const { token } = await cluster.people.makeLink(ROOT, "alice", "invite");
+      const use = { token, kind: "invite", address: null, password: new Secret(PASSWORD) } as const;
+      const { ring, clock } = cluster;
+      const events = { healthy: false, record: async () => undefined };
+      const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
+      const links = new Links({ cluster: cluster.cluster, ring, clock, events, passwords, secondFactor: "off" });
+      await assert.rejects(links.use(use), { code: "audit_unavailable" });
+      await assert.rejects(tryIn(cluster, "alice", PASSWORD), refusedWords);
+      await cluster.links.use(use);
+    }));
+
   it("leaves no secret in the store or in an event", () =>
     withLogins("otp", async (cluster) => {
       const secret = await settled(cluster, "alice");

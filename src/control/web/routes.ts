@@ -109,7 +109,7 @@ const FAULTS: Readonly<Record<string, readonly [status: number, title: string, w
   content_type_invalid: [415, "Not taken", "The form was not what this page sends."],
   body_too_large: [413, "Not taken", "The form was too large."],
   page_limited: [429, "One moment", "Too many requests came from your network. Try again in a few seconds."],
-  password_busy: [503, "One moment", "Too many people are setting passwords just now. Try again in a few seconds."],
+  password_busy: [503, "One moment", "The cluster is busy with passwords just now. Try again in a few seconds."],
   audit_unavailable: [503, "Not now", "The cluster cannot write its audit log. Tell whoever administers it."],
 };
 
