@@ -47,6 +47,7 @@ export type ClusterEvent =
   | Act<"mfa.add", { user: string; mfa_device: MfaDevice }>
   | Act<"mfa.delete", ActUpon & { mfa_device: MfaDevice }>
   | Act<"reset_password_token.create", ActUpon & { ttl: string; expires: string }>
+  | Act<"postern.link.refused", { user: string; "addr.remote": string | null; reason: string }>
   | Act<"bot.join" | "instance.join", JoinFacts>
   | Act<"cert.create", { user: string; cert_type: "user" | "host"; identity: CertifiedIdentity }>
   | Act<

@@ -80,6 +80,12 @@ export const CLUSTER_EVENTS = {
     codes: { T6000I: "made" },
     fields: [...BY, "ttl", "expires"],
   },
+  "postern.link.refused": {
+    meaning:
+      "A link by which a user sets a password was opened or used in vain; `user` is empty for one that nobody knows",
+    codes: { PLK01W: "refused" },
+    fields: ["user", "addr.remote", "reason"],
+  },
   "role.created": { meaning: "A role was made", codes: { T9000I: "made" }, fields: BY },
   "role.deleted": { meaning: "A role was removed", codes: { T9001I: "removed" }, fields: BY },
   "role.updated": { meaning: "A role was changed", codes: { T9002I: "changed" }, fields: BY },

@@ -3,16 +3,21 @@
 import type { Database } from "../aws/database.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
-import { type ListenAddress, parseAddress } from "../config/address.ts";
+import type { ListenAddress } from "../config/address.ts";
 import type { Config } from "../config/config.ts";
+import { type PublicAddress, publicAddressOf } from "../config/public-address.ts";
 import type { EventSink } from "../control/administration.ts";
 import { clusterApi } from "../control/api.ts";
+import { BrowserLogins } from "../control/browser-logins.ts";
 import type { Connected } from "../control/callers.ts";
 import { DoorIdentity, type ShownIdentity } from "../control/door-identity.ts";
+import { Links } from "../control/links.ts";
 import { Logins } from "../control/logins.ts";
 import { quoted } from "../identity/names.ts";
+import { Passkeys } from "../identity/passkeys.ts";
 import { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
+import type { KeyRing } from "../identity/sealing.ts";
 import type { PolicyDecisionPoint } from "../policy/pdp.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { OpenCluster } from "./store.ts";
@@ -50,7 +55,7 @@ const LOOK_EVERY_MS = 60_000;
 /**
  * Opens the door of an open cluster.
  *
- * @throws PosternError `proxy_service_alone`, `second_factor_unavailable`, `public_addr_invalid`, and what keeps a
+ * @throws PosternError `proxy_service_alone`, `public_addr_invalid`, `public_addr_unnamed`, and what keeps a
  * certificate from being issued
  */
 export async function openDoor(
@@ -66,17 +71,16 @@ export async function openDoor(
     });
   }
   const secondFactor = auth_service.authentication.second_factor;
-  if (secondFactor === "webauthn") {
-    throw new PosternError("second_factor_unavailable", "Cannot ask for webauthn: this version has none", {
-      position: config.positionOf(["auth_service", "authentication", "second_factor"]),
-      hint: "write second_factor: otp",
-    });
-  }
+  const address = publicAddressOf(config);
   const { cluster, ring } = opened;
-  const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, names: namesOf(config) });
-  const logins = new Logins({ cluster, ring, passwords: new Passwords(), events, clock, secondFactor });
+  const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, names: namesOf(config, address) });
+  const passkeys =
+    secondFactor === "webauthn" ? passkeysAt(config, address, { name: cluster.name, ring, clock }) : undefined;
+  const judging = { cluster, ring, passwords: new Passwords(), events, clock, secondFactor, passkeys };
+  const [logins, links] = [new Logins(judging), new Links(judging)];
+  const browserLogins = new BrowserLogins({ ...judging, publicUrl: () => address.origin });
   const databasesOf = (user: Principal): readonly object[] => shownDatabases(state(), user);
-  const api = clusterApi({ cluster, logins, events, clock, secondFactor, version, log, databasesOf });
+  const api = clusterApi({ ...judging, ...address, logins, links, browserLogins, version, log, databasesOf });
   const identity = await doorIdentity.current();
   let shown = identity;
   let timer: NodeJS.Timeout | undefined;
@@ -124,20 +128,24 @@ function shownDatabases({ policy, databases }: DoorState, user: Principal): read
 }
 
 /** What the door is called: here, where it listens, and by others. */
-function namesOf(config: Config): readonly string[] {
+function namesOf(config: Config, { host }: PublicAddress): readonly string[] {
   const names = ["localhost", "127.0.0.1", "::1"];
-  const { listen_addr, public_addr } = config.proxy_service ?? {};
+  const { listen_addr } = config.proxy_service ?? {};
   if (listen_addr?.kind === "tcp" && !["0.0.0.0", "::"].includes(listen_addr.host)) names.push(listen_addr.host);
-  if (public_addr !== undefined) {
-    const parsed = parseAddress(public_addr.includes(":") ? public_addr : `${public_addr}:443`);
-    if ("fault" in parsed || parsed.address.kind !== "tcp") {
-      const fault = "fault" in parsed ? parsed.fault : "it is a path";
-      throw new PosternError("public_addr_invalid", `Cannot be called ${quoted(public_addr)}: ${fault}`, {
-        position: config.positionOf(["proxy_service", "public_addr"]),
-        hint: "write postern.example.com:3080",
-      });
-    }
-    names.push(parsed.address.host);
+  return [...new Set([...names, host])];
+}
+
+/** @throws PosternError `public_addr_unnamed` */
+function passkeysAt(
+  config: Config,
+  { host, origin, isName }: PublicAddress,
+  { name, ring, clock }: { readonly name: string; readonly ring: KeyRing; readonly clock: Clock },
+): Passkeys {
+  if (!isName) {
+    throw new PosternError("public_addr_unnamed", `Cannot ask for passkeys at ${quoted(host)}: they belong to a name`, {
+      position: config.positionOf(["auth_service", "authentication", "second_factor"]),
+      hint: "write proxy_service.public_addr with the name of the door, or second_factor: otp",
+    });
   }
-  return [...new Set(names)];
+  return new Passkeys({ party: { id: host, name, origin }, ring, clock });
 }

@@ -3,9 +3,9 @@
 import * as z from "zod";
 import { name } from "../identity/metadata.ts";
 import { quoted } from "../identity/names.ts";
+import { type SecondFactor, SECOND_FACTORS } from "../identity/second-factor.ts";
 import { refuse, yesNo } from "../identity/shape.ts";
 import { parseAddress } from "./address.ts";
-import type { SecondFactor } from "./config.ts";
 
 /** `auth_service` as it is written. */
 export interface AuthServiceDocument {
@@ -43,10 +43,7 @@ export function authService(): z.ZodType<AuthServiceDocument> {
     authentication: z
       .strictObject({
         type: z.literal("local", "expected local").optional().describe("Only `local`."),
-        second_factor: z
-          .enum(["off", "otp", "webauthn"])
-          .default("otp")
-          .describe("What a login needs beside the password."),
+        second_factor: z.enum(SECOND_FACTORS).default("otp").describe("What a login needs beside the password."),
       })
       .transform(({ second_factor }) => ({ second_factor }))
       .prefault({})

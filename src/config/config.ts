@@ -4,6 +4,7 @@ import type { DatabaseSpec } from "../aws/database.ts";
 import type { Secret } from "../base/secret.ts";
 import type { SourcePosition } from "../base/errors.ts";
 import type { DocumentPath } from "../identity/problem.ts";
+import type { SecondFactor } from "../identity/second-factor.ts";
 import type { ListenAddress } from "./address.ts";
 import type { PositionedProblem } from "./problem.ts";
 
@@ -79,9 +80,6 @@ export interface AuthServiceSection {
 export type StorageSection =
   | { readonly type: "sqlite"; readonly path: string }
   | { readonly type: "dynamodb"; readonly table: string; readonly region: string; readonly endpoint?: string };
-
-/** What a login needs beside the password. */
-export type SecondFactor = "off" | "otp" | "webauthn";
 
 /** The one door of a cluster. */
 export interface ProxyServiceSection {

@@ -39,7 +39,8 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promi
   );
 }
 
-async function readBounded(request: Request): Promise<Uint8Array> {
+/** @throws PosternError `body_too_large` */
+export async function readBounded(request: Request): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();

@@ -2,26 +2,20 @@
 
 import { Hono } from "hono";
 import * as z from "zod";
-import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
 import { trustedCertificates } from "../identity/authority.ts";
 import type { Principal } from "../identity/principal.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { SecondFactor } from "../identity/second-factor.ts";
 import type { EventSink } from "./administration.ts";
 import { answer, answerOf, readBody } from "./api-answers.ts";
 import { type Caller, Callers, type Connected } from "./callers.ts";
-import type { Cluster } from "./cluster.ts";
-import type { Logins } from "./logins.ts";
+import { addWebPages, type WebOptions } from "./web/routes.ts";
 
-export interface ApiOptions {
-  readonly cluster: Cluster;
-  readonly logins: Logins;
+export interface ApiOptions extends WebOptions {
   readonly events: EventSink;
-  readonly clock: Clock;
-  readonly secondFactor: "off" | "otp";
+  readonly secondFactor: SecondFactor;
   readonly version: string;
-  readonly log: Log;
   /** Documents of the databases that a user may know of, by name. */
   readonly databasesOf: (user: Principal) => readonly object[];
 }
@@ -59,6 +53,8 @@ export function clusterApi(options: ApiOptions): Api {
   only(api, "GET", "/v1/databases", async (_, connected) =>
     answer(200, { databases: options.databasesOf((await callers.identify(connected)).user) }),
   );
+
+  addWebPages(api, options);
 
   api.notFound(() => answerOf(new PosternError("path_unknown", "Cannot answer: there is nothing at this path"), log));
   api.onError((thrown) => answerOf(thrown, log));

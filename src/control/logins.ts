@@ -1,4 +1,4 @@
-/** Logging in: a password and a code, tried not too often, for a certificate that does not last long. */
+/** Logging in: a password and a second factor, tried not too often, for a certificate that does not last long. */
 
 import { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
@@ -6,14 +6,18 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { AddressLimiter, type AddressRule, Lockout, NO_FAILURES } from "../identity/lockout.ts";
 import { nameFault } from "../identity/names.ts";
+import type { Passkeys } from "../identity/passkeys.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { KeyRing } from "../identity/sealing.ts";
-import { checkTotp } from "../identity/totp.ts";
+import type { SecondFactor } from "../identity/second-factor.ts";
 import { isRace } from "../store/store-errors.ts";
+import type { Write } from "../store/store.ts";
 import type { EventSink } from "./administration.ts";
 import { admit, type Login, RefusedError } from "./admission.ts";
+import type { Proof } from "./browser-login-record.ts";
 import type { Cluster } from "./cluster.ts";
 import { loginEvent } from "./login-event.ts";
+import { codeJudge, type FactorVerdict, type JudgeFactor, passkeyJudge } from "./second-factors.ts";
 import { type ReadSecrets, SecretsStore, type UserSecrets } from "./user-secrets.ts";
 
 export interface LoginsOptions {
@@ -22,22 +26,38 @@ export interface LoginsOptions {
   readonly passwords: Passwords;
   readonly events: EventSink;
   readonly clock: Clock;
-  readonly secondFactor: "off" | "otp";
+  readonly secondFactor: SecondFactor;
+  /** Needed where `secondFactor` is `webauthn`. */
+  readonly passkeys?: Passkeys | undefined;
+}
+
+/** What somebody says of who they are. */
+interface Credentials {
+  readonly user: string;
+  readonly password: Secret;
+  /** Where the attempt comes from; null from the machine itself. */
+  readonly address: string | null;
 }
 
 /** What somebody gives who wants to log in. */
-export interface LoginAttempt {
-  readonly user: string;
-  readonly password: Secret;
+export interface LoginAttempt extends Credentials {
   /** The code of the authenticator app; needed where the cluster asks for a second factor. */
   readonly code?: string | undefined;
-  /** Where the attempt comes from; null from the machine itself. */
-  readonly address: string | null;
   /** PEM of the key that the certificate is for. */
   readonly publicKey: string;
   /** Milliseconds; at most what the user's roles allow. */
   readonly lifetime?: number | undefined;
 }
+
+/** What a page sends of somebody who wants to log in. */
+export interface PasskeyAttempt extends Credentials {
+  /** What the browser answered, as JSON. */
+  readonly passkey: string;
+  /** The login that the page was for. */
+  readonly login: string;
+}
+
+type Mfa = FactorVerdict["mfa"];
 
 const NOBODY: ReadSecrets = { secrets: { lockout: NO_FAILURES }, revision: undefined };
 /** As much as a store takes. */
@@ -72,27 +92,48 @@ export class Logins {
    * `audit_unavailable`
    */
   async logIn(attempt: LoginAttempt): Promise<Login> {
+    const mfa = attempt.code === undefined ? null : "totp";
+    return await this.#recording(attempt, mfa, async () => {
+      const proved = await this.#prove(attempt, codeJudge(attempt.code, this.#options));
+      const login = await admit(this.#options, { ...attempt, mfaVerified: proved.mfa !== null });
+      await this.#record(attempt, mfa, null);
+      return login;
+    });
+  }
+
+  /**
+   * Checks password and passkey. That somebody is in goes on record when they get their certificate, all else at once.
+   *
+   * @throws PosternError as `logIn()`
+   */
+  async prove(attempt: PasskeyAttempt): Promise<Proof> {
+    const { passkeys, cluster } = this.#options;
+    if (passkeys === undefined) throw new Error("Passkeys are shown to a cluster that has none");
+    const judge = passkeyJudge(attempt.passkey, { passkeys, subject: attempt.login, store: cluster.store });
+    return await this.#recording(attempt, "webauthn", async () => {
+      const { mfa } = await this.#prove(attempt, judge);
+      return { by: "local", user: attempt.user, mfa };
+    });
+  }
+
+  async #recording<T>(attempt: Credentials, mfa: Mfa, work: () => Promise<T>): Promise<T> {
     const { events } = this.#options;
     if (!events.healthy) throw new PosternError("audit_unavailable", "Cannot log in: the audit log cannot be written");
     try {
       const wait = this.#limiter.take(attempt.address ?? "");
       if (attempt.address !== null && wait > 0) throw limited(wait);
-      const mfaVerified = await this.#prove(attempt);
-      const login = await admit(this.#options, { ...attempt, mfaVerified });
-      await this.#record(attempt, null);
-      return login;
+      return await work();
     } catch (thrown) {
       const isLimited = thrown instanceof PosternError && thrown.code === "login_limited";
       if (isLimited && this.#noted.take(attempt.address ?? "") > 0) throw thrown;
       const reason = thrown instanceof RefusedError ? thrown.why : messageOf(thrown);
       // What is refused stays refused, whether or not that can be recorded.
-      await this.#record(attempt, reason).catch(() => undefined);
+      await this.#record(attempt, mfa, reason).catch(() => undefined);
       throw thrown;
     }
   }
 
-  /** @returns whether a second factor was shown */
-  async #prove(attempt: LoginAttempt): Promise<boolean> {
+  async #prove(attempt: Credentials, judge: JudgeFactor): Promise<FactorVerdict> {
     const { passwords } = this.#options;
     const { secrets } = await this.#secretsOf(attempt.user);
     const wasShut = this.#isShut(secrets);
@@ -104,14 +145,14 @@ export class Logins {
       const read = await this.#secretsOf(attempt.user);
       const isShut = wasShut || this.#isShut(read.secrets);
       const isRight = verdict.ok && read.secrets.password === secrets.password;
-      const code = this.#judgeCode(read.secrets, attempt.code);
-      const why = isShut ? "too many failures" : isRight ? code.fault : "wrong user or password";
+      const factor = await judge(read.secrets);
+      const why = isShut ? "too many failures" : isRight ? factor.fault : "wrong user or password";
       try {
         if (why === undefined) {
-          await this.#settle(attempt.user, read, { password, counter: code.counter });
-          return code.counter !== undefined;
+          await this.#settle(attempt.user, read, password, factor);
+          return factor;
         }
-        if (!isShut) await this.#fail(attempt, read);
+        if (!isShut) await this.#fail(attempt, read, factor);
       } catch (thrown) {
         // Only this is done again, not the costly part: how long it takes must not tell who exists or who is right.
         if (isRace(thrown)) continue;
@@ -132,44 +173,33 @@ export class Logins {
     return this.#lockout.lockedUntil(lockout) !== undefined;
   }
 
-  #judgeCode(
-    { totp }: UserSecrets,
-    code: string | undefined,
-  ): { readonly fault: string | undefined; readonly counter?: number } {
-    if (this.#options.secondFactor === "off" && totp === undefined) return { fault: undefined };
-    if (totp === undefined) return { fault: "no second factor is set up" };
-    const verdict = checkTotp({
-      secret: totp.secret,
-      code: code ?? "",
-      lastCounter: totp.lastCounter,
-      now: this.#options.clock.now(),
-    });
-    return verdict.ok ? { fault: undefined, counter: verdict.counter } : { fault: `${verdict.reason} code` };
-  }
-
-  /** A code counts once: it is written before anybody is in. */
+  /** A factor counts once: that is written before anybody is in. */
   async #settle(
     user: string,
     { secrets, revision }: ReadSecrets,
-    { password, counter }: { readonly password: string | undefined; readonly counter: number | undefined },
+    password: string | undefined,
+    { next, writes = [] }: FactorVerdict,
   ): Promise<void> {
-    const unchanged = password === secrets.password && counter === undefined && secrets.lockout.failures.length === 0;
+    const unchanged = password === secrets.password && next === undefined && secrets.lockout.failures.length === 0;
     if (unchanged && secrets.lockout.locked_until === null) return;
-    const { totp } = secrets;
-    const next: UserSecrets = {
+    const settled: UserSecrets = {
       ...secrets,
       ...(password === undefined ? {} : { password }),
-      ...(totp === undefined || counter === undefined ? {} : { totp: { secret: totp.secret, lastCounter: counter } }),
+      ...next,
       lockout: { failures: [], locked_until: null },
     };
-    await this.#secrets.write(user, next, revision);
+    await this.#write(user, settled, revision, writes);
   }
 
   /** Nothing is kept of users that are not there: names would fill the store. */
-  async #fail({ user, address }: LoginAttempt, { secrets, revision }: ReadSecrets): Promise<void> {
+  async #fail(
+    { user, address }: Credentials,
+    { secrets, revision }: ReadSecrets,
+    { writes = [] }: FactorVerdict,
+  ): Promise<void> {
     if (revision === undefined) return;
     const lockout = this.#lockout.failed(secrets.lockout);
-    await this.#secrets.write(user, { ...secrets, lockout }, revision);
+    await this.#write(user, { ...secrets, lockout }, revision, writes);
     if (lockout.locked_until === null) return;
     const until = new Date(lockout.locked_until).toISOString();
     await this.#options.events.record({
@@ -181,8 +211,16 @@ export class Logins {
     });
   }
 
-  #record({ user, code, address }: LoginAttempt, error: string | null): Promise<void> {
-    const mfa = code === undefined ? null : "totp";
+  async #write(
+    user: string,
+    secrets: UserSecrets,
+    revision: string | undefined,
+    more: readonly Write[],
+  ): Promise<void> {
+    await this.#options.cluster.store.write([this.#secrets.writeOf(user, secrets, revision), ...more]);
+  }
+
+  #record({ user, address }: Credentials, mfa: Mfa, error: string | null): Promise<void> {
     return this.#options.events.record(loginEvent({ user, method: "local", mfa, address, error }));
   }
 }

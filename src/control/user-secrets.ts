@@ -5,15 +5,17 @@ import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { type LockoutState, NO_FAILURES, readLockoutState } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
+import type { Passkey } from "../identity/passkeys.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
 import { newTotpSecret } from "../identity/totp.ts";
-import type { Store, StoredValue } from "../store/store.ts";
+import type { Store, StoredValue, Write } from "../store/store.ts";
 
 /** Plain only in memory. */
 export interface UserSecrets {
   /** As `Passwords.hash()` made it; absent: nobody can log in by password. */
   readonly password?: string;
   readonly totp?: { readonly secret: Secret; readonly lastCounter?: number };
+  readonly passkeys?: readonly Passkey[];
   readonly lockout: LockoutState;
 }
 
@@ -46,7 +48,7 @@ export class SecretsStore {
         hint: `reset the user: postern ctl users reset ${user}`,
       });
     }
-    const { password, totp, lockout } = result.data;
+    const { password, totp, passkeys, lockout } = result.data;
     return {
       revision: found.revision,
       secrets: {
@@ -59,13 +61,21 @@ export class SecretsStore {
                 ...(totp.last_counter === undefined ? {} : { lastCounter: totp.last_counter }),
               },
             }),
+        ...(passkeys === undefined
+          ? {}
+          : { passkeys: passkeys.map(({ id, public_key: publicKey, counter }) => ({ id, publicKey, counter })) }),
         lockout: readLockoutState(lockout),
       },
     };
   }
 
   /** @throws PosternError `store_conflict` or `store_exists` when they are not as they were read */
-  async write(user: string, { password, totp, lockout }: UserSecrets, revision: string | undefined): Promise<void> {
+  async write(user: string, secrets: UserSecrets, revision: string | undefined): Promise<void> {
+    await this.#store.write([this.writeOf(user, secrets, revision)]);
+  }
+
+  /** The same, to go with other writes. */
+  writeOf(user: string, { password, totp, passkeys, lockout }: UserSecrets, revision: string | undefined): Write {
     const value: StoredValue = {
       ...(password === undefined ? {} : { password }),
       ...(totp === undefined
@@ -76,12 +86,13 @@ export class SecretsStore {
               ...(totp.lastCounter === undefined ? {} : { last_counter: totp.lastCounter }),
             },
           }),
+      ...(passkeys === undefined
+        ? {}
+        : { passkeys: passkeys.map(({ id, publicKey, counter }) => ({ id, public_key: publicKey, counter })) }),
       lockout: { failures: [...lockout.failures], locked_until: lockout.locked_until },
     };
     const where = { kind: USER_SECRET, name: user, value } as const;
-    await this.#store.write([
-      revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision },
-    ]);
+    return revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision };
   }
 }
 
@@ -93,6 +104,7 @@ export function freshTotp(): { readonly secret: Secret } {
 const FORM = z.strictObject({
   password: z.string().optional(),
   totp: z.strictObject({ sealed: z.string(), last_counter: z.number().int().optional() }).optional(),
+  passkeys: z.array(z.strictObject({ id: z.string(), public_key: z.string(), counter: z.number().int() })).optional(),
   lockout: z.unknown(),
 });
 

@@ -57,9 +57,10 @@ function codeOf({ clock }: TestLogins, secret: Secret, steps = 0): string {
 /** A user who has set a password and an app by the link. */
 async function settled(cluster: TestLogins, user: string): Promise<Secret> {
   const { token } = await cluster.people.makeLink(ROOT, user, "invite");
-  const { totp } = await cluster.people.openLink(token);
+  const given = { token, kind: "invite", address: "192.0.2.1" } as const;
+  const { totp } = await cluster.links.open(given);
   assert.ok(totp !== undefined);
-  await cluster.people.useLink(token, new Secret(PASSWORD), codeOf(cluster, totp.secret), "192.0.2.1");
+  await cluster.links.use({ ...given, password: new Secret(PASSWORD), code: codeOf(cluster, totp.secret) });
   return totp.secret;
 }
 
@@ -188,20 +189,22 @@ describe("a login", () => {
 describe("a link", () => {
   it("sets a password once, with a factor that was shown to work", () =>
     withLogins("otp", async (cluster) => {
-      const { people } = cluster;
+      const { people, links } = cluster;
       const { token } = await people.makeLink(ROOT, "alice", "invite");
-      const shown = await people.openLink(token);
+      const given = { token, kind: "invite", address: null } as const;
+      const [shown, again] = await Promise.all([links.open(given), links.open(given)]);
       assert.equal(shown.user, "alice");
       assert.match(shown.totp?.uri.reveal() ?? "", /^otpauth:\/\/totp\/example/);
-      assert.equal((await people.openLink(token)).totp?.secret.reveal(), shown.totp?.secret.reveal());
-      const use = (code: string, password = PASSWORD) => people.useLink(token, new Secret(password), code, null);
+      assert.equal(again.totp?.secret.reveal(), shown.totp?.secret.reveal());
+      await assert.rejects(links.open({ ...given, kind: "reset" }), { code: "invite_unknown" });
+      const use = (code: string, password = PASSWORD) => links.use({ ...given, password: new Secret(password), code });
       await assert.rejects(use("000000"), { code: "code_invalid" });
       const code = codeOf(cluster, shown.totp?.secret ?? new Secret(""));
       await assert.rejects(use(code, "short"), { code: "password_invalid" });
       const both = await Promise.allSettled([use(code), use(code, `${PASSWORD} 2`)]);
       assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
       await assert.rejects(use(code), { code: "invite_used" });
-      await assert.rejects(people.openLink(token), { code: "invite_used" });
+      await assert.rejects(links.open(given), { code: "invite_used" });
       await assert.rejects(
         tryIn(cluster, "alice", PASSWORD, { code }),
         refusedWords,
@@ -211,19 +214,23 @@ describe("a link", () => {
 
   it("of a reset takes the old password away, and ends by itself", () =>
     withLogins("off", async (cluster) => {
-      const { people } = cluster;
+      const { people, links } = cluster;
       await people.setPassword(ROOT, "alice", new Secret(PASSWORD));
       const { token } = await people.makeLink(ROOT, "alice", "reset");
       await assert.rejects(tryIn(cluster, "alice", PASSWORD), refusedWords);
       cluster.advance(8 * 3_600_000);
       await assert.rejects(
-        people.useLink(token, new Secret(PASSWORD), undefined, null),
+        links.use({ token, kind: "reset", address: null, password: new Secret(PASSWORD) }),
         /unknown, was used already, or is too old/,
       );
       await assert.rejects(people.makeLink(ROOT, "alice", "reset", 25 * 3_600_000), { code: "invite_ttl_invalid" });
       await assert.rejects(people.makeLink(ROOT, "nobody", "reset"), { code: "resource_missing" });
-      await assert.rejects(people.openLink(new Secret("0".repeat(32))), { code: "invite_unknown" });
-      await assert.rejects(people.openLink(new Secret("../x")), { code: "invite_unknown" });
+      await assert.rejects(links.open({ token: new Secret("0".repeat(32)), kind: "reset", address: null }), {
+        code: "invite_unknown",
+      });
+      await assert.rejects(links.open({ token: new Secret("../x"), kind: "reset", address: null }), {
+        code: "invite_unknown",
+      });
       const bob = { name: "bob", roles: ["access"], traits: {}, kind: "user" } as const;
       await assert.rejects(people.makeLink(bob, "alice", "reset"), { code: "control_denied" });
       await assert.rejects(people.setPassword(bob, "alice", new Secret(PASSWORD)), { code: "control_denied" });

@@ -1,8 +1,9 @@
 /** A cluster's door on a port of this machine, and a client that calls it over TLS, for tests. */
 
 import { request } from "node:https";
-import { clusterApi } from "../../src/control/api.ts";
+import { type Api, clusterApi } from "../../src/control/api.ts";
 import { DoorIdentity } from "../../src/control/door-identity.ts";
+import type { SecondFactor } from "../../src/identity/second-factor.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
 import type { TlsListening, TlsOptions } from "../../src/platform/ports.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -47,11 +48,11 @@ export interface TestDoor extends TestLogins {
 
 export async function startDoor(
   yaml: string,
-  secondFactor: "off" | "otp",
+  secondFactor: SecondFactor,
   options: Partial<TlsOptions> = {},
 ): Promise<TestDoor> {
   const started = await startLogins(yaml, secondFactor);
-  const { cluster, ring, clock, logins } = started;
+  const { cluster, ring, clock, logins, links, browserLogins, passkeys, party } = started;
   let text = "";
   const log = createLog({ severity: "debug", format: "json", write: (line) => void (text += line) });
   const events = {
@@ -59,24 +60,31 @@ export async function startDoor(
     record: async (event: TestLogins["events"][number]) => void started.events.push(event),
   };
   const identity = new DoorIdentity({ cluster, ring, events, clock, names: ["localhost", "127.0.0.1", "::1"] });
-  const api = clusterApi({
-    cluster,
-    logins,
-    events,
-    clock,
-    secondFactor,
-    version: "1.2.3",
-    log,
-    databasesOf: ({ name }) => [{ kind: "db", metadata: { name: `of-${name}` } }],
-  });
+  let api: Api | undefined;
   const listening = await nodePlatform.listenTls?.(
-    async (asked, connected) => api.fetch(asked, { connected }),
+    async (asked, connected) => api?.fetch(asked, { connected }) ?? new Response(null, { status: 503 }),
     { kind: "tcp", host: "127.0.0.1", port: 0 },
     { identity: await identity.current(), ...options },
   );
   if (listening === undefined) throw new Error("There is no TLS on this platform");
   started.events.length = 0;
   const port = Number(listening.address.split(":").at(-1));
+  party.origin = `https://localhost:${port}`;
+  api = clusterApi({
+    cluster,
+    logins,
+    links,
+    browserLogins,
+    passkeys: secondFactor === "webauthn" ? passkeys : undefined,
+    events,
+    clock,
+    secondFactor,
+    version: "1.2.3",
+    log,
+    origin: party.origin,
+    proxy: `localhost:${port}`,
+    databasesOf: ({ name }) => [{ kind: "db", metadata: { name: `of-${name}` } }],
+  });
   const { active } = await cluster.authority("host");
   const keys = newKeyPair();
   const call = (path: string, given: Call = {}): Promise<Answered> => callDoor(port, active.certificate, path, given);

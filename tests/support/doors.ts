@@ -4,6 +4,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { pinOf } from "../../src/identity/authority.ts";
 import type { HostRequest } from "../../src/identity/certificates.ts";
+import type { SecondFactor } from "../../src/identity/second-factor.ts";
 import type { ClusterAuthorities } from "./cluster-authorities.ts";
 import { startDoor, type TestDoor } from "./door.ts";
 
@@ -14,7 +15,7 @@ export interface RealDoor extends TestDoor {
 }
 
 /** The API over a cluster of its own, behind TLS. */
-export async function openRealDoor(yaml: string, secondFactor: "off" | "otp" = "off"): Promise<RealDoor> {
+export async function openRealDoor(yaml: string, secondFactor: SecondFactor = "off"): Promise<RealDoor> {
   const door = await startDoor(yaml, secondFactor);
   const [pin = ""] = await door.cluster.pins();
   return { ...door, proxy: `127.0.0.1:${door.port}`, pin };

@@ -2,17 +2,26 @@
 
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import type { Clock } from "../../src/base/clock.ts";
+import { BrowserLogins } from "../../src/control/browser-logins.ts";
 import { type Cluster, openCluster } from "../../src/control/cluster.ts";
+import { Links } from "../../src/control/links.ts";
 import { Logins } from "../../src/control/logins.ts";
 import { People } from "../../src/control/people.ts";
+import { Passkeys } from "../../src/identity/passkeys.ts";
 import { Passwords } from "../../src/identity/passwords.ts";
 import { KeyRing } from "../../src/identity/sealing.ts";
+import type { SecondFactor } from "../../src/identity/second-factor.ts";
 import { documents, ROOT, startTestCluster, type TestCluster } from "./cluster.ts";
 
 export interface TestLogins extends TestCluster {
   readonly cluster: Cluster;
   readonly ring: KeyRing;
   readonly people: People;
+  readonly links: Links;
+  readonly browserLogins: BrowserLogins;
+  readonly passkeys: Passkeys;
+  /** Whose passkeys count; a door fills in where it is. */
+  readonly party: { id: string; name: string; origin: string };
   readonly logins: Logins;
   /** Milliseconds that have passed beside those of the machine. */
   advance(ms: number): void;
@@ -20,7 +29,7 @@ export interface TestLogins extends TestCluster {
   readonly publicKey: string;
 }
 
-export async function startLogins(yaml: string, secondFactor: "off" | "otp"): Promise<TestLogins> {
+export async function startLogins(yaml: string, secondFactor: SecondFactor): Promise<TestLogins> {
   let ahead = 0;
   const clock: Clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() + ahead };
   const started = await startTestCluster();
@@ -36,6 +45,9 @@ export async function startLogins(yaml: string, secondFactor: "off" | "otp"): Pr
   };
   const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
   const common = { cluster, ring, passwords, events: sink, clock, secondFactor };
+  const party = { id: "localhost", name: cluster.name, origin: "https://localhost:3080" };
+  const passkeys = new Passkeys({ party, ring, clock });
+  const judging = { ...common, passkeys };
   const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   return {
     ...started,
@@ -43,8 +55,12 @@ export async function startLogins(yaml: string, secondFactor: "off" | "otp"): Pr
     cluster,
     ring,
     clock,
+    party,
     people: new People({ ...common, administration }),
-    logins: new Logins(common),
+    passkeys,
+    links: new Links(judging),
+    browserLogins: new BrowserLogins({ ...common, publicUrl: () => party.origin }),
+    logins: new Logins(judging),
     advance: (ms) => void (ahead += ms),
     publicKey: publicKey.export({ type: "spki", format: "pem" }) as string,
   };

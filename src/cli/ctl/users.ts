@@ -5,7 +5,6 @@ import { Command, Option } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { PosternError } from "../../base/errors.ts";
 import type { Secret } from "../../base/secret.ts";
-import type { Config } from "../../config/config.ts";
 import { People } from "../../control/people.ts";
 import { Passwords } from "../../identity/passwords.ts";
 import type { StoredValue } from "../../store/store.ts";
@@ -47,7 +46,7 @@ function addCommand(configOf: ConfigOf): Command {
       const config = configOf();
       const password = passwordStdin ? await passwordFromStdin() : undefined;
       await withAdministration(config, "writes", async (local) => {
-        const people = peopleOf(local, config);
+        const people = peopleOf(local);
         // A password that cannot be one is refused before there is a user.
         const kept = password === undefined ? undefined : await people.prepare(password);
         await local.administration.create(local.actor, [fromCommandLine(value)], { force: false });
@@ -77,9 +76,7 @@ function resetCommand(configOf: ConfigOf): Command {
     .action(async (name: string) => {
       const config = configOf();
       const password = await passwordFromStdin();
-      await withAdministration(config, "writes", (local) =>
-        peopleOf(local, config).setPassword(local.actor, name, password),
-      );
+      await withAdministration(config, "writes", (local) => peopleOf(local).setPassword(local.actor, name, password));
       answer(`User ${JSON.stringify(name)} has been reset\n`);
     })
     .addHelpText("after", "\nExamples:\n  postern ctl -c postern.yaml users reset alice --password-stdin < password");
@@ -151,9 +148,8 @@ interface AddOptions {
   readonly passwordStdin?: boolean;
 }
 
-function peopleOf(local: LocalAdministration, config: Config): People {
+function peopleOf(local: LocalAdministration): People {
   const { administration, cluster, ring, events } = local;
-  const secondFactor = config.auth_service?.authentication.second_factor === "off" ? "off" : "otp";
   return new People({
     administration,
     cluster,
@@ -161,7 +157,6 @@ function peopleOf(local: LocalAdministration, config: Config): People {
     events,
     passwords: new Passwords(),
     clock: systemClock,
-    secondFactor,
   });
 }
 
