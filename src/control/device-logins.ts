@@ -6,6 +6,7 @@ import * as z from "zod";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
 import { AddressLimiter } from "../identity/lockout.ts";
+import type { OidcConnector } from "../identity/oidc-connector.ts";
 import { readPublicKey } from "../identity/public-key.ts";
 import type { SealingContext } from "../identity/sealing.ts";
 import { isRace } from "../store/store-errors.ts";
@@ -81,7 +82,8 @@ export class DeviceLogins {
     this.#takeTry(address);
     readPublicKey(publicKey);
     await requireRoom(cluster.store, clock, KIND, address);
-    const started = await providers.startDevice(await connectors.named(connector));
+    const found = await connectors.named(connector);
+    const started = await providers.startDevice(found);
     const id = randomBytes(16).toString("hex");
     const secret = new Secret(randomBytes(32).toString("base64url"));
     const now = clock.now();
@@ -93,7 +95,7 @@ export class DeviceLogins {
       public_key: publicKey,
       ...(lifetime === undefined ? {} : { lifetime }),
       secret_hash: hashOf(secret),
-      device_code: ring.seal(started.deviceCode, contextOf(id)),
+      device_code: ring.seal(started.deviceCode, contextOf(id, found)),
       interval,
       next: now + interval,
       expires,
@@ -122,6 +124,8 @@ export class DeviceLogins {
       throw unknown();
     }
     const isEarly = clock.now() < record.next;
+    // As late as it gets: nothing is written for who asks on and on.
+    if (isEarly && record.interval >= SLOWEST_MS) return { status: "slow_down", interval: record.interval };
     const next = await this.#postpone(id, record, found.revision, isEarly);
     if (isEarly || next === undefined)
       return { status: "slow_down", interval: next?.record.interval ?? record.interval };
@@ -135,7 +139,7 @@ export class DeviceLogins {
     const facts = { method: { connector: name }, mfa: null, address } as const;
     try {
       const connector = await connectors.named(name);
-      const answer = await providers.pollDevice(connector, ring.open(record.device_code, contextOf(id)));
+      const answer = await providers.pollDevice(connector, ring.open(record.device_code, contextOf(id, connector)));
       if (answer === "pending") return { status: answer, interval: record.interval };
       if (answer === "slow_down") {
         const slower = await this.#postpone(id, record, revision, true);
@@ -216,8 +220,9 @@ const RECORD: z.ZodType<DeviceLoginRecord> = z.strictObject({
   expires: z.number(),
 });
 
-function contextOf(id: string): SealingContext {
-  return { kind: KIND, name: id, purpose: "device code" };
+/** For the provider that gave it, whatever the connector says by now. */
+function contextOf(id: string, { issuerUrl }: OidcConnector): SealingContext {
+  return { kind: KIND, name: id, purpose: `device code of ${issuerUrl}` };
 }
 
 function hashOf(secret: Secret): string {

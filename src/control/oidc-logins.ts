@@ -47,7 +47,7 @@ export class OidcLogins {
   }
 
   /** Whether there is a connector by which this door can log people in. @throws PosternError `connector_unknown`, `connector_elsewhere` */
-  async require(connectorName: string): Promise<void> {
+  async requireConnector(connectorName: string): Promise<void> {
     this.#redirectOf(await this.#options.connectors.named(connectorName));
   }
 
