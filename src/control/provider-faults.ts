@@ -30,9 +30,12 @@ export function faultOf(thrown: unknown, { name, issuerUrl }: OidcConnector): Po
   if (code === "OAUTH_JWT_TIMESTAMP_CHECK_FAILED")
     return token("it has ended, or does not hold yet", "see that the clocks here and at the provider are right");
   if (code === "OAUTH_JWT_CLAIM_COMPARISON_FAILED") return token(`${claimOf(thrown)} is not what it must be`);
+  if (isMismatch(code) && wordAt(thrown, "attribute") === "sub")
+    return token("what else the provider says is about somebody else");
+  if (code === "OAUTH_HTTP_REQUEST_FORBIDDEN" || code === "OAUTH_REQUEST_PROTOCOL_FORBIDDEN") return unsafe();
   if (code === "OAUTH_KEY_SELECTION_FAILED") return token("none of the provider's keys has signed it");
   if (typeof code === "string" && PROTOCOL.test(code))
-    return token("it is not signed, or not made, as it must be, or there is none");
+    return token("it is incomplete, or not signed by the provider as it must be, or there is none");
   if (code === "OAUTH_RESPONSE_IS_NOT_CONFORM" || code === "OAUTH_RESPONSE_IS_NOT_JSON" || isMismatch(code))
     return failed(
       provider,
@@ -71,13 +74,25 @@ function wordOf(thrown: unknown): string | undefined {
 }
 
 function claimOf(thrown: unknown): string {
+  const claim = wordAt(thrown, "claim");
+  return claim === undefined ? "what it says" : `its ${claim}`;
+}
+
+/** The name that an error, or what caused it, gives to what it is about. */
+function wordAt(thrown: unknown, key: "claim" | "attribute"): string | undefined {
   let at: unknown = thrown;
   for (let depth = 0; depth < 4 && typeof at === "object" && at !== null; depth++) {
-    const { claim } = at as { readonly claim?: unknown };
-    if (typeof claim === "string" && /^[a-z_]{1,32}$/.test(claim)) return `its ${claim}`;
+    const { [key]: word } = at as Readonly<Record<string, unknown>>;
+    if (typeof word === "string" && /^[a-z_]{1,32}$/.test(word)) return word;
     at = (at as LibraryError).cause;
   }
-  return "what it says";
+  return undefined;
+}
+
+function unsafe(): PosternError {
+  return new PosternError("oidc_provider_invalid", "Cannot log in: the provider names a place that is not safe", {
+    hint: "check issuer_url of the connector, and what the provider publishes under it",
+  });
 }
 
 function innermost(thrown: unknown): unknown {
