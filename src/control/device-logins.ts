@@ -147,8 +147,8 @@ export class DeviceLogins {
       }
       user = nameIn(connector, answer);
       requireSize(answer);
-      // Once, also for two who ask at the same moment.
-      await cluster.store.write([{ op: "delete", kind: KIND, name: id, revision }]);
+      // Once, also for two who ask at the same moment; that somebody asked too soon meanwhile does not matter.
+      await cluster.store.write([{ op: "delete", kind: KIND, name: id }]);
       const login = await users.admit({ connector: name, claims: answer, publicKey, lifetime });
       await events.record(loginEvent({ ...facts, user, error: null }));
       return login;

@@ -77,7 +77,7 @@ export async function startProvider(redirectUrl: string): Promise<TestProvider> 
 /** Fills in the provider's forms until it sends the browser on: who, then yes to what is asked for. */
 export async function agreeAs(browser: WebBrowser, first: Shown, account: string): Promise<Shown> {
   let page = first;
-  for (let form = 0; form < 4 && page.status === 200 && page.text.includes("<form"); form++) {
+  for (let form = 0; form < 6 && page.status === 200 && page.text.includes("<form"); form++) {
     page = await browser.submit(page, page.text.includes('name="login"') ? { login: account, password: "x" } : {});
   }
   return page;
