@@ -50,9 +50,9 @@ export interface TestDoor extends TestLogins {
 export async function startDoor(
   yaml: string,
   secondFactor: SecondFactor,
-  options: Partial<TlsOptions> = {},
+  { localAuth = true, ...options }: Partial<TlsOptions> & { readonly localAuth?: boolean } = {},
 ): Promise<TestDoor> {
-  const started = await startLogins(yaml, secondFactor);
+  const started = await startLogins(yaml, secondFactor, localAuth);
   const { cluster, ring, clock, passkeys, party, logged } = started;
   const log = createLog({ severity: "debug", format: "json", write: (line) => void (logged.text += line) });
   const events = {
@@ -72,7 +72,7 @@ export async function startDoor(
   party.origin = `https://localhost:${port}`;
   api = clusterApi({
     ...started,
-    localAuth: true,
+    localAuth,
     passkeys: secondFactor === "webauthn" ? passkeys : undefined,
     events,
     clock,

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import Provider from "oidc-provider";
 import { DEVICE_GRANT } from "./oidc-words.ts";
-import type { Shown, WebBrowser } from "./web-browser.ts";
+import { isCallback, type Shown, type WebBrowser } from "./web-browser.ts";
 
 export interface TestProvider {
   readonly issuer: string;
@@ -74,11 +74,17 @@ export async function startProvider(redirectUrl: string): Promise<TestProvider> 
   };
 }
 
-/** Fills in the provider's forms until it sends the browser on: who, then yes to what is asked for. */
-export async function agreeAs(browser: WebBrowser, first: Shown, account: string): Promise<Shown> {
+/** Fills in the provider's forms until it sends the browser on, to a place that `until` knows: who, then yes to what is asked for. */
+export async function agreeAs(
+  browser: WebBrowser,
+  first: Shown,
+  account: string,
+  until: (url: URL) => boolean = isCallback,
+): Promise<Shown> {
   let page = first;
   for (let form = 0; form < 6 && page.status === 200 && page.text.includes("<form"); form++) {
-    page = await browser.submit(page, page.text.includes('name="login"') ? { login: account, password: "x" } : {});
+    const filled = page.text.includes('name="login"') ? { login: account, password: "x" } : {};
+    page = await browser.submit(page, filled, until);
   }
   return page;
 }

@@ -32,7 +32,7 @@ export interface TestLogins extends TestCluster, ConnectorLogins {
   readonly publicKey: string;
 }
 
-export async function startLogins(yaml: string, secondFactor: SecondFactor): Promise<TestLogins> {
+export async function startLogins(yaml: string, secondFactor: SecondFactor, localAuth = true): Promise<TestLogins> {
   let ahead = 0;
   const clock: Clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() + ahead };
   const started = await startTestCluster();
@@ -51,7 +51,7 @@ export async function startLogins(yaml: string, secondFactor: SecondFactor): Pro
   const logged = { text: "" };
   const party = { id: "localhost", name: cluster.name, origin: "https://localhost:3080" };
   const passkeys = new Passkeys({ party, ring, clock });
-  const judging = { ...common, passkeys };
+  const judging = { ...common, localAuth, passkeys };
   const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   return {
     ...started,

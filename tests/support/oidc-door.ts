@@ -30,8 +30,8 @@ export interface OidcDoor extends TestDoor {
   post(path: string, body: object): Promise<Answered>;
 }
 
-export async function openOidcDoor(yaml: string): Promise<OidcDoor> {
-  const door = await startDoor(yaml, "off");
+export async function openOidcDoor(yaml: string, more: { readonly localAuth?: boolean } = {}): Promise<OidcDoor> {
+  const door = await startDoor(yaml, "off", more);
   const ca = (await door.cluster.authority("host")).active.certificate;
   const browser = (): WebBrowser => new WebBrowser(ca);
   const post = (path: string, body: object): Promise<Answered> => door.call(path, { method: "POST", body });
