@@ -8,8 +8,8 @@ import type { Config } from "../config/config.ts";
 import { type PublicAddress, publicAddressOf } from "../config/public-address.ts";
 import type { EventSink } from "../control/administration.ts";
 import { clusterApi } from "../control/api.ts";
-import { BrowserLogins } from "../control/browser-logins.ts";
 import type { Connected } from "../control/callers.ts";
+import { connectorLogins } from "../control/connector-logins.ts";
 import { DoorIdentity, type ShownIdentity } from "../control/door-identity.ts";
 import { Links } from "../control/links.ts";
 import { Logins } from "../control/logins.ts";
@@ -20,6 +20,7 @@ import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
 import type { PolicyDecisionPoint } from "../policy/pdp.ts";
 import type { Log } from "../telemetry/log.ts";
+import { namesInFiles } from "./kinds.ts";
 import type { OpenCluster } from "./store.ts";
 
 export interface DoorOptions {
@@ -70,17 +71,18 @@ export async function openDoor(
       hint: 'write auth_service: {enabled: "yes"}; in this version both run in one process',
     });
   }
-  const secondFactor = auth_service.authentication.second_factor;
+  const { second_factor: secondFactor, local_auth: localAuth } = auth_service.authentication;
   const address = publicAddressOf(config);
   const { cluster, ring } = opened;
   const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, names: namesOf(config, address) });
   const passkeys =
     secondFactor === "webauthn" ? passkeysAt(config, address, { name: cluster.name, ring, clock }) : undefined;
-  const judging = { cluster, ring, passwords: new Passwords(), events, clock, secondFactor, passkeys };
+  const judging = { cluster, ring, passwords: new Passwords(), events, clock, secondFactor, localAuth, passkeys };
   const [logins, links] = [new Logins(judging), new Links(judging)];
-  const browserLogins = new BrowserLogins({ ...judging, publicUrl: () => address.origin });
+  const taken = async (): Promise<ReadonlySet<string>> => usersAmong(await namesInFiles(config));
+  const waiting = connectorLogins({ ...judging, publicUrl: () => address.origin, taken, log });
   const databasesOf = (user: Principal): readonly object[] => shownDatabases(state(), user);
-  const api = clusterApi({ ...judging, ...address, logins, links, browserLogins, version, log, databasesOf });
+  const api = clusterApi({ ...judging, ...address, logins, links, ...waiting, version, log, databasesOf });
   const identity = await doorIdentity.current();
   let shown = identity;
   let timer: NodeJS.Timeout | undefined;
@@ -110,6 +112,10 @@ export async function openDoor(
     },
     close: () => clearInterval(timer),
   };
+}
+
+function usersAmong(names: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...names].flatMap((name) => (name.startsWith("user/") ? [name.slice("user/".length)] : [])));
 }
 
 /** As documents of kind db, whichever way they were defined. */

@@ -13,7 +13,7 @@ export interface AuthServiceDocument {
   readonly cluster_name?: string | undefined;
   readonly listen_addr: string;
   readonly storage: StorageDocument;
-  readonly authentication: { readonly second_factor: SecondFactor };
+  readonly authentication: { readonly second_factor: SecondFactor; readonly local_auth: boolean };
 }
 
 /** `auth_service.storage` as it is written. */
@@ -44,8 +44,11 @@ export function authService(): z.ZodType<AuthServiceDocument> {
       .strictObject({
         type: z.literal("local", "expected local").optional().describe("Only `local`."),
         second_factor: z.enum(SECOND_FACTORS).default("otp").describe("What a login needs beside the password."),
+        local_auth: yesNo()
+          .default(true)
+          .describe("Whether the cluster's own users log in; `no`: people come by connectors only."),
       })
-      .transform(({ second_factor }) => ({ second_factor }))
+      .transform(({ second_factor, local_auth }) => ({ second_factor, local_auth }))
       .prefault({})
       .describe("How people log in."),
   });

@@ -73,7 +73,7 @@ export interface AuthServiceSection {
   readonly cluster_name: string;
   readonly listen_addr: ListenAddress;
   readonly storage: StorageSection;
-  readonly authentication: { readonly second_factor: SecondFactor };
+  readonly authentication: { readonly second_factor: SecondFactor; readonly local_auth: boolean };
 }
 
 /** Where a cluster's resources are kept. */

@@ -14,6 +14,7 @@ import { DocumentsError, placed, type GivenDocument, readDocuments, type PlacedP
 import { eventOf } from "./events.ts";
 import { called, kindNamed, type Kind } from "./kinds.ts";
 import { afterwards, requireUnused } from "./references.ts";
+import { readSerial, serialWrite } from "./serial.ts";
 import { recordingRefusals, whatIsIn } from "./refusals.ts";
 import { editorsIn, isBuiltIn, lockOn, type PlannedChange, rulesOf, World } from "./world.ts";
 
@@ -228,7 +229,7 @@ export class Administration {
   ): Promise<readonly Outcome[]> {
     const { store, clock, events } = this.#options;
     for (let attempt = 1; ; attempt++) {
-      const serial = await store.get(SERIAL.kind, SERIAL.name);
+      const serial = await readSerial(store);
       const world = await World.read(store, clock);
       const changes = await this.#planned(actor, asked, plan);
       if (changes.length > MAX_CHANGES)
@@ -347,18 +348,9 @@ export class Administration {
   }
 }
 
-/** Another one with every act: who plans on what another act changes meanwhile is refused by the store. */
-const SERIAL = { kind: "control_serial", name: "resources" } as const;
-
 /** The store takes 50 writes, of which one is the serial's, and half of the others may be about what belongs to these. */
 const MAX_CHANGES = 24;
 const MAX_ATTEMPTS = 10;
-
-function serialWrite(serial: StoredResource | undefined): Write {
-  return serial === undefined
-    ? { op: "create", ...SERIAL, value: {} }
-    : { op: "update", ...SERIAL, value: {}, revision: serial.revision };
-}
 
 function writeOf({ kind, name, before, after, expiresAt }: PlannedChange): Write {
   const expiry = expiresAt === undefined ? {} : { expiresAt };

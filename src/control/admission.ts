@@ -8,6 +8,7 @@ import type { Directory } from "../identity/directory.ts";
 import { lockMessage } from "../identity/lock.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
+import type { UserOrigin } from "../identity/user.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
 import { World } from "./world.ts";
@@ -22,6 +23,8 @@ export interface AdmissionOptions {
 /** Somebody who has proved who they are, and what for. */
 export interface Entrant {
   readonly user: string;
+  /** By whose word they are; absent: they proved it to the cluster itself. */
+  readonly origin?: UserOrigin;
   /** Whether a second factor was shown. */
   readonly mfaVerified: boolean;
   /** PEM of the key that the certificate is for. */
@@ -49,7 +52,7 @@ export async function admit(options: AdmissionOptions, entrant: Entrant): Promis
   const { cluster, ring, clock, events } = options;
   const { user, mfaVerified, publicKey } = entrant;
   const directory = (await World.read(cluster.store, clock)).directoryFor(user);
-  const principal = { ...principalIn(directory, user), mfaVerified };
+  const principal = { ...principalIn(directory, entrant), mfaVerified };
   const lifetime = lifetimeOf(principal.roles, directory, entrant.lifetime);
   const signer = await openAuthority(await cluster.authority("user"), ring);
   const certificate = await issueUserCertificate(
@@ -76,13 +79,18 @@ export function lifetimeOf(roles: readonly string[], directory: Directory, asked
 }
 
 /** @throws PosternError `login_locked`, `login_refused` */
-function principalIn(directory: Directory, user: string): Principal {
+function principalIn(directory: Directory, { user, origin }: Entrant): Principal {
   const lock = directory.lockOf(user);
   if (lock !== undefined) {
     throw new PosternError("login_locked", `Cannot log in: the user is locked${lockMessage(lock)}`);
   }
   const principal = directory.principalOf(user);
   if (principal === undefined) throw new RefusedError("the user has proved who they are, but is not defined");
+  // Nobody is let in by one's own word as somebody for whom another vouches, nor the other way round.
+  const known = directory.user(user)?.origin;
+  const isSame =
+    known?.connector === origin?.connector && known?.issuer === origin?.issuer && known?.subject === origin?.subject;
+  if (!isSame) throw new RefusedError("the user logs in another way");
   return principal;
 }
 

@@ -7,12 +7,22 @@ import { PosternError } from "../base/errors.ts";
 export type LoginMethod = "local" | { readonly connector: string };
 
 /** That somebody has proved who they are. */
-export type Proof = {
-  readonly by: "local";
-  readonly user: string;
-  /** The second factor that was shown; a passkey is one by itself. */
-  readonly mfa: "totp" | "webauthn" | null;
-};
+export type Proof =
+  | {
+      readonly by: "local";
+      readonly user: string;
+      /** The second factor that was shown; a passkey is one by itself. */
+      readonly mfa: "totp" | "webauthn" | null;
+    }
+  | {
+      readonly by: "connector";
+      /** What the connector made of the claims. It is asked again when the login is redeemed. */
+      readonly user: string;
+      /** What the provider asked for is its own matter. */
+      readonly mfa: null;
+      readonly connector: string;
+      readonly claims: Readonly<Record<string, unknown>>;
+    };
 
 /** What is kept. Times in milliseconds since the epoch. */
 export interface BrowserLoginRecord {
@@ -43,11 +53,16 @@ export function readBrowserLogin(value: unknown): BrowserLoginRecord {
   });
 }
 
-const PROOF: z.ZodType<Proof> = z.strictObject({
-  by: z.literal("local"),
-  user: z.string(),
-  mfa: z.enum(["totp", "webauthn"]).nullable(),
-});
+const PROOF: z.ZodType<Proof> = z.discriminatedUnion("by", [
+  z.strictObject({ by: z.literal("local"), user: z.string(), mfa: z.enum(["totp", "webauthn"]).nullable() }),
+  z.strictObject({
+    by: z.literal("connector"),
+    user: z.string(),
+    mfa: z.null(),
+    connector: z.string(),
+    claims: z.record(z.string(), z.unknown()),
+  }),
+]);
 
 const RECORD: z.ZodType<BrowserLoginRecord> = z.strictObject({
   begun: z.number(),

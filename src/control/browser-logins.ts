@@ -4,18 +4,21 @@ import { Buffer } from "node:buffer";
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { type Secret } from "../base/secret.ts";
-import { AddressLimiter, networkOf } from "../identity/lockout.ts";
+import { AddressLimiter } from "../identity/lockout.ts";
 import { readPublicKey } from "../identity/public-key.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { StoredResource, StoredValue } from "../store/store.ts";
 import { admit, type AdmissionOptions, type Login, RefusedError } from "./admission.ts";
 import { type BrowserLoginRecord, type LoginMethod, type Proof, readBrowserLogin } from "./browser-login-record.ts";
+import type { ConnectorUsers } from "./connector-users.ts";
 import { loginEvent } from "./login-event.ts";
+import { limited, requireRoom } from "./open-logins.ts";
 import { wasRemovedSince } from "./removed-users.ts";
 
 export interface BrowserLoginsOptions extends AdmissionOptions {
   /** Where browsers reach the door: `https://host:port`, without a path. */
   readonly publicUrl: () => string;
+  readonly users: ConnectorUsers;
 }
 
 /** What a command line asks for that will wait. */
@@ -61,9 +64,6 @@ export interface KeptBrowserLogin {
 
 const KIND = "browser_login";
 const LIFETIME_MS = 5 * 60_000;
-/** So many are open at a time: all that there is room for, and those of one network. */
-const MAX_OPEN = 1000;
-const MAX_OPEN_OF_NETWORK = 20;
 
 /** The browser logins of one cluster. They are in its store, where every door finds those that another one began. */
 export class BrowserLogins {
@@ -90,7 +90,7 @@ export class BrowserLogins {
     if (!Number.isSafeInteger(port) || port < 1024 || port > 65_535) throw invalid("the port is not of 1024 to 65535");
     if (!/^[A-Za-z0-9_-]{16,128}$/.test(state)) throw invalid("the state is not 16 to 128 letters and digits");
     if (!/^[A-Za-z0-9_-]{43}$/.test(challenge)) throw invalid("the challenge is not a SHA-256 in base64url");
-    await this.#requireRoom(address);
+    await requireRoom(cluster.store, clock, KIND, address);
     const id = randomBytes(16).toString("hex");
     const begun = clock.now();
     const expires = begun + LIFETIME_MS;
@@ -139,7 +139,8 @@ export class BrowserLogins {
    */
   async complete(id: string, proof: Proof): Promise<URL> {
     const { record, revision } = await this.open(id);
-    if (record.method !== proof.by) throw unknown();
+    const asked = record.method === "local" ? undefined : record.method.connector;
+    if (asked !== (proof.by === "local" ? undefined : proof.connector)) throw unknown();
     const code = randomBytes(32).toString("base64url");
     const outcome = { proved: this.#options.clock.now(), code_hash: hashOf(code), proof };
     await this.#update(id, { ...record, outcome }, revision);
@@ -209,6 +210,7 @@ export class BrowserLogins {
   async #admit(record: BrowserLoginRecord, proof: Proof, proved: number): Promise<Login> {
     const { store } = this.#options.cluster;
     const { public_key: publicKey, lifetime } = record;
+    if (proof.by === "connector") return this.#options.users.admit({ ...proof, publicKey, lifetime });
     const { user, mfa } = proof;
     if (await wasRemovedSince(store, user, proved)) throw new RefusedError("the user was removed meanwhile");
     return admit(this.#options, { user, mfaVerified: mfa !== null, publicKey, lifetime });
@@ -237,18 +239,6 @@ export class BrowserLogins {
     } catch (thrown) {
       throw isRace(thrown) ? unknown() : thrown;
     }
-  }
-
-  async #requireRoom(address: string): Promise<void> {
-    const { cluster, clock } = this.#options;
-    const kept = await cluster.store.list(KIND, { limit: MAX_OPEN });
-    const open = kept.filter(({ expiresAt = 0 }) => clock.now() < expiresAt);
-    const network = networkOf(address);
-    const own = open.filter(({ value }) => {
-      const { address: other } = value as { readonly address?: unknown };
-      return typeof other === "string" && networkOf(other) === network;
-    });
-    if (open.length >= MAX_OPEN || own.length >= MAX_OPEN_OF_NETWORK) throw limited(LIFETIME_MS);
   }
 
   #takeTry(address: string): void {
@@ -298,10 +288,4 @@ function refused(): PosternError {
 
 function invalid(reason: string): PosternError {
   return new PosternError("browser_login_invalid", `Cannot begin a login in the browser: ${reason}`);
-}
-
-function limited(wait: number): PosternError {
-  return new PosternError("login_limited", "Cannot log in: there were too many attempts", {
-    hint: `try again in ${Math.ceil(wait / 1000)} s`,
-  });
 }

@@ -27,6 +27,8 @@ export interface LoginsOptions {
   readonly events: EventSink;
   readonly clock: Clock;
   readonly secondFactor: SecondFactor;
+  /** Whether anybody is let in by a password at all. */
+  readonly localAuth?: boolean;
   /** Needed where `secondFactor` is `webauthn`. */
   readonly passkeys?: Passkeys | undefined;
 }
@@ -122,6 +124,7 @@ export class Logins {
     try {
       const wait = this.#limiter.take(attempt.address ?? "");
       if (attempt.address !== null && wait > 0) throw limited(wait);
+      if (this.#options.localAuth === false) throw localAuthOff();
       return await work();
     } catch (thrown) {
       const isLimited = thrown instanceof PosternError && thrown.code === "login_limited";
@@ -223,6 +226,12 @@ export class Logins {
   #record({ user, address }: Credentials, mfa: Mfa, error: string | null): Promise<void> {
     return this.#options.events.record(loginEvent({ user, method: "local", mfa, address, error }));
   }
+}
+
+function localAuthOff(): PosternError {
+  return new PosternError("local_auth_off", "Cannot log in by password: this cluster lets nobody in that way", {
+    hint: "postern login --auth=CONNECTOR",
+  });
 }
 
 function limited(wait: number): PosternError {

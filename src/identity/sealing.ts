@@ -136,6 +136,11 @@ export class KeyRing {
   }
 }
 
+/** Whether a text has the form of a sealed one. */
+export function isSealed(text: string): boolean {
+  return TEXT.exec(text)?.[1] === "sealed";
+}
+
 /** The ring of a data directory's `sealing.key`. With `make`, a file that is not there is made: right for a new cluster only. */
 export function keyRingFromFile(directory: string, options: { readonly make: boolean }): KeyRing {
   return new KeyRing(readKeyList(placeIn(directory), options));

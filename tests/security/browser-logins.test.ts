@@ -3,7 +3,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { PosternError } from "../../src/base/errors.ts";
 import { Secret } from "../../src/base/secret.ts";
-import { type BrowserLoginRequest, BrowserLogins } from "../../src/control/browser-logins.ts";
+import type { BrowserLoginRequest, BrowserLogins } from "../../src/control/browser-logins.ts";
+import { connectorLogins } from "../../src/control/connector-logins.ts";
+import { createLog } from "../../src/telemetry/log.ts";
 import { documents, ROOT } from "../support/cluster.ts";
 import { startLogins, type TestLogins } from "../support/logins.ts";
 
@@ -40,7 +42,13 @@ describe("a login that is completed in a browser", () => {
   /** Another door of the same store. */
   function another(healthy = true): BrowserLogins {
     const record = async (event: TestLogins["events"][number]): Promise<void> => void cluster.events.push(event);
-    return new BrowserLogins({ ...cluster, events: { healthy, record }, publicUrl: () => "https://postern.example" });
+    return connectorLogins({
+      ...cluster,
+      events: { healthy, record },
+      publicUrl: () => "https://postern.example",
+      taken: async () => new Set(),
+      log: createLog({ severity: "error", format: "json", write: () => undefined }),
+    }).browserLogins;
   }
 
   async function begin(change: Partial<BrowserLoginRequest> = {}, at: BrowserLogins = logins): Promise<Begun> {
@@ -219,7 +227,10 @@ describe("logins in browsers that are begun on and on", () => {
     const cluster = await startLogins(PEOPLE, "off");
     try {
       const events = { healthy: true, record: async () => undefined };
-      const door = (): BrowserLogins => new BrowserLogins({ ...cluster, events, publicUrl: () => "https://x" });
+      const log = createLog({ severity: "error", format: "json", write: () => undefined });
+      const taken = async (): Promise<ReadonlySet<string>> => new Set();
+      const door = (): BrowserLogins =>
+        connectorLogins({ ...cluster, events, publicUrl: () => "https://x", taken, log }).browserLogins;
       const request = (address: string): BrowserLoginRequest => ({
         publicKey: cluster.publicKey,
         address,

@@ -1,7 +1,8 @@
 /** A cluster's door on a port of this machine, and a client that calls it over TLS, for tests. */
 
 import { request } from "node:https";
-import { type Api, clusterApi } from "../../src/control/api.ts";
+import { clusterApi } from "../../src/control/api.ts";
+import type { Api } from "../../src/control/api-routes.ts";
 import { DoorIdentity } from "../../src/control/door-identity.ts";
 import type { SecondFactor } from "../../src/identity/second-factor.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
@@ -49,12 +50,11 @@ export interface TestDoor extends TestLogins {
 export async function startDoor(
   yaml: string,
   secondFactor: SecondFactor,
-  options: Partial<TlsOptions> = {},
+  { localAuth = true, ...options }: Partial<TlsOptions> & { readonly localAuth?: boolean } = {},
 ): Promise<TestDoor> {
-  const started = await startLogins(yaml, secondFactor);
-  const { cluster, ring, clock, logins, links, browserLogins, passkeys, party } = started;
-  let text = "";
-  const log = createLog({ severity: "debug", format: "json", write: (line) => void (text += line) });
+  const started = await startLogins(yaml, secondFactor, localAuth);
+  const { cluster, ring, clock, passkeys, party, logged } = started;
+  const log = createLog({ severity: "debug", format: "json", write: (line) => void (logged.text += line) });
   const events = {
     healthy: true,
     record: async (event: TestLogins["events"][number]) => void started.events.push(event),
@@ -71,10 +71,8 @@ export async function startDoor(
   const port = Number(listening.address.split(":").at(-1));
   party.origin = `https://localhost:${port}`;
   api = clusterApi({
-    cluster,
-    logins,
-    links,
-    browserLogins,
+    ...started,
+    localAuth,
     passkeys: secondFactor === "webauthn" ? passkeys : undefined,
     events,
     clock,
@@ -102,7 +100,7 @@ export async function startDoor(
       const { json } = await logIn(user, password);
       return { cert: (json as { certificate: string }).certificate, key: keys.privateKey };
     },
-    log: () => text,
+    log: () => logged.text,
     close: async () => {
       await listening.drain(0);
       await started.close();

@@ -46,7 +46,7 @@ export async function withAdministration<T>(
       authorizer: await Authorizer.load(await loadControlBundle()),
       events,
       clock: systemClock,
-      kinds: kindsForUse({ loadPolicy: () => loadBuiltinBundle(), taken }),
+      kinds: kindsForUse({ loadPolicy: () => loadBuiltinBundle(), ring, taken }),
       service: "ctl",
     });
     const actor: Actor = { name: userInfo().username, roles: [], traits: {}, kind: "local" };

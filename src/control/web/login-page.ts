@@ -39,7 +39,7 @@ async function shown(options: LoginPageOptions, id: string, tried: Tried): Promi
     login = await browserLogins.look(id);
     if (login.method !== "local") throw new PosternError("browser_login_unknown", "The login is for another page");
   } catch (thrown) {
-    return await refused(options, thrown);
+    return await loginOver(options, thrown);
   }
   const { status = 200, fault } = tried;
   return pageAnswer({
@@ -70,7 +70,7 @@ async function proved(options: LoginPageOptions, id: string, address: string, re
     if (!(thrown instanceof PosternError)) throw thrown;
     if (thrown.code === "login_refused") return await shown(options, id, { user, fault: REFUSED, status: 403 });
     if (thrown.code === "login_limited") return await shown(options, id, { user, fault: LIMITED, status: 429 });
-    return await refused(options, thrown);
+    return await loginOver(options, thrown);
   }
 }
 
@@ -114,8 +114,9 @@ function loginForm({ address }: ShownBrowserLogin, { user, fault }: Tried, optio
 }
 
 /** For logins that are unknown, over or for somebody else; in the same words. @throws what is not about them */
-async function refused({ cluster }: WebOptions, thrown: unknown): Promise<Response> {
-  if (!(thrown instanceof PosternError) || thrown.code !== "browser_login_unknown") throw thrown;
+export async function loginOver({ cluster }: WebOptions, thrown: unknown): Promise<Response> {
+  const isOver = thrown instanceof PosternError && ["browser_login_unknown", "connector_unknown"].includes(thrown.code);
+  if (!isOver) throw thrown;
   const content = html`
     <p>It may be completed already, or it took too long.</p>
     <p class="quiet">Begin again in the terminal: <code>postern login</code></p>

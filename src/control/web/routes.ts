@@ -7,15 +7,17 @@ import { messageOf, PosternError } from "../../base/errors.ts";
 import { AddressLimiter } from "../../identity/lockout.ts";
 import type { Passkeys } from "../../identity/passkeys.ts";
 import type { Log } from "../../telemetry/log.ts";
-import type { Api } from "../api.ts";
+import type { Api } from "../api-routes.ts";
 import type { BrowserLogins } from "../browser-logins.ts";
 import type { Connected } from "../callers.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Links } from "../links.ts";
 import type { Logins } from "../logins.ts";
+import type { OidcLogins } from "../oidc-logins.ts";
 import { ASSETS } from "./assets.ts";
 import { addLinkPages } from "./links.ts";
 import { addLoginPage } from "./login-page.ts";
+import { addOidcPages } from "./oidc-pages.ts";
 import { assetAnswer, pageAnswer } from "./page.ts";
 
 export interface WebOptions {
@@ -23,6 +25,7 @@ export interface WebOptions {
   readonly links: Links;
   readonly logins: Logins;
   readonly browserLogins: BrowserLogins;
+  readonly oidcLogins: OidcLogins;
   /** Where the cluster asks for passkeys. */
   readonly passkeys?: Passkeys | undefined;
   readonly clock: Clock;
@@ -63,6 +66,7 @@ export function addWebPages(api: Api, options: WebOptions): void {
   addLinkPages(addPage, options);
   const { logins, browserLogins, passkeys } = options;
   if (passkeys !== undefined) addLoginPage(addPage, { ...options, logins, browserLogins, passkeys });
+  addOidcPages(addPage, options);
   api.all("/web/*", () => faultPage(new PosternError("path_unknown", "There is nothing here"), options));
 }
 

@@ -159,7 +159,7 @@ policy: {opa_config: x}
       cluster_name: "n",
       listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3025 },
       storage: { type: "sqlite", path: "/x/d/store.sqlite" },
-      authentication: { second_factor: "otp" },
+      authentication: { second_factor: "otp", local_auth: true },
     });
     assert.deepEqual(proxy_service, { enabled: false, listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3080 } });
     const { auth_service: shared } = parse(`version: v3
