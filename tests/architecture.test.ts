@@ -39,7 +39,7 @@ const packages: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^otpauth$/, ["identity/totp.ts"]],
   [/^@peculiar\//, ["identity"]],
   [/^openid-client$/, ["control"]],
-  [/^@simplewebauthn\//, ["identity/passkeys.ts"]],
+  [/^@simplewebauthn\//, ["identity/webauthn.ts"]],
   [/^qr(\/|$)/, ["control/web/link-pages.ts"]],
   // The yardstick of the bench.
   [/^undici$/, []],

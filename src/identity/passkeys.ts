@@ -6,6 +6,7 @@ import * as z from "zod";
 import type { Clock } from "../base/clock.ts";
 import { JsonError, parseJson } from "../base/json.ts";
 import type { KeyRing } from "./sealing.ts";
+import { loadWebauthn } from "./webauthn.ts";
 
 /** For whom passkeys are made. No other page can use them, nor this one those of others. */
 export interface RelyingParty {
@@ -73,7 +74,7 @@ export class Passkeys {
   /** What `navigator.credentials.create()` is asked for, in the form of `PublicKeyCredential.parseCreationOptionsFromJSON()`. */
   async creationOptions(user: string, subject: string): Promise<object> {
     const { party } = this.#options;
-    const { generateRegistrationOptions } = await import("@simplewebauthn/server");
+    const { generateRegistrationOptions } = await loadWebauthn();
     return generateRegistrationOptions({
       rpName: party.name,
       rpID: party.id,
@@ -111,8 +112,7 @@ export class Passkeys {
     if (given === undefined) return { ok: false, reason: "malformed" };
     const { id, client_data: clientDataJSON, attestation } = given;
     const { party } = this.#options;
-    const { verifyRegistrationResponse } = await import("@simplewebauthn/server");
-    const { decodeAttestationObject } = await import("@simplewebauthn/server/helpers");
+    const { verifyRegistrationResponse, decodeAttestationObject } = await loadWebauthn();
     try {
       // Who made the authenticator is nothing that we ask for, and a stranger's chain of certificates nothing to read.
       const attested = decodeAttestationObject(new Uint8Array(Buffer.from(attestation, "base64url")));
@@ -150,7 +150,7 @@ export class Passkeys {
     const passkey = known.find((one) => one.id === id);
     if (passkey === undefined) return { ok: false, reason: "unknown" };
     const { party } = this.#options;
-    const { verifyAuthenticationResponse } = await import("@simplewebauthn/server");
+    const { verifyAuthenticationResponse } = await loadWebauthn();
     let challenge: UsedChallenge = { digest: "", expires: 0 };
     try {
       const { verified, authenticationInfo } = await verifyAuthenticationResponse({

@@ -8,6 +8,7 @@ import { Secret } from "../../src/base/secret.ts";
 import type { SecondFactor } from "../../src/identity/second-factor.ts";
 import { addAuthenticator, type Browser, type BrowserContext, type Page, startChromium } from "../support/chromium.ts";
 import { ROOT } from "../support/cluster.ts";
+import { commandLine } from "../support/command-line.ts";
 import { startDoor, type TestDoor } from "../support/door.ts";
 import { missing } from "../support/peers.ts";
 
@@ -255,5 +256,37 @@ describe("passkeys, with a browser's authenticator", { skip }, () => {
     await page.getByRole("alert").filter({ hasText: "not right" }).waitFor();
     const { error } = door.events.at(-1) as { readonly error?: string };
     assert.match(error ?? "", /^passkey: Response counter value 1 was lower than expected/);
+  });
+
+  it("let postern login in, which opens the page and waits", async () => {
+    const { door } = pages;
+    const { page, context } = await pages.open();
+    await addAuthenticator(context, page);
+    await page.goto(await pages.link("bob"));
+    await page.getByLabel("New password").fill(PASSWORD);
+    await page.getByLabel("The same again").fill(PASSWORD);
+    await page.getByRole("button").click();
+    await page.getByRole("heading", { name: "You are set up" }).waitFor();
+    const command = (await page.locator("pre").innerText()).trim().split(" ").slice(1);
+    const terminal = commandLine(door.clock);
+    let browsed: Promise<void> | undefined;
+    terminal.browse = (url) => {
+      browsed = (async () => {
+        await page.goto(url);
+        assert.equal(await page.getByLabel("User name").inputValue(), "bob");
+        await page.getByLabel("Password").fill(PASSWORD);
+        await page.getByRole("button").click();
+        await page.getByText("Back to the terminal").waitFor();
+      })();
+    };
+    const { code, err } = await terminal.run(command);
+    assert.equal(code, 0, err);
+    await browsed;
+    const status = await terminal.run(["status", "-f", "json"]);
+    const { active } = JSON.parse(status.out) as { readonly active: { readonly username: string } };
+    assert.equal(active.username, "bob");
+    const alone = await terminal.run([...command, "--password-stdin"]);
+    assert.deepEqual([alone.code, /asks for a passkey, in a browser/.test(alone.err)], [2, true]);
+    terminal.close();
   });
 });

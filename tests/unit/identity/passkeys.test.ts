@@ -59,6 +59,11 @@ describe("Passkeys", () => {
     assert.notDeepEqual(one, two);
   });
 
+  it("leaves nothing of its library behind where other code could find it", async () => {
+    await registered(new Authenticator(PARTY.origin));
+    assert.equal("getMetadata" in Reflect || "decorate" in Reflect, false);
+  });
+
   it("knows challenges of every door with the key, also after the key was replaced, and of no other", async () => {
     const device = new Authenticator(PARTY.origin);
     const passkey = await registered(device);
