@@ -1,5 +1,5 @@
 // Installs the real parts that tests hold Postern against: DynamoDB Local (Maven), moto, boto3, the aws CLI and pytest
-// (pip), and moto's own tests of DynamoDB (its source distribution).
+// (pip), moto's own tests of DynamoDB (its source distribution), and Chromium (apt-get).
 // Usage: node scripts/peers.mjs [--only dynamodb-local,moto] [--paths]
 // Each part lies under a key made of what it is built from, so a second run does nothing and a changed pin builds anew.
 // --paths installs nothing and prints, as JSON, where each part is, or null.
@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 import { parseArgs } from "node:util";
 
 const dynamodbLocal = "3.3.1";
@@ -38,6 +38,7 @@ const parts = {
   moto: { place: placeOf("moto", wheels.join("\n")), install: installMoto },
   // Needs the pip that the part before brings.
   "moto-tests": { place: placeOf("moto-tests", moto), install: installMotoTests },
+  chromium: { place: placeOf("chromium", "system"), install: installChromium },
 };
 
 const { values } = parseArgs({ options: { only: { type: "string" }, paths: { type: "boolean", default: false } } });
@@ -68,7 +69,13 @@ function paths() {
     python: hasPython ? join(bin, "python") : null,
     awsCli: hasPython ? join(bin, "aws") : null,
     motoTests: existsSync(join(tests, "complete")) ? tests : null,
+    chromium: onPath("chromium") ?? onPath("chromium-browser") ?? onPath("google-chrome"),
   };
+}
+
+function onPath(program) {
+  const found = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, program));
+  return found.find((path) => isAbsolute(path) && existsSync(path)) ?? null;
 }
 
 async function installAll(names) {
@@ -117,6 +124,13 @@ async function installMoto(place) {
   await run("python3", ["-m", "venv", place], tmpdir());
   await run(join(place, "bin", "pip"), ["install", "--quiet", "--disable-pip-version-check", ...wheels], tmpdir());
   await writeFile(join(place, "complete"), `${wheels.join("\n")}\n`);
+}
+
+/** The system's own: whatever version it has is one that people have. */
+async function installChromium(place) {
+  if (paths().chromium === null) await need("chromium", ["--version"], ["chromium"]);
+  await mkdir(place, { recursive: true });
+  await writeFile(join(place, "complete"), `${paths().chromium}\n`);
 }
 
 async function installMotoTests(place) {

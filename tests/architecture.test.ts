@@ -41,6 +41,9 @@ const packages: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^otpauth$/, ["identity/totp.ts"]],
   [/^@peculiar\//, ["identity"]],
   [/^jose$/, ["identity"]],
+  [/^openid-client$/, ["control"]],
+  [/^@simplewebauthn\//, ["identity/webauthn.ts"]],
+  [/^qr(\/|$)/, ["control/web/link-pages.ts"]],
   // The yardstick of the bench.
   [/^undici$/, []],
   [/^dynalite$/, ["sandbox"]],

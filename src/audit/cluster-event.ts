@@ -37,6 +37,7 @@ export type ClusterEvent =
         "addr.remote": string | null;
         success: boolean;
         error: string | null;
+        attributes: Readonly<Record<string, string>> | null;
       }
     >
   | Act<"postern.user.unlocked", ActUpon>
@@ -44,6 +45,7 @@ export type ClusterEvent =
   | Act<"mfa.add", { user: string; mfa_device: MfaDevice }>
   | Act<"mfa.delete", ActUpon & { mfa_device: MfaDevice }>
   | Act<"reset_password_token.create", ActUpon & { ttl: string; expires: string }>
+  | Act<"postern.link.refused", { user: string; "addr.remote": string | null; reason: string }>
   | Act<"bot.join", { user: string } & JoinFacts>
   | Act<"instance.join", JoinFacts>
   | Act<"cert.create", { user: string; cert_type: "user" | "host"; identity: CertifiedIdentity }>

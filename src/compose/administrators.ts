@@ -24,7 +24,6 @@ export interface AdministratorsOptions {
   readonly loadPolicy: () => Promise<PolicyBundle>;
   /** `kind/name` of what files beside the store define. */
   readonly taken: () => Promise<ReadonlySet<string>>;
-  readonly secondFactor: "off" | "otp";
   /** Where users find the pages of links; undefined where only whoever asks can tell. */
   readonly publicAddress: string | undefined;
   readonly passwords?: Passwords;
@@ -54,14 +53,14 @@ export class Administrators {
 
   /** An administrator in the name of an actor. */
   async of(actor: Actor): Promise<Desk> {
-    const { opened, taken, events, clock, service, version, secondFactor, publicAddress } = this.#options;
+    const { opened, taken, events, clock, service, version, publicAddress } = this.#options;
     const { cluster, ring } = opened;
     const administration = new Administration({
       store: cluster.store,
       authorizer: await this.#authorizer(),
       events,
       clock,
-      kinds: kindsForUse({ loadPolicy: this.#loadPolicy, taken }),
+      kinds: kindsForUse({ loadPolicy: this.#loadPolicy, ring, taken }),
       service,
     });
     const people = new People({
@@ -71,7 +70,6 @@ export class Administrators {
       events,
       passwords: this.#passwords,
       clock,
-      secondFactor,
     });
     const more = { cluster, clock, version, documentsOf, publicAddress };
     return {

@@ -3,16 +3,21 @@
 import type { Database } from "../aws/database.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
-import { formatAddress, type ListenAddress, parseAddress } from "../config/address.ts";
+import { formatAddress, type ListenAddress } from "../config/address.ts";
 import type { Config } from "../config/config.ts";
+import { type PublicAddress, publicAddressOf } from "../config/public-address.ts";
 import type { EventSink } from "../control/administration.ts";
 import { clusterApi } from "../control/api.ts";
 import type { Connected } from "../control/callers.ts";
+import { connectorLogins } from "../control/connector-logins.ts";
 import { DoorIdentity, type ShownIdentity } from "../control/door-identity.ts";
+import { Links } from "../control/links.ts";
 import { Logins } from "../control/logins.ts";
 import { quoted } from "../identity/names.ts";
+import { Passkeys } from "../identity/passkeys.ts";
 import { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
+import type { KeyRing } from "../identity/sealing.ts";
 import type { PolicyBundle } from "../policy/bundle.ts";
 import type { PolicyDecisionPoint } from "../policy/pdp.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -71,7 +76,7 @@ const LOOK_EVERY_MS = 60_000;
 /**
  * Opens the door of an open cluster.
  *
- * @throws PosternError `proxy_service_alone`, `second_factor_unavailable`, `public_addr_invalid`, and what keeps a
+ * @throws PosternError `proxy_service_alone`, `public_addr_invalid`, `public_addr_unnamed`, and what keeps a
  * certificate from being issued
  */
 export async function openDoor(
@@ -86,20 +91,19 @@ export async function openDoor(
       hint: 'write auth_service: {enabled: "yes"}; in this version both run in one process',
     });
   }
-  const secondFactor = auth_service.authentication.second_factor;
-  if (secondFactor === "webauthn") {
-    throw new PosternError("second_factor_unavailable", "Cannot ask for webauthn: this version has none", {
-      position: config.positionOf(["auth_service", "authentication", "second_factor"]),
-      hint: "write second_factor: otp",
-    });
-  }
+  const { second_factor: secondFactor, local_auth: localAuth } = auth_service.authentication;
+  const address = publicAddressOf(config);
   const { cluster, ring } = opened;
   const ports = portsOf(config);
   const role = ports[0].service === "proxy_service" ? "proxy" : "auth";
-  const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, role, names: namesOf(config, ports) });
+  const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, role, names: namesOf(ports, address) });
+  const passkeys =
+    secondFactor === "webauthn" ? passkeysAt(config, address, { name: cluster.name, ring, clock }) : undefined;
   // One for all: how many are hashed at once is counted in it.
   const passwords = new Passwords();
-  const logins = new Logins({ cluster, ring, passwords, events, clock, secondFactor });
+  const judging = { cluster, ring, passwords, events, clock, secondFactor, localAuth, passkeys };
+  const [logins, links] = [new Logins(judging), new Links(judging)];
+  const taken = async (): Promise<ReadonlySet<string>> => usersAmong(await namesInFiles(config));
   const administrators = new Administrators({
     opened,
     events,
@@ -109,17 +113,16 @@ export async function openDoor(
     loadControl,
     loadPolicy,
     taken: () => namesInFiles(config),
-    secondFactor,
     publicAddress: proxy_service?.public_addr,
     passwords,
   });
   const api = clusterApi({
-    cluster,
+    ...judging,
+    ...address,
+    ...connectorLogins({ ...judging, publicUrl: () => address.origin, taken, log }),
     logins,
+    links,
     joining: joinServices({ cluster, ring, events, clock }, env),
-    events,
-    clock,
-    secondFactor,
     version,
     log,
     databasesOf: (user) => shownDatabases(state(), user),
@@ -159,6 +162,10 @@ export async function openDoor(
     },
     close: () => clearInterval(timer),
   };
+}
+
+function usersAmong(names: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...names].flatMap((name) => (name.startsWith("user/") ? [name.slice("user/".length)] : [])));
 }
 
 /** As documents of kind db, whichever way they were defined. */
@@ -202,21 +209,24 @@ function isSame(one: ListenAddress, other: ListenAddress): boolean {
 }
 
 /** What the door is called: here, where it listens, and by others. */
-function namesOf(config: Config, ports: ClusterDoor["ports"]): readonly string[] {
+function namesOf(ports: ClusterDoor["ports"], { host }: PublicAddress): readonly string[] {
   const names = ["localhost", "127.0.0.1", "::1"];
   for (const { address } of ports)
     if (address.kind === "tcp" && !["0.0.0.0", "::"].includes(address.host)) names.push(address.host);
-  const { public_addr } = config.proxy_service ?? {};
-  if (public_addr !== undefined) {
-    const parsed = parseAddress(public_addr.includes(":") ? public_addr : `${public_addr}:443`);
-    if ("fault" in parsed || parsed.address.kind !== "tcp") {
-      const fault = "fault" in parsed ? parsed.fault : "it is a path";
-      throw new PosternError("public_addr_invalid", `Cannot be called ${quoted(public_addr)}: ${fault}`, {
-        position: config.positionOf(["proxy_service", "public_addr"]),
-        hint: "write postern.example.com:3080",
-      });
-    }
-    names.push(parsed.address.host);
+  return [...new Set([...names, host])];
+}
+
+/** @throws PosternError `public_addr_unnamed` */
+function passkeysAt(
+  config: Config,
+  { host, origin, isName }: PublicAddress,
+  { name, ring, clock }: { readonly name: string; readonly ring: KeyRing; readonly clock: Clock },
+): Passkeys {
+  if (!isName) {
+    throw new PosternError("public_addr_unnamed", `Cannot ask for passkeys at ${quoted(host)}: they belong to a name`, {
+      position: config.positionOf(["auth_service", "authentication", "second_factor"]),
+      hint: "write proxy_service.public_addr with the name of the door, or second_factor: otp",
+    });
   }
-  return [...new Set(names)];
+  return new Passkeys({ party: { id: host, name, origin }, ring, clock });
 }

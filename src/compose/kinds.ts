@@ -5,10 +5,12 @@ import { systemClock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
 import { parseDatabase } from "../config/resource-file.ts";
+import { connectorKind } from "../control/connectors.ts";
 import { kindsOf, type Kind } from "../control/kinds.ts";
 import { ACTION_TABLE } from "../dynamodb/catalogue.ts";
 import { quoted } from "../identity/names.ts";
 import type { Role } from "../identity/role.ts";
+import type { KeyRing } from "../identity/sealing.ts";
 import type { PolicyBundle } from "../policy/bundle.ts";
 import { compilePolicyData } from "../policy/data.ts";
 import { PolicyDecisionPoint } from "../policy/pdp.ts";
@@ -18,6 +20,8 @@ import { firstResources } from "./sources.ts";
 export interface KindsOptions {
   /** The policy in which a role's patterns are tried. */
   readonly loadPolicy?: () => Promise<PolicyBundle>;
+  /** Seals the secrets of connectors. */
+  readonly ring?: KeyRing;
   /** `kind/name` of what files of the gateway beside the store define: read with the first document. */
   readonly taken?: () => Promise<ReadonlySet<string>>;
 }
@@ -26,7 +30,7 @@ export interface KindsOptions {
  * Kinds whose documents, once stored, every gateway can put in force: one that it cannot use would keep it from all later
  * changes.
  */
-export function kindsForUse({ loadPolicy, taken = async () => new Set() }: KindsOptions = {}): ReadonlyMap<
+export function kindsForUse({ loadPolicy, ring, taken = async () => new Set() }: KindsOptions = {}): ReadonlyMap<
   string,
   Kind
 > {
@@ -38,7 +42,7 @@ export function kindsForUse({ loadPolicy, taken = async () => new Set() }: Kinds
     policy ??= loadPolicy();
     await PolicyDecisionPoint.load({ bundle: await policy, data });
   };
-  const kinds = kindsOf(judgeRole, [DATABASE]);
+  const kinds = kindsOf(judgeRole, [DATABASE, connectorKind(ring)]);
   let names: Promise<ReadonlySet<string>> | undefined;
   const once = (): Promise<ReadonlySet<string>> => (names ??= taken());
   return new Map([...kinds].map(([name, kind]) => [name, withoutTaken(kind, once)]));

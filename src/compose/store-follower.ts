@@ -6,8 +6,9 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { parseDatabase } from "../config/resource-file.ts";
 import { type Lock, parseLock } from "../identity/lock.ts";
 import { quoted } from "../identity/names.ts";
+import { parseOidcConnector } from "../identity/oidc-connector.ts";
 import { parseRole, type Role } from "../identity/role.ts";
-import { parseUser, type User } from "../identity/user.ts";
+import { type KnownConnector, parseUser, type User, vouchedFor } from "../identity/user.ts";
 import { requireWhole } from "../store/backup.ts";
 import type { Store } from "../store/store.ts";
 import { restrictedBy } from "./store-restrictions.ts";
@@ -28,10 +29,12 @@ export async function readStore(store: Store): Promise<StoredSet> {
   const roles: Role[] = [];
   const locks: Lock[] = [];
   const databases: DatabaseSpec[] = [];
+  const connectors: KnownConnector[] = [];
   const readers: Readonly<Record<string, (value: unknown) => void>> = {
     user: (value) => void users.push(parseUser(value).value),
     role: (value) => void roles.push(parseRole(value).value),
     lock: (value) => void locks.push(parseLock(value).value),
+    oidc: (value) => void connectors.push(parseOidcConnector(value).value),
     db: (value) => void databases.push(parseDatabase(value).value),
   };
   const digest = createHash("sha256");
@@ -43,6 +46,8 @@ export async function readStore(store: Store): Promise<StoredSet> {
     try {
       read(value);
     } catch (cause) {
+      // It vouches for nobody then, and nobody else needs it.
+      if (kind === "oidc") continue;
       const reason = messageOf(cause);
       throw new PosternError(
         "resource_unreadable",
@@ -55,10 +60,10 @@ export async function readStore(store: Store): Promise<StoredSet> {
     }
   }
   await requireWhole(store, "put this store in force");
-  return { users, roles, locks, databases, digest: digest.digest("hex") };
+  return { users: vouchedFor(users, connectors), roles, locks, databases, digest: digest.digest("hex") };
 }
 
-const FOLLOWED: ReadonlySet<string> = new Set(["user", "role", "lock", "db"]);
+const FOLLOWED: ReadonlySet<string> = new Set(["user", "role", "lock", "db", "oidc"]);
 
 /** Keeps up with a store, which is its own from then on. */
 export class StoreFollower {

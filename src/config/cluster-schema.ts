@@ -3,9 +3,9 @@
 import * as z from "zod";
 import { name } from "../identity/metadata.ts";
 import { quoted } from "../identity/names.ts";
+import { type SecondFactor, SECOND_FACTORS } from "../identity/second-factor.ts";
 import { refuse, yesNo } from "../identity/shape.ts";
 import { parseAddress } from "./address.ts";
-import type { SecondFactor } from "./config.ts";
 
 /** `auth_service` as it is written. */
 export interface AuthServiceDocument {
@@ -14,7 +14,7 @@ export interface AuthServiceDocument {
   readonly listen_addr?: string | undefined;
   readonly storage: StorageDocument;
   readonly sealing: SealingDocument;
-  readonly authentication: { readonly second_factor: SecondFactor };
+  readonly authentication: { readonly second_factor: SecondFactor; readonly local_auth: boolean };
 }
 
 /** `auth_service.storage` as it is written. */
@@ -60,12 +60,12 @@ export function authService(): z.ZodType<AuthServiceDocument> {
     authentication: z
       .strictObject({
         type: z.literal("local", "expected local").optional().describe("Only `local`."),
-        second_factor: z
-          .enum(["off", "otp", "webauthn"])
-          .default("otp")
-          .describe("What a login needs beside the password."),
+        second_factor: z.enum(SECOND_FACTORS).default("otp").describe("What a login needs beside the password."),
+        local_auth: yesNo()
+          .default(true)
+          .describe("Whether the cluster's own users log in; `no`: people come by connectors only."),
       })
-      .transform(({ second_factor }) => ({ second_factor }))
+      .transform(({ second_factor, local_auth }) => ({ second_factor, local_auth }))
       .prefault({})
       .describe("How people log in."),
   });

@@ -4,6 +4,7 @@ import type { DatabaseSpec } from "../aws/database.ts";
 import type { Secret } from "../base/secret.ts";
 import type { SourcePosition } from "../base/errors.ts";
 import type { DocumentPath } from "../identity/problem.ts";
+import type { SecondFactor } from "../identity/second-factor.ts";
 import type { ListenAddress } from "./address.ts";
 import type { PositionedProblem } from "./problem.ts";
 
@@ -76,7 +77,7 @@ export interface AuthServiceSection {
   readonly listen_addr?: ListenAddress;
   readonly storage: StorageSection;
   readonly sealing: SealingSection;
-  readonly authentication: { readonly second_factor: SecondFactor };
+  readonly authentication: { readonly second_factor: SecondFactor; readonly local_auth: boolean };
 }
 
 /** Where a cluster's resources are kept. */
@@ -88,9 +89,6 @@ export type StorageSection =
 export type SealingSection =
   | { readonly type: "file"; readonly path: string }
   | { readonly type: "kms"; readonly key_id: string; readonly region: string; readonly endpoint?: string };
-
-/** What a login needs beside the password. */
-export type SecondFactor = "off" | "otp" | "webauthn";
 
 /** The one door of a cluster. */
 export interface ProxyServiceSection {

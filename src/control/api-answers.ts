@@ -46,7 +46,8 @@ function plain(value: JsonValue): unknown {
   return Array.isArray(value) ? value.map(plain) : value;
 }
 
-async function readBounded(request: Request, limit: number): Promise<Uint8Array> {
+/** @throws PosternError `body_too_large` */
+export async function readBounded(request: Request, limit: number = MAX_BODY_BYTES): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
@@ -76,6 +77,7 @@ const STATUS: Readonly<Record<string, number>> = {
   password_invalid: 400,
   invite_ttl_invalid: 400,
   join_token_invalid: 400,
+  browser_login_invalid: 400,
   login_required: 401,
   certificate_malformed: 401,
   certificate_untrusted: 401,
@@ -104,8 +106,24 @@ const STATUS: Readonly<Record<string, number>> = {
   login_locked: 403,
   user_locked: 403,
   user_removed: 403,
+  browser_login_refused: 403,
+  browser_login_unavailable: 403,
+  local_auth_off: 403,
+  connector_changed: 403,
+  connector_elsewhere: 403,
+  oidc_claims_invalid: 403,
+  oidc_device_unavailable: 403,
+  oidc_email_unverified: 403,
+  oidc_no_roles: 403,
+  oidc_provider_refused: 403,
+  oidc_role_unknown: 403,
+  oidc_token_refused: 403,
+  oidc_user_taken: 403,
   path_unknown: 404,
   resource_missing: 404,
+  browser_login_unknown: 404,
+  connector_unknown: 404,
+  device_login_unknown: 404,
   method_not_allowed: 405,
   resource_exists: 409,
   resource_changed: 409,
@@ -116,6 +134,9 @@ const STATUS: Readonly<Record<string, number>> = {
   body_too_large: 413,
   content_type_invalid: 415,
   login_limited: 429,
+  login_failed: 500,
+  oidc_provider_failed: 503,
+  oidc_provider_invalid: 503,
   password_busy: 503,
   audit_unavailable: 503,
 };

@@ -62,6 +62,11 @@ function eventOf(change: PlannedChange, actor: Actor, service: string): Resource
     }
     case "lock/delete":
       return { event: "lock.deleted", code: "TLK01I", ...who };
+    case "oidc/create":
+    case "oidc/update":
+      return { event: "oidc.created", code: "T8100I", ...who };
+    case "oidc/delete":
+      return { event: "oidc.deleted", code: "T8101I", ...who };
     case "db/create":
       return { event: "db.create", code: "TDB03I", ...who };
     case "db/update":

@@ -1,21 +1,20 @@
-/** Passwords and links of users: set by an administrator at once, or by the user through a link that works once. */
+/** Passwords and links of users, from the administrator's side: set at once, or by a link that works once (`Links`). */
 
 import type { Clock } from "../base/clock.ts";
-import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
-import { type InviteKind, type InviteRecord, inviteNameOf, newInvite, useInvite } from "../identity/invites.ts";
+import { type InviteKind, type InviteRecord, newInvite } from "../identity/invites.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { KeyRing } from "../identity/sealing.ts";
-import { checkTotp, totpUri } from "../identity/totp.ts";
 import { NO_TRIES } from "../identity/tries.ts";
-import type { StoredValue, Write } from "../store/store.ts";
+import type { Write } from "../store/store.ts";
 import type { Administration, EventSink } from "./administration.ts";
 import type { Actor } from "./authorize.ts";
 import type { Cluster } from "./cluster.ts";
 import type { GivenDocument } from "./documents.ts";
 import { byWhom } from "./events.ts";
-import { resetNoted, wasRemovedSince } from "./removed-users.ts";
-import { freshTotp, SecretsStore, USER_SECRET } from "./user-secrets.ts";
+import { INVITE, storedLink } from "./links.ts";
+import { resetNoted } from "./removed-users.ts";
+import { SecretsStore, USER_SECRET } from "./user-secrets.ts";
 
 export interface PeopleOptions {
   readonly cluster: Cluster;
@@ -24,7 +23,6 @@ export interface PeopleOptions {
   readonly passwords: Passwords;
   readonly events: EventSink;
   readonly clock: Clock;
-  readonly secondFactor: "off" | "otp";
 }
 
 /** A password that may be one, hashed. */
@@ -41,13 +39,6 @@ export interface MadeLink {
   readonly lasts: number;
   /** Milliseconds since the epoch. */
   readonly expires: number;
-}
-
-/** What a user sees who opens a link. */
-export interface OpenedLink {
-  readonly user: string;
-  /** For the authenticator app; undefined where the cluster asks for no second factor. */
-  readonly totp: { readonly secret: Secret; readonly uri: Secret } | undefined;
 }
 
 /** Passwords and links of one cluster's users. */
@@ -134,7 +125,7 @@ export class People {
   async #linkWrites(record: InviteRecord): Promise<Write[]> {
     const { cluster } = this.#options;
     const { kind, user } = record;
-    const writes: Write[] = [{ op: "create", ...stored(record) }];
+    const writes: Write[] = [{ op: "create", ...storedLink(record) }];
     if (kind === "reset") {
       const before = await cluster.store.get(USER_SECRET, user);
       if (before !== undefined) writes.push({ op: "delete", kind: USER_SECRET, name: user, revision: before.revision });
@@ -165,80 +156,6 @@ export class People {
     return { token, kind, lasts: expires - created, expires };
   }
 
-  /**
-   * What a link is for. Nothing is used up by looking; the second factor that is shown is kept sealed with the link.
-   *
-   * @throws PosternError `invite_unknown`, `invite_expired`, `invite_used`, in the same words
-   */
-  async openLink(token: Secret): Promise<OpenedLink> {
-    const { cluster, clock, ring, secondFactor } = this.#options;
-    const { record, totp, revision } = await this.#link(token);
-    useInvite(record, token, clock.now());
-    if (secondFactor === "off") return { user: record.user, totp: undefined };
-    const secret = totp === undefined ? freshTotp().secret : ring.open(totp, linkContext(record));
-    if (totp === undefined) {
-      const value = { ...record, totp: ring.seal(secret, linkContext(record)) };
-      const { kind, name, expiresAt } = stored(record);
-      await cluster.store.write([{ op: "update", kind, name, value, expiresAt, revision }]);
-    }
-    return { user: record.user, totp: { secret, uri: totpUri(secret, cluster.name, record.user) } };
-  }
-
-  /**
-   * Sets the password by a link, and with it the second factor, which a code must show to work.
-   *
-   * @throws PosternError as `openLink`, `password_invalid`, `code_invalid`
-   */
-  async useLink(token: Secret, password: Secret, code: string | undefined, address: string | null): Promise<string> {
-    const { cluster, clock, ring, passwords, secondFactor, events } = this.#options;
-    const { record, totp, revision } = await this.#link(token);
-    const used = useInvite(record, token, clock.now());
-    const secret = totp === undefined ? undefined : ring.open(totp, linkContext(record));
-    let counter: number | undefined;
-    if (secondFactor === "otp") {
-      const verdict =
-        secret === undefined
-          ? undefined
-          : checkTotp({ secret, code: code ?? "", lastCounter: undefined, now: clock.now() });
-      if (verdict?.ok !== true) throw codeInvalid();
-      counter = verdict.counter;
-    }
-    const hashed = await passwords.hash(password);
-    const { user } = record;
-    if ((await cluster.store.get("user", user)) === undefined)
-      throw new PosternError("invite_unknown", "Cannot use this link: its user is gone");
-    const { kind, name, expiresAt } = stored(record);
-    // Whoever comes second with the same link finds another revision.
-    await cluster.store.write([{ op: "update", kind, name, value: { ...used }, expiresAt, revision }]);
-    const before = await this.#secrets.read(user);
-    const factor =
-      secret === undefined || counter === undefined ? before.secrets.totp : { secret, lastCounter: counter };
-    await this.#secrets.write(
-      user,
-      { password: hashed, ...(factor === undefined ? {} : { totp: factor }), ...NO_TRIES },
-      before.revision,
-    );
-    await this.#record(user, address);
-    if (counter !== undefined)
-      await events.record({ event: "mfa.add", code: "T1006I", user, mfa_device: { mfa_device_type: "totp" } });
-    return user;
-  }
-
-  async #link(token: Secret): Promise<{
-    readonly record: InviteRecord;
-    readonly totp: string | undefined;
-    readonly revision: string;
-  }> {
-    const { cluster, clock } = this.#options;
-    const name = inviteNameOf(token);
-    const found = name === undefined ? undefined : await cluster.store.get(INVITE, name);
-    // Unknown in the same words as everything else about links.
-    if (found === undefined) throw useInviteError(token, clock.now());
-    const { totp, ...record } = found.value as unknown as InviteRecord & { readonly totp?: string };
-    if (await wasRemovedSince(cluster.store, record.user, record.created)) throw useInviteError(token, clock.now());
-    return { record, totp, revision: found.revision };
-  }
-
   #record(user: string, address: string | null): Promise<void> {
     return this.#options.events.record({
       event: "user.password_change",
@@ -249,39 +166,5 @@ export class People {
   }
 }
 
-export const INVITE = "invite";
 /** Of one user there is one, unless several were made at the same moment; a store takes 50 writes at once. */
 const MOST_OLDER = 40;
-
-function stored(record: InviteRecord): {
-  readonly kind: string;
-  readonly name: string;
-  readonly value: StoredValue;
-  readonly expiresAt: number;
-} {
-  return { kind: INVITE, name: record.token_hash, value: { ...record }, expiresAt: record.expires };
-}
-
-/** Where the second factor belongs that a link is to set up. */
-export function linkContext({ token_hash }: Pick<InviteRecord, "token_hash">): {
-  kind: string;
-  name: string;
-  purpose: string;
-} {
-  return { kind: INVITE, name: token_hash, purpose: "second factor" };
-}
-
-/** What using a link that is not there throws. */
-function useInviteError(token: Secret, now: number): unknown {
-  try {
-    return useInvite(undefined, token, now);
-  } catch (thrown) {
-    return thrown;
-  }
-}
-
-function codeInvalid(): PosternError {
-  return new PosternError("code_invalid", "Cannot set the password: the code of the authenticator app is not right", {
-    hint: "wait for the next code, and see that the clock of the device is right",
-  });
-}

@@ -5,7 +5,7 @@ import type { KeyRing, SealingContext } from "../identity/sealing.ts";
 import { GUARD_KEY } from "../store/guarded-store.ts";
 import type { StoredResource, StoredValue } from "../store/store.ts";
 import { AUTHORITY, GUARD_CONTEXT } from "./cluster.ts";
-import { INVITE, linkContext } from "./people.ts";
+import { INVITE, linkContext } from "./links.ts";
 import { totpContext, USER_SECRET } from "./user-secrets.ts";
 
 /** A sealed text within a value, and where it belongs. */
@@ -49,7 +49,7 @@ export const SEALED_KINDS: readonly SealedKind[] = [
   },
   {
     kind: INVITE,
-    sealedIn: "src/control/people.ts",
+    sealedIn: "src/control/links.ts",
     places: ({ name }) => [{ path: ["totp"], context: linkContext({ token_hash: name }) }],
   },
 ];

@@ -5,6 +5,7 @@ import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { type LockoutState } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
+import type { Passkey } from "../identity/passkeys.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
 import { newTotpSecret } from "../identity/totp.ts";
 import { NO_TRIES, readTries, type Tries } from "../identity/tries.ts";
@@ -15,6 +16,7 @@ export interface UserSecrets extends Tries {
   /** As `Passwords.hash()` made it; absent: nobody can log in by password. */
   readonly password?: string;
   readonly totp?: { readonly secret: Secret; readonly lastCounter?: number };
+  readonly passkeys?: readonly Passkey[];
 }
 
 /** Secrets as they were read: `write()` fails when somebody else wrote them meanwhile. */
@@ -46,7 +48,7 @@ export class SecretsStore {
         hint: `reset the user: postern ctl users reset ${user}`,
       });
     }
-    const { password, totp, lockout, familiar } = result.data;
+    const { password, totp, passkeys, lockout, familiar } = result.data;
     return {
       revision: found.revision,
       secrets: {
@@ -59,6 +61,9 @@ export class SecretsStore {
                 ...(totp.last_counter === undefined ? {} : { lastCounter: totp.last_counter }),
               },
             }),
+        ...(passkeys === undefined
+          ? {}
+          : { passkeys: passkeys.map(({ id, public_key: publicKey, counter }) => ({ id, publicKey, counter })) }),
         ...readTries(lockout, familiar),
       },
     };
@@ -72,7 +77,7 @@ export class SecretsStore {
   /** The same, to go with other writes; `anyway`: whatever was there. */
   writeOf(
     user: string,
-    { password, totp, lockout, familiar }: UserSecrets,
+    { password, totp, passkeys, lockout, familiar }: UserSecrets,
     revision: string | undefined | { readonly anyway: true },
   ): Write {
     const value: StoredValue = {
@@ -85,6 +90,9 @@ export class SecretsStore {
               ...(totp.lastCounter === undefined ? {} : { last_counter: totp.lastCounter }),
             },
           }),
+      ...(passkeys === undefined
+        ? {}
+        : { passkeys: passkeys.map(({ id, publicKey, counter }) => ({ id, public_key: publicKey, counter })) }),
       lockout: stored(lockout),
       familiar: familiar.map((one) => ({ network: one.network, lockout: stored(one.lockout) })),
     };
@@ -102,6 +110,7 @@ export function freshTotp(): { readonly secret: Secret } {
 const FORM = z.strictObject({
   password: z.string().optional(),
   totp: z.strictObject({ sealed: z.string(), last_counter: z.number().int().optional() }).optional(),
+  passkeys: z.array(z.strictObject({ id: z.string(), public_key: z.string(), counter: z.number().int() })).optional(),
   lockout: z.unknown(),
   familiar: z.array(z.strictObject({ network: z.string(), lockout: z.unknown() })).default([]),
 });

@@ -158,6 +158,11 @@ export class KeyRing {
   }
 }
 
+/** Whether a text has the form of a sealed one. */
+export function isSealed(text: string): boolean {
+  return TEXT.exec(text)?.[1] === "sealed";
+}
+
 /** Which key file: that of a data directory, or another. */
 export interface SealingKeyFile {
   readonly directory: string;

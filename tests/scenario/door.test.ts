@@ -255,9 +255,9 @@ describe("a proxy service", () => {
       yaml: "proxy_service: {enabled: yes}",
       message: /auth_service is not enabled beside it/,
     },
-    "with a second factor that this version has not": {
-      yaml: "auth_service: {enabled: yes, authentication: {second_factor: webauthn}}\nproxy_service: {enabled: yes}",
-      message: /Cannot ask for webauthn/,
+    "with passkeys at an address without a name": {
+      yaml: 'auth_service: {enabled: yes, authentication: {second_factor: webauthn}}\nproxy_service: {enabled: yes, public_addr: "192.0.2.1:443"}',
+      message: /Cannot ask for passkeys at "192\.0\.2\.1"/,
     },
     "with a public address that is none": {
       yaml: 'auth_service: {enabled: yes}\nproxy_service: {enabled: yes, public_addr: "https://x/y"}',

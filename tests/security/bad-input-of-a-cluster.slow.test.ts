@@ -18,6 +18,7 @@ import { withAdministration } from "../../src/cli/ctl/local.ts";
 import { Profiles, proxyAddress } from "../../src/cli/login/profiles.ts";
 import { readConfig } from "../../src/cli/start/index.ts";
 import { requireDataDirectory } from "../../src/config/data-directory.ts";
+import { Links } from "../../src/control/links.ts";
 import { People } from "../../src/control/people.ts";
 import { openAuthority } from "../../src/identity/authority-keys.ts";
 import { readOwnCertificate } from "../../src/identity/certificate-reader.ts";
@@ -156,14 +157,16 @@ proxy_service: {enabled: "yes", listen_addr: "127.0.0.1:0"}
       events,
       passwords,
       clock: systemClock,
-      secondFactor: "otp",
     });
+    const links = new Links({ cluster, ring, events, passwords, clock: systemClock, secondFactor: "otp" });
     for (const user of USERS) {
       const { token } = await people.makeLink(actor, user, "invite");
-      const { totp } = await people.openLink(token);
+      const link = { token, kind: "invite", address: null } as const;
+      const { totp } = await links.open(link);
       const made = new OTPAuth.TOTP({ secret: totp?.secret.reveal() ?? "" });
       totps.set(user, made);
-      await people.useLink(token, new Secret(PASSWORD), made.generate({ timestamp: Date.now() - 30_000 }), null);
+      const code = made.generate({ timestamp: Date.now() - 30_000 });
+      await links.use({ ...link, password: new Secret(PASSWORD), code });
     }
     pin = (await cluster.pins())[0] ?? "";
     authority = (await cluster.authority("host")).active.certificate;

@@ -116,7 +116,7 @@ test("a reset ends the logins before it, and a login of the same second holds", 
   const current = await door.credentials("alice", "another good password");
   const { token } = await door.people.makeLink(ROOT, "alice", "reset");
   assert.equal((await door.call("/v1/status", { credentials: current })).status, 401);
-  await door.people.useLink(token, new Secret(PASSWORD), undefined, null);
+  await door.links.use({ token, kind: "reset", password: new Secret(PASSWORD), address: null });
   assert.equal(await at(PASSWORD), 200);
   // And so it is after a removal.
   await door.administration.remove(ROOT, "user", "alice");

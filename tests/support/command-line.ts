@@ -22,6 +22,8 @@ export interface Ran {
 export interface CommandLine {
   /** POSTERN_HOME; not there until something is written. */
   readonly home: string;
+  /** What happens when a browser is to be opened; without it, there is none. */
+  browse: ((url: string) => void) | undefined;
   /** Runs one command; `input` is its standard input. */
   run(words: readonly string[], input?: Input | string): Promise<Ran>;
   close(): void;
@@ -30,8 +32,9 @@ export interface CommandLine {
 export function commandLine(clock: Clock = systemClock): CommandLine {
   const directory = mkdtempSync(join(tmpdir(), "postern-home-"));
   const home = join(directory, "home");
-  return {
+  const line: CommandLine = {
     home,
+    browse: undefined,
     async run(words, input = "") {
       let [out, err] = ["", ""];
       const surroundings = {
@@ -40,6 +43,10 @@ export function commandLine(clock: Clock = systemClock): CommandLine {
         write: (text: string) => void (out += text),
         say: (text: string) => void (err += text),
         clock,
+        openBrowser: (url: string) => {
+          line.browse?.(url);
+          return line.browse !== undefined;
+        },
       };
       const program = new Command("postern");
       for (const command of loginCommands(() => surroundings)) program.addCommand(command);
@@ -57,6 +64,7 @@ export function commandLine(clock: Clock = systemClock): CommandLine {
     },
     close: () => rmSync(directory, { recursive: true, force: true }),
   };
+  return line;
 }
 
 function withDescendants(command: Command): Command[] {

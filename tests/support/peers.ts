@@ -30,6 +30,7 @@ export interface PeerPaths {
   readonly awsCli: string | null;
   /** A folder with moto's `tests`, made for its `python`. */
   readonly motoTests: string | null;
+  readonly chromium: string | null;
 }
 
 /** A part that runs. */

@@ -54,7 +54,6 @@ export async function withAdministration<T>(
       loadControl: loadControlBundle,
       loadPolicy: () => loadBuiltinBundle(),
       taken: () => namesInFiles(config),
-      secondFactor: config.auth_service?.authentication.second_factor === "off" ? "off" : "otp",
       publicAddress: publicAddressOf(config),
     });
     const actor = localActor();

@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 import { PosternError } from "../../base/errors.ts";
-import type { Secret } from "../../base/secret.ts";
+import { Secret } from "../../base/secret.ts";
 import { askDoor } from "../../client/ask-door.ts";
 import type { TlsHints, TlsOptions } from "../../client/tls.ts";
 import { CLOCK_SKEW_MS } from "../../identity/authority-keys.ts";
@@ -40,6 +40,43 @@ interface Asked {
   readonly most?: number;
 }
 
+/** What is asked for when a browser is to bring the answer. */
+export interface BrowserLoginRequest {
+  /** Absent: a user of the cluster's own. */
+  readonly connector?: string | undefined;
+  /** PEM. */
+  readonly publicKey: string;
+  /** Milliseconds. */
+  readonly ttl?: number | undefined;
+  readonly callback: { readonly port: number; readonly state: string };
+  /** PKCE, S256. */
+  readonly challenge: string;
+}
+
+/** What is asked for when somebody is to confirm it elsewhere. */
+export type DeviceLoginRequest = Required<Pick<BrowserLoginRequest, "connector" | "publicKey">> &
+  Pick<BrowserLoginRequest, "ttl">;
+
+/** What a person is told, and what is asked on with. Times in milliseconds. */
+export interface StartedDevice {
+  readonly id: string;
+  readonly secret: Secret;
+  readonly userCode: string;
+  readonly verificationUri: string;
+  readonly verificationUriComplete: string | null;
+  readonly interval: number;
+  readonly expires: number;
+}
+
+/** What a cluster says of itself to anybody. */
+export interface Welcome {
+  readonly cluster: string;
+  readonly secondFactor: string;
+  /** Whether its own users log in. */
+  readonly local: boolean;
+  readonly connectors: readonly { readonly name: string; readonly display: string }[];
+}
+
 /** The door of one cluster. Each request has a connection of its own. */
 export class Door {
   readonly #options: TlsOptions;
@@ -57,13 +94,20 @@ export class Door {
   }
 
   /** Who is there. @throws PosternError of TLS, of the server, and `proxy_answer_invalid` */
-  async ping(): Promise<{ readonly cluster: string; readonly secondFactor: string }> {
-    const { cluster_name, proxy } = await this.ask(PING, "GET", "/webapi/ping");
-    return { cluster: cluster_name, secondFactor: proxy.second_factor };
+  async ping(): Promise<Welcome> {
+    const { cluster_name, proxy, auth } = await this.ask(PING, "GET", "/webapi/ping");
+    return { cluster: cluster_name, secondFactor: proxy.second_factor, ...auth };
+  }
+
+  /** Asks for a bot's certificate. What it says is not looked at here. */
+  async joinBot({ token, jwt, publicKey, ttl }: BotRequest): Promise<LoginAnswer> {
+    return this.ask(LOGIN, "POST", "/v1/join/bot", {
+      body: { token, jwt: jwt.reveal(), public_key: publicKey, ...(ttl === undefined ? {} : { ttl_ms: ttl }) },
+    });
   }
 
   /** Asks for a certificate. What it says is not looked at here. */
-  async login({ user, password, otp, publicKey, ttl }: LoginRequest): Promise<z.infer<typeof LOGIN>> {
+  async login({ user, password, otp, publicKey, ttl }: LoginRequest): Promise<LoginAnswer> {
     return this.ask(LOGIN, "POST", "/v1/login", {
       body: {
         user,
@@ -75,11 +119,52 @@ export class Door {
     });
   }
 
-  /** Asks for a bot's certificate. What it says is not looked at here. */
-  async joinBot({ token, jwt, publicKey, ttl }: BotRequest): Promise<z.infer<typeof LOGIN>> {
-    return this.ask(LOGIN, "POST", "/v1/join/bot", {
-      body: { token, jwt: jwt.reveal(), public_key: publicKey, ...(ttl === undefined ? {} : { ttl_ms: ttl }) },
+  /** Begins a login that ends on a port of this machine. */
+  async beginBrowserLogin(request: BrowserLoginRequest): Promise<{ id: string; url: string; expires: number }> {
+    const { connector, publicKey, ttl, callback, challenge } = request;
+    const begun = await this.ask(BEGUN, "POST", "/v1/login/browser", {
+      body: {
+        ...(connector === undefined ? {} : { connector }),
+        public_key: publicKey,
+        ...(ttl === undefined ? {} : { ttl_ms: ttl }),
+        callback_port: callback.port,
+        callback_state: callback.state,
+        challenge,
+      },
     });
+    return { ...begun, expires: Date.parse(begun.expires) };
+  }
+
+  /** The certificate of a login that a browser completed; without a code, why there is none. */
+  async redeem(id: string, code: Secret | undefined, verifier: Secret): Promise<LoginAnswer> {
+    const shown = code === undefined ? {} : { code: code.reveal() };
+    return this.ask(LOGIN, "POST", "/v1/login/redeem", { body: { id, ...shown, verifier: verifier.reveal() } });
+  }
+
+  /** Begins a login that somebody confirms on another device. */
+  async beginDeviceLogin({ connector, publicKey, ttl }: DeviceLoginRequest): Promise<StartedDevice> {
+    const started = await this.ask(DEVICE, "POST", "/v1/login/device", {
+      body: {
+        connector,
+        public_key: publicKey,
+        ...(ttl === undefined ? {} : { ttl_ms: ttl }),
+      },
+    });
+    return {
+      id: started.id,
+      secret: new Secret(started.secret),
+      userCode: started.user_code,
+      verificationUri: started.verification_uri,
+      verificationUriComplete: started.verification_uri_complete,
+      interval: started.interval_ms,
+      expires: Date.parse(started.expires),
+    };
+  }
+
+  /** Whether somebody has; if not, how many milliseconds to wait before asking again. */
+  async pollDeviceLogin(id: string, secret: Secret): Promise<LoginAnswer | { readonly interval: number }> {
+    const polled = await this.ask(POLLED, "POST", "/v1/login/device/poll", { body: { id, secret: secret.reveal() } });
+    return "certificate" in polled ? polled : { interval: polled.interval_ms };
   }
 
   /** The databases that the user may see. */
@@ -124,13 +209,38 @@ export const LOGIN_HINTS: TlsHints = {
 };
 
 // Loose where a later version may say more; what is used is what is named here.
-const PING = z.object({ cluster_name: z.string().min(1).max(255), proxy: z.object({ second_factor: z.string() }) });
+const PING = z.object({
+  cluster_name: z.string().min(1).max(255),
+  proxy: z.object({ second_factor: z.string() }),
+  auth: z
+    .object({ local: z.boolean(), connectors: z.array(z.object({ name: z.string(), display: z.string() })) })
+    .default({ local: true, connectors: [] }),
+});
 
 const LOGIN = z.object({
   certificate: z.string().max(100_000),
   cluster: z.string().max(255),
   trusted: z.array(z.string().max(16_384)).min(1).max(2),
 });
+
+/** A certificate, and whom to trust. */
+export type LoginAnswer = z.infer<typeof LOGIN>;
+
+const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)));
+
+const BEGUN = z.object({ id: z.string().max(255), url: z.string().max(2000), expires: time });
+
+const DEVICE = z.object({
+  id: z.string().max(255),
+  secret: z.string().max(255),
+  user_code: z.string().max(64),
+  verification_uri: z.string().max(2000),
+  verification_uri_complete: z.string().max(2000).nullable(),
+  interval_ms: z.number().min(1000).max(60_000),
+  expires: time,
+});
+
+const POLLED = z.union([LOGIN, z.object({ interval_ms: z.number().min(1000).max(60_000) })]);
 
 // In the order in which people write them.
 const DATABASE = z.looseObject({

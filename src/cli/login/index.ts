@@ -25,6 +25,9 @@ function loginCommand(surroundings: Surroundings): Command {
     .option("--proxy <host:port>", "the cluster's proxy (default: the current profile's)")
     .option("--user <name>", "name of the user (default: the profile's, or the one on this machine)")
     .option("--cluster <name>", "a cluster that there is a profile of")
+    .option("--auth <name>", "how: local, or the name of a connector (default: the cluster's usual way)")
+    .option("--headless", "confirm a connector's login on another device: no browser is needed here")
+    .addOption(new Option("--browser <which>", "none: open no browser, and tell its address").choices(["none"]))
     .option("--password-stdin", "the password is what standard input gives, instead of asking")
     .option("--otp <code>", "the code that the authenticator app shows, instead of asking")
     .option("--ca-pin <pin>", "on first contact: sha256:… of the cluster's authority")
@@ -53,6 +56,8 @@ function loginCommand(surroundings: Surroundings): Command {
 Examples:
   postern login --proxy=postern.example.com:443 --user=alice
   postern login --proxy=localhost:3080 --user=alice --ca-pin=sha256:…
+  postern login --proxy=postern.example.com:443 --auth=corp
+  postern login --proxy=postern.example.com:443 --auth=corp --headless
   postern login --proxy=localhost:3080 --user=bot --password-stdin --ttl=1h < password
   postern login --proxy=postern.example.com:443 --join-method=github --token=orders-ci`,
     );

@@ -226,6 +226,7 @@ async function clusterLog(t: TestContext): Promise<string> {
     ...from,
     success: false,
     error: "wrong password or code",
+    attributes: null,
   });
   await recorder.record({
     event: "user.create",

@@ -191,10 +191,11 @@ describe("the commands of users", () => {
     before(async () => {
       strict = await openRealDoor(PEOPLE, "otp");
       const { token } = await strict.people.makeLink(ROOT, "alice", "invite");
-      const { totp } = await strict.people.openLink(token);
+      const given = { token, kind: "invite", address: null } as const;
+      const { totp } = await strict.links.open(given);
       assert.ok(totp !== undefined);
       ({ secret } = totp);
-      await strict.people.useLink(token, new Secret(PASSWORD), codeAt(0), null);
+      await strict.links.use({ ...given, password: new Secret(PASSWORD), code: codeAt(0) });
     });
     after(() => strict.close());
 

@@ -183,7 +183,7 @@ policy: {opa_config: x}
       listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3025 },
       storage: { type: "sqlite", path: "/x/d/store.sqlite" },
       sealing: { type: "file", path: "/x/d/sealing.key" },
-      authentication: { second_factor: "otp" },
+      authentication: { second_factor: "otp", local_auth: true },
     });
     assert.deepEqual(proxy_service, {
       enabled: false,

@@ -11,6 +11,7 @@ import { openKeys } from "../../../src/compose/sealing.ts";
 import { parseConfig } from "../../../src/config/load.ts";
 import { openCluster } from "../../../src/control/cluster.ts";
 import type { Administration } from "../../../src/control/administration.ts";
+import { Links } from "../../../src/control/links.ts";
 import { People } from "../../../src/control/people.ts";
 import { rotateAuthorities } from "../../../src/control/rotation.ts";
 import { keysSealing, SEALED_KINDS } from "../../../src/control/sealed-values.ts";
@@ -76,9 +77,10 @@ async function fill(node: Node, users = 45): Promise<{ readonly link: Secret; re
     return { kind, noun: kind, name, done: "updated" };
   };
   const administration = { change } as unknown as Administration;
-  const people = new People({ cluster, ring, events, clock, passwords, administration, secondFactor: "otp" });
+  const people = new People({ cluster, ring, events, clock, passwords, administration });
   const { token } = await people.makeLink({ name: "root", roles: [], traits: {}, kind: "local" }, "user-7", "invite");
-  await people.openLink(token);
+  const links = new Links({ cluster, ring, events, clock, passwords, secondFactor: "otp" });
+  await links.open({ token, kind: "invite", address: null });
   return { link: token, totp: secret.reveal() };
 }
 
