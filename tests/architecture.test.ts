@@ -38,6 +38,7 @@ const packages: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^(libsql|node:sqlite)/, ["store"]],
   [/^otpauth$/, ["identity/totp.ts"]],
   [/^@peculiar\//, ["identity"]],
+  [/^openid-client$/, ["control"]],
   [/^@simplewebauthn\//, ["identity/webauthn.ts"]],
   [/^qr(\/|$)/, ["control/web/link-pages.ts"]],
   // The yardstick of the bench.

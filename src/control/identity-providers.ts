@@ -175,19 +175,23 @@ async function discovered(connector: OidcConnector): Promise<Client.Configuratio
   const { issuerUrl, clientId, clientSecret } = connector;
   const issuer = new URL(issuerUrl);
   const fetch = boundedFetch({ plain: issuer.protocol === "http:" });
-  const local = issuer.protocol === "http:" ? [client.allowInsecureRequests] : [];
+  // oxlint-disable-next-line typescript/no-deprecated -- marked so to stand out: it is for this machine only
+  const allowPlain: (config: Client.Configuration) => void = client.allowInsecureRequests;
+  const local = issuer.protocol === "http:" ? [allowPlain] : [];
   const found = await client.discovery(issuer, clientId, undefined, client.None(), {
     [client.customFetch]: fetch,
     timeout: TIMEOUT_S,
     execute: local,
   });
-  const { supportsPKCE: _, ...metadata } = found.serverMetadata();
+  const metadata = found.serverMetadata();
   // The library lets some providers speak for issuers that they name only in their tokens: for anybody's, that is.
   if (!URL.canParse(metadata.issuer) || new URL(metadata.issuer).href !== issuer.href) throw invalid("issuer");
   const offered = metadata.id_token_signing_alg_values_supported ?? ["RS256"];
   const algorithms = offered.filter((one) => ALGORITHMS.has(one));
   if (algorithms.length === 0) throw invalid("id_token_signing_alg_values_supported");
-  const server = { ...metadata, id_token_signing_alg_values_supported: algorithms };
+  // Without the helpers that the library adds, and cannot copy.
+  const bare = JSON.parse(JSON.stringify(metadata)) as Client.ServerMetadata;
+  const server = { ...bare, id_token_signing_alg_values_supported: algorithms };
   const config = new client.Configuration(
     server,
     clientId,
