@@ -4,7 +4,9 @@ import { parseAuthority, sealingContextOf } from "../identity/authority.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
 import { GUARD_KEY } from "../store/guarded-store.ts";
 import type { StoredResource, StoredValue } from "../store/store.ts";
+import { parseOidcConnector } from "../identity/oidc-connector.ts";
 import { AUTHORITY, GUARD_CONTEXT } from "./cluster.ts";
+import { connectorContext } from "./connectors.ts";
 import { INVITE, linkContext } from "./links.ts";
 import { totpContext, USER_SECRET } from "./user-secrets.ts";
 
@@ -52,6 +54,20 @@ export const SEALED_KINDS: readonly SealedKind[] = [
     sealedIn: "src/control/links.ts",
     places: ({ name }) => [{ path: ["totp"], context: linkContext({ token_hash: name }) }],
   },
+  {
+    kind: "oidc",
+    sealedIn: "src/control/connectors.ts",
+    places: ({ value }) => [
+      { path: ["spec", "client_secret"], context: connectorContext(parseOidcConnector(value).value) },
+    ],
+  },
+];
+
+/** Files that seal what is over in minutes: an old key is not retired before, and nobody needs it afterwards. */
+export const SEALED_BRIEFLY: readonly string[] = [
+  "src/control/device-logins.ts",
+  "src/control/join-challenges.ts",
+  "src/control/oidc-logins.ts",
 ];
 
 /** The ids of the keys under which anything in a value is sealed, wherever it stands. */

@@ -81,7 +81,7 @@ spec:
     assert.match(out, /Logged in as: {7}alice@example\.com\n {2}Cluster: {12}example\n {2}Roles: {14}dev\n/);
     assert.match(
       err,
-      /^postern: log in in the browser; if none opens, go to\n {2}https:\/\/localhost:\d+\/web\/oidc\/[0-9a-f]{32}\n/,
+      /^postern: log in in the browser; if none opens, go to\n {2}https:\/\/localhost:\d+\/web\/oidc\/[0-9a-f]{32}\n/m,
     );
     assert.match(await browsed, /Back to the terminal/);
     assert.deepEqual(await user.run(["status"]), { code: 0, out, err: "" });
@@ -120,7 +120,7 @@ spec:
     browse?.(`https://localhost:${door.port}/web/oidc/${said}`);
     const { code, err } = await running;
     assert.equal(code, 0, err);
-    assert.match(err, /^postern: to log in, open on this machine\n {2}https:/);
+    assert.match(err, /^postern: to log in, open on this machine\n {2}https:/m);
     assert.match(await browsed, /Back to the terminal/);
   });
 

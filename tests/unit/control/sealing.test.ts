@@ -11,10 +11,12 @@ import { openKeys } from "../../../src/compose/sealing.ts";
 import { parseConfig } from "../../../src/config/load.ts";
 import { openCluster } from "../../../src/control/cluster.ts";
 import type { Administration } from "../../../src/control/administration.ts";
+import { connectorContext, connectorKind } from "../../../src/control/connectors.ts";
+import { parseOidcConnector } from "../../../src/identity/oidc-connector.ts";
 import { Links } from "../../../src/control/links.ts";
 import { People } from "../../../src/control/people.ts";
 import { rotateAuthorities } from "../../../src/control/rotation.ts";
-import { keysSealing, SEALED_KINDS } from "../../../src/control/sealed-values.ts";
+import { keysSealing, SEALED_BRIEFLY, SEALED_KINDS } from "../../../src/control/sealed-values.ts";
 import {
   followState,
   retireSealing,
@@ -81,12 +83,30 @@ async function fill(node: Node, users = 45): Promise<{ readonly link: Secret; re
   const { token } = await people.makeLink({ name: "root", roles: [], traits: {}, kind: "local" }, "user-7", "invite");
   const links = new Links({ cluster, ring, events, clock, passwords, secondFactor: "otp" });
   await links.open({ token, kind: "invite", address: null });
+  const connector = {
+    kind: "oidc",
+    version: "v3",
+    metadata: { name: "corp" },
+    spec: {
+      issuer_url: "https://login.example.com",
+      client_id: "postern",
+      client_secret: "not to be seen",
+      redirect_url: "https://postern.example.com/web/oidc/callback",
+      claims_to_roles: [{ claim: "groups", value: "dev", roles: ["access"] }],
+    },
+  };
+  const value = connectorKind(ring).keep?.(connector) ?? null;
+  await cluster.store.write([{ op: "create", kind: "oidc", name: "corp", value }]);
   return { link: token, totp: secret.reveal() };
 }
 
 async function opensAll({ cluster, ring }: SealingOptions, totp: string): Promise<void> {
   const secrets = new SecretsStore(cluster.store, ring);
   assert.equal((await secrets.read("user-7")).secrets.totp?.secret.reveal(), totp);
+  const [connector] = await cluster.store.list("oidc");
+  const { client_secret: text } = (connector?.value as { spec: { client_secret: string } }).spec;
+  const { value } = parseOidcConnector(connector?.value);
+  assert.equal(ring.open(text, connectorContext(value)).reveal(), "not to be seen");
   for (const { name } of await cluster.store.list("user_secret")) await secrets.read(name);
   for (const kind of ["host", "user"] as const) await openAuthority(await cluster.authority(kind), ring);
 }
@@ -106,7 +126,8 @@ describe("the table of what is sealed", () => {
       .filter((name) => /^(?:control|identity|compose|store|cli)\//.test(name) && name !== "identity/sealing.ts")
       .filter((name) => /\.seal\(/.test(readFileSync(join(SRC, name), "utf8")))
       .map((name) => `src/${name}`);
-    assert.deepEqual(sealing.sort(), SEALED_KINDS.map(({ sealedIn }) => sealedIn).sort());
+    const known = [...SEALED_KINDS.map(({ sealedIn }) => sealedIn), ...SEALED_BRIEFLY];
+    assert.deepEqual(sealing.sort(), known.sort());
   });
 
   it("knows every sealed text that is in the store of a cluster that has all of them", async (t) => {
