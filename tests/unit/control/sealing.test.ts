@@ -26,7 +26,7 @@ import { openAuthority } from "../../../src/identity/authority-keys.ts";
 import { NO_FAILURES } from "../../../src/identity/lockout.ts";
 import { Passwords } from "../../../src/identity/passwords.ts";
 import { SqliteStore } from "../../../src/store/sqlite-store.ts";
-import type { Store } from "../../../src/store/store.ts";
+import type { Store, Write } from "../../../src/store/store.ts";
 
 const SRC = fileURLToPath(new URL("../../../src/", import.meta.url));
 
@@ -170,6 +170,29 @@ describe("rotating the sealing key", () => {
     assert.deepEqual([...(await sealedNow(node)).keys()], [key]);
   });
 
+  it("never overwrites who writes between its look and its own write", async (t) => {
+    const directory = directoryOf(t);
+    const other = await openNode(t, directory);
+    await fill(other, 10);
+    const secrets = new SecretsStore(other.cluster.store, other.ring);
+    const fail = async (): Promise<void> => {
+      const { secrets: read, revision } = await secrets.read("user-7");
+      await secrets.write("user-7", { ...read, lockout: { failures: [4711], locked_until: null } }, revision);
+    };
+    let interfered = 0;
+    const node = await openNode(t, directory, (store) =>
+      before(store, async (writes) => {
+        if (!writes.some(({ name }) => name === "user-7") || interfered === 3) return;
+        interfered += 1;
+        await fail();
+      }),
+    );
+    const { key } = await rotateSealing("root", { ...node, prepare: false });
+    assert.equal(interfered, 3);
+    assert.deepEqual((await secrets.read("user-7")).secrets.lockout.failures, [4711]);
+    assert.deepEqual([...(await sealedNow(node)).keys()], [key], "and what they wrote is sealed anew as well");
+  });
+
   it("goes on where it was broken off, whichever write was the last, and makes no second key", async (t) => {
     for (let writes = 0; ; writes += 1) {
       const directory = directoryOf(t);
@@ -241,6 +264,21 @@ function failingWhen(store: Store, fails: () => boolean): Store {
   return new Proxy(store, {
     get: (target, name) => {
       if (name === "write" && fails()) return () => Promise.reject(new Error("power cut"));
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === "function" ? (member.bind(target) as unknown) : member;
+    },
+  });
+}
+
+/** A store before whose writes something else happens. */
+function before(store: Store, happens: (writes: readonly Write[]) => Promise<void>): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name === "write")
+        return async (writes: readonly Write[]) => {
+          await happens(writes);
+          return target.write(writes);
+        };
       const member: unknown = Reflect.get(target, name, target);
       return typeof member === "function" ? (member.bind(target) as unknown) : member;
     },
