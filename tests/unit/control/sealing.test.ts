@@ -251,6 +251,28 @@ describe("rotating the sealing key", () => {
     assert.equal((await node.keys.read()).ids.length, 2);
   });
 
+  it("is waited for by a node that has not got the key yet: it opens, seals nothing, and goes on once it has", async (t) => {
+    const directory = directoryOf(t);
+    const [node, behind] = [await openNode(t, directory), await openNode(t, directory)];
+    await fill(node, 1);
+    const path = join(directory, "sealing.key");
+    const early = readFileSync(path);
+    const { key } = await rotateSealing("root", { ...node, prepare: false });
+    const late = readFileSync(path);
+    // As on a machine to which the file is still to be carried.
+    writeFileSync(path, early, { mode: 0o600 });
+    await assert.rejects(followState(behind.cluster, behind.ring, await behind.keys.read()), {
+      code: "sealing_key_lost",
+    });
+    const place = { kind: "later", name: "a", purpose: "p" };
+    assert.throws(() => behind.ring.seal(new Secret("x"), place), {
+      code: "sealing_key_lost",
+      message: new RegExp(key),
+    });
+    writeFileSync(path, late);
+    assert.ok(behind.ring.seal(new Secret("x"), place).startsWith(`sealed:1:${key}:`));
+  });
+
   it("does not open a store whose sealing key is not here", async (t) => {
     const directory = directoryOf(t);
     const node = await openNode(t, directory);
