@@ -35,7 +35,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
 const packages: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^hono(\/|$)/, ["gateway", "control"]],
   [/^@open-policy-agent\/opa-wasm$/, ["policy/wasm.ts"]],
-  [/^@aws-sdk\/client-sts$/, ["aws"]],
+  [/^@aws-sdk\/client-(?:sts|kms)$/, ["aws"]],
   [/^@smithy\/signature-v4$/, ["aws"]],
   [/^(libsql|node:sqlite)/, ["store"]],
   [/^otpauth$/, ["identity/totp.ts"]],

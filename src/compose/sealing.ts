@@ -62,14 +62,18 @@ export async function openKeys(config: Config, store: Store): Promise<OpenKeys> 
 export async function followKeys({ cluster, ring, keys }: OpenCluster, log: Log): Promise<() => Promise<void>> {
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
+  let failure: string | undefined;
   let last: Promise<void> = Promise.resolve();
   const look = (): void => {
     last = last.then(async () => {
       if (ended) return;
       try {
         await followState(cluster, ring, await keys.read());
+        failure = undefined;
       } catch (error) {
-        log.error({ error: messageOf(error) }, "Cannot follow the sealing keys; those at hand serve on");
+        const reason = messageOf(error);
+        if (reason !== failure) log.error({ error: reason }, "Cannot follow the sealing keys; those at hand open");
+        failure = reason;
         clearTimeout(timer);
         timer = setTimeout(look, RETRY_MS);
         timer.unref();

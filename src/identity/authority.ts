@@ -4,7 +4,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import * as z from "zod";
 import { PosternError } from "../base/errors.ts";
 import { nameFault, quoted } from "./names.ts";
-import type { KeyRing, SealingContext } from "./sealing.ts";
+import type { SealingContext } from "./sealing.ts";
 
 /** Who is vouched for: the cluster's own processes, or people and bots. Neither may stand for the other. */
 export type AuthorityKind = "host" | "user";
@@ -143,17 +143,6 @@ export function pinOf(certificate: string): string {
 /** The pins of all that is trusted now. */
 export function pinsOf(authority: Authority): readonly string[] {
   return trustedCertificates(authority).map(pinOf);
-}
-
-/** Seals the private keys under the ring's first key; the same object when they are. */
-export function resealAuthority(authority: Authority, ring: KeyRing): Authority {
-  if (!keysOf(authority).some(({ sealedKey }) => ring.needsResealing(sealedKey))) return authority;
-  const reseal = ({ certificate, sealedKey }: AuthorityKey): AuthorityKey => ({
-    certificate,
-    sealedKey: ring.reseal(sealedKey, sealingContextOf(authority.kind, authority.cluster, certificate)),
-  });
-  const { active, other } = authority;
-  return { ...authority, active: reseal(active), ...(other === undefined ? {} : { other: reseal(other) }) };
 }
 
 /** Where a private key belongs: to its certificate, so that no other can be put above it. */

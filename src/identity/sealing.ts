@@ -39,6 +39,8 @@ type Renew = () => readonly Uint8Array[];
 export class KeyRing {
   #keys: readonly [RingKey, ...RingKey[]];
   readonly #renew: Renew | undefined;
+  /** The key that is to seal, while it is not here. */
+  #missing: string | undefined;
 
   /**
    * @param renew asked when something was sealed under a key that is not here
@@ -57,10 +59,12 @@ export class KeyRing {
   /**
    * Takes the keys of another ring, of which the one of this id seals.
    *
-   * @throws PosternError `sealing_key_lost` when there is none of this id; the keys are as before then
+   * @throws PosternError `sealing_key_lost` when there is none of this id: then the keys are as before, and none of them
+   * seals, as others may drop it at any time
    */
   become(other: KeyRing, seals: string): void {
     const first = other.#keys.find(({ id }) => id === seals);
+    this.#missing = first === undefined ? seals : undefined;
     if (first === undefined) throw lost(`Cannot seal under key ${seals}: it is not here`);
     this.#keys = [first, ...other.#keys.filter((key) => key !== first)];
   }
@@ -73,7 +77,7 @@ export class KeyRing {
   /**
    * Seals a secret into a text that JSON can hold.
    *
-   * @throws PosternError `sealed_value_too_long`
+   * @throws PosternError `sealed_value_too_long`, `sealing_key_lost` when the key that is to seal is not here
    */
   seal(secret: Secret, context: SealingContext): string {
     const plain = Buffer.from(secret.reveal());
@@ -83,7 +87,7 @@ export class KeyRing {
         `Cannot seal ${shown(context)}: it has ${plain.length} bytes, ${MAX_SECRET_BYTES} allowed`,
       );
     }
-    const [key] = this.#keys;
+    const key = this.#sealingKey();
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv("aes-256-gcm", key.sealing, nonce, { authTagLength: TAG_BYTES });
     cipher.setAAD(bondsOf(key.id, context));
@@ -146,6 +150,16 @@ export class KeyRing {
     const key = this.#keys.find((candidate) => candidate.id === id) ?? this.#renewed(id);
     if (key !== undefined) return key;
     throw lost(`Cannot open ${what}: it was sealed under key ${id}, which is not here`);
+  }
+
+  #sealingKey(): RingKey {
+    const id = this.#missing;
+    if (id === undefined) return this.#keys[0];
+    const key = this.#renewed(id);
+    if (key === undefined) throw lost(`Cannot seal under key ${id}: it is not here`);
+    this.#keys = [key, ...this.#keys.filter((other) => other !== key)];
+    this.#missing = undefined;
+    return key;
   }
 
   /** The one that seals stays the one that seals. */

@@ -223,6 +223,8 @@ describe("a backup of a cluster", () => {
       unfinished,
     );
     await opened.cluster.store.close();
+    const config = readConfig(from.file);
+    await assert.rejects(openClusterOf(config, { clock: systemClock, env: {} }), unfinished);
     assert.match((await from.ctl("status")).told, /a backup was put into it in part/);
     const forced = await from.ctl("restore", "--force", file);
     assert.equal(forced.code, 0, forced.told);

@@ -261,6 +261,7 @@ describe("an auth service that runs while its store is tampered with", () => {
     const record = async (event: AuditEvent): Promise<void> => void events.push(event);
     const opened = await openClusterOf(readConfig(own.file), { clock: systemClock, env: {}, events: { record } });
     const follower = await StoreFollower.open(opened.cluster.store);
+    t.after(() => follower.close());
     const [sets, errors]: [string[], string[]] = [[], []];
     follower.start(
       async ({ users }) => void sets.push(users.map(({ name, roles }) => `${name} ${roles.join()}`).join("; ")),
@@ -277,6 +278,5 @@ describe("an auth service that runs while its store is tampered with", () => {
     assert.deepEqual(seen, [
       { event: "postern.store.tampered", code: "PST04E", store: "sqlite", resource: "user/mallory" },
     ]);
-    await follower.close();
   });
 });

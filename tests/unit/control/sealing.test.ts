@@ -29,7 +29,7 @@ import { openAuthority } from "../../../src/identity/authority-keys.ts";
 import { NO_TRIES } from "../../../src/identity/tries.ts";
 import { Passwords } from "../../../src/identity/passwords.ts";
 import { SqliteStore } from "../../../src/store/sqlite-store.ts";
-import type { Store } from "../../../src/store/store.ts";
+import type { Store, Write } from "../../../src/store/store.ts";
 
 const SRC = fileURLToPath(new URL("../../../src/", import.meta.url));
 
@@ -109,7 +109,11 @@ async function opensAll({ cluster, ring }: SealingOptions, totp: string): Promis
   const { value } = parseOidcConnector(connector.value);
   assert.equal(ring.open(text, connectorContext(value)).reveal(), "not to be seen");
   for (const { name } of await cluster.store.list("user_secret")) await secrets.read(name);
-  for (const kind of ["host", "user"] as const) await openAuthority(await cluster.authority(kind), ring);
+  for (const kind of ["host", "user"] as const) {
+    const { other, ...authority } = await cluster.authority(kind);
+    await openAuthority(authority, ring);
+    if (other !== undefined) await openAuthority({ ...authority, active: other }, ring);
+  }
 }
 
 /** The keys under which anything lies, with the kinds. */
@@ -198,6 +202,29 @@ describe("rotating the sealing key", () => {
     assert.deepEqual([...(await sealedNow(node)).keys()], [key]);
   });
 
+  it("never overwrites who writes between its look and its own write", async (t) => {
+    const directory = directoryOf(t);
+    const other = await openNode(t, directory);
+    await fill(other, 10);
+    const secrets = new SecretsStore(other.cluster.store, other.ring);
+    const fail = async (): Promise<void> => {
+      const { secrets: read, revision } = await secrets.read("user-7");
+      await secrets.write("user-7", { ...read, lockout: { failures: [4711], locked_until: null } }, revision);
+    };
+    let interfered = 0;
+    const node = await openNode(t, directory, (store) =>
+      before(store, async (writes) => {
+        if (!writes.some(({ name }) => name === "user-7") || interfered === 3) return;
+        interfered += 1;
+        await fail();
+      }),
+    );
+    const { key } = await rotateSealing("root", { ...node, prepare: false });
+    assert.equal(interfered, 3);
+    assert.deepEqual((await secrets.read("user-7")).secrets.lockout.failures, [4711]);
+    assert.deepEqual([...(await sealedNow(node)).keys()], [key], "and what they wrote is sealed anew as well");
+  });
+
   it("goes on where it was broken off, whichever write was the last, and makes no second key", async (t) => {
     for (let writes = 0; ; writes += 1) {
       const directory = directoryOf(t);
@@ -252,6 +279,28 @@ describe("rotating the sealing key", () => {
     assert.equal((await node.keys.read()).ids.length, 2);
   });
 
+  it("is waited for by a node that has not got the key yet: it opens, seals nothing, and goes on once it has", async (t) => {
+    const directory = directoryOf(t);
+    const [node, behind] = [await openNode(t, directory), await openNode(t, directory)];
+    await fill(node, 1);
+    const path = join(directory, "sealing.key");
+    const early = readFileSync(path);
+    const { key } = await rotateSealing("root", { ...node, prepare: false });
+    const late = readFileSync(path);
+    // As on a machine to which the file is still to be carried.
+    writeFileSync(path, early, { mode: 0o600 });
+    await assert.rejects(followState(behind.cluster, behind.ring, await behind.keys.read()), {
+      code: "sealing_key_lost",
+    });
+    const place = { kind: "later", name: "a", purpose: "p" };
+    assert.throws(() => behind.ring.seal(new Secret("x"), place), {
+      code: "sealing_key_lost",
+      message: new RegExp(key),
+    });
+    writeFileSync(path, late);
+    assert.ok(behind.ring.seal(new Secret("x"), place).startsWith(`sealed:1:${key}:`));
+  });
+
   it("does not open a store whose sealing key is not here", async (t) => {
     const directory = directoryOf(t);
     const node = await openNode(t, directory);
@@ -269,6 +318,21 @@ function failingWhen(store: Store, fails: () => boolean): Store {
   return new Proxy(store, {
     get: (target, name) => {
       if (name === "write" && fails()) return () => Promise.reject(new Error("power cut"));
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === "function" ? (member.bind(target) as unknown) : member;
+    },
+  });
+}
+
+/** A store before whose writes something else happens. */
+function before(store: Store, happens: (writes: readonly Write[]) => Promise<void>): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name === "write")
+        return async (writes: readonly Write[]) => {
+          await happens(writes);
+          return target.write(writes);
+        };
       const member: unknown = Reflect.get(target, name, target);
       return typeof member === "function" ? (member.bind(target) as unknown) : member;
     },
