@@ -287,6 +287,19 @@ const CERTIFICATES: readonly Row[] = [
     event: null,
   },
   {
+    what: "an expired certificate, at the door itself",
+    given: () => profileOf("expired", "bob", "ours", -2 * HOUR),
+    when: async () => {
+      const profile = await new Profiles(homeOf("expired")).read(proxyAddress(proxy));
+      const credentials = { cert: profile?.certificate ?? "", key: profile?.privateKey.reveal() ?? "" };
+      const { status, text } = await callDoor(Number(proxy.split(":")[1]), authority, "/v1/databases", { credentials });
+      return { code: status, out: "", err: text };
+    },
+    code: 401,
+    told: /"certificate_expired","message":"Cannot accept the certificate: it ended on [^"]*, and here it is /,
+    event: ["postern.cert.refused", "PCE01W", { cert_type: "user", identity: null }],
+  },
+  {
     what: "a certificate that is not valid yet",
     given: () => profileOf("early", "alice", "ours", 2 * HOUR),
     when: () => run(["db", "ls"], "", "early"),

@@ -62,8 +62,6 @@ export function readConfig(file: string): Config {
 
 /** A cluster of this user's own: made, or gone on with. */
 async function startWithoutFile(listen: string | undefined, diagnostics: ListenAddress | undefined): Promise<void> {
-  // Before anything is made: it is nobody else's to read.
-  process.umask(0o077);
   const config = configurationWithoutFile(process.env, listen);
   await start(config, diagnostics, async ({ gateway, addresses: [door = ""] }) => {
     const [pin = ""] = (await gateway.door?.pins()) ?? [];
