@@ -10,15 +10,15 @@ const LOOPBACK: ReadonlySet<string> = new Set(["127.0.0.1", "[::1]", "localhost"
 /**
  * A `fetch` that reads its answer whole, as far as that is allowed to go. Redirects are not followed.
  *
- * @param options `plain`: also over HTTP, to this machine
+ * @param options `plain`: also over HTTP, to this machine; `send`: what sends a request
  * @throws PosternError `oidc_provider_invalid` for another place or a longer answer
  */
-export function boundedFetch({ plain }: { readonly plain: boolean }): CustomFetch {
+export function boundedFetch({ plain, send }: { readonly plain: boolean; readonly send: typeof fetch }): CustomFetch {
   return async (address, options) => {
     const url = new URL(address);
     const isHere = plain && url.protocol === "http:" && LOOPBACK.has(url.hostname);
     if (url.protocol !== "https:" && !isHere) throw invalid(`it names the place ${url.origin}, which is not safe`);
-    const response = await fetch(url, { ...(options as RequestInit), redirect: "manual" });
+    const response = await send(url, { ...(options as RequestInit), redirect: "manual" });
     const chunks: Uint8Array[] = [];
     let size = 0;
     for await (const chunk of response.body ?? []) {

@@ -55,11 +55,14 @@ const ALGORITHMS: ReadonlySet<string> = new Set([
 /** The providers of a cluster's connectors. What one says of itself is remembered for a while. */
 export class IdentityProviders {
   readonly #clock: Clock;
+  readonly #send: typeof fetch;
   // In the order in which they were asked.
   readonly #known = new Map<string, Known>();
 
-  constructor(clock: Clock) {
+  /** @param send what sends requests */
+  constructor(clock: Clock, send: typeof fetch = fetch) {
     this.#clock = clock;
+    this.#send = send;
   }
 
   /** Where the browser is sent to. @throws PosternError `oidc_provider_failed`, `oidc_provider_invalid` */
@@ -154,7 +157,7 @@ export class IdentityProviders {
     const key = JSON.stringify([issuerUrl, clientId, clientSecret?.reveal()]);
     const known = this.#known.get(key);
     if (known !== undefined && this.#clock.monotonic() < known.until) return known.config;
-    const config = await discovered(connector);
+    const config = await discovered(connector, this.#send);
     this.#known.delete(key);
     this.#known.set(key, { config, until: this.#clock.monotonic() + REMEMBERED_MS });
     for (const oldest of this.#known.keys()) {
@@ -170,16 +173,16 @@ function load(): Promise<typeof Client> {
   return import("openid-client");
 }
 
-async function discovered(connector: OidcConnector): Promise<Client.Configuration> {
+async function discovered(connector: OidcConnector, send: typeof fetch): Promise<Client.Configuration> {
   const client = await load();
   const { issuerUrl, clientId, clientSecret } = connector;
   const issuer = new URL(issuerUrl);
-  const fetch = boundedFetch({ plain: issuer.protocol === "http:" });
+  const bounded = boundedFetch({ plain: issuer.protocol === "http:", send });
   // oxlint-disable-next-line typescript/no-deprecated -- marked so to stand out: it is for this machine only
   const allowPlain: (config: Client.Configuration) => void = client.allowInsecureRequests;
   const local = issuer.protocol === "http:" ? [allowPlain] : [];
   const found = await client.discovery(issuer, clientId, undefined, client.None(), {
-    [client.customFetch]: fetch,
+    [client.customFetch]: bounded,
     timeout: TIMEOUT_S,
     execute: local,
   });
@@ -198,7 +201,7 @@ async function discovered(connector: OidcConnector): Promise<Client.Configuratio
     { [client.clockTolerance]: CLOCK_TOLERANCE_S } as Partial<Client.ClientMetadata>,
     authenticationOf(client, clientSecret, metadata.token_endpoint_auth_methods_supported),
   );
-  config[client.customFetch] = fetch;
+  config[client.customFetch] = bounded;
   config.timeout = TIMEOUT_S;
   // Without these, a token is believed because of the connection that it came over.
   client.enableNonRepudiationChecks(config);

@@ -118,7 +118,11 @@ spec:
     door.advance(5000);
     assert.deepEqual((await poll(started)).json, { status: "slow_down", interval_ms: 15_000 });
     for (let round = 0; round < 20; round++) await poll(started);
+    // What asks on and on does not write on and on.
+    const revision = async (): Promise<unknown> => (await door.cluster.store.get("device_login", started.id))?.revision;
+    const before = await revision();
     assert.deepEqual((await poll(started)).json, { status: "slow_down", interval_ms: 60_000 });
+    assert.equal(await revision(), before);
     assert.equal(provider.asked.length, asked);
     door.advance(60_000);
     assert.equal(waits(await poll(started)), "pending");
