@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { auditCommand } from "./audit/index.ts";
 import { completionCommand } from "./completion.ts";
+import { configureCommand } from "./configure/index.ts";
 import { ctlCommand } from "./ctl/index.ts";
 import { doctorCommand } from "./doctor/index.ts";
 import { loginCommands } from "./login/index.ts";
@@ -27,6 +28,7 @@ export async function postern(argv: readonly string[]): Promise<number> {
     .addHelpText("after", EXAMPLES);
   program.addCommand(startCommand());
   program.addCommand(doctorCommand());
+  program.addCommand(configureCommand());
   for (const command of loginCommands()) program.addCommand(command);
   program.addCommand(policyCommand());
   program.addCommand(auditCommand({ dataDirOf: (file) => readConfig(file).postern.data_dir }));
