@@ -9,6 +9,7 @@ import { doctorCommand } from "./doctor/index.ts";
 import { loginCommands } from "./login/index.ts";
 import { policyCommand } from "./policy/index.ts";
 import { readConfig, startCommand } from "./start/index.ts";
+import { systemdCommand } from "./systemd/index.ts";
 import { packageVersion, versionCommand } from "./version.ts";
 
 const EXAMPLES = `
@@ -33,6 +34,7 @@ export async function postern(argv: readonly string[]): Promise<number> {
   program.addCommand(policyCommand());
   program.addCommand(auditCommand({ dataDirOf: (file) => readConfig(file).postern.data_dir }));
   program.addCommand(ctlCommand(readConfig));
+  program.addCommand(systemdCommand(readConfig));
   program.addCommand(versionCommand());
   program.addCommand(completionCommand(program));
   forEachCommand(program, (command) => {
