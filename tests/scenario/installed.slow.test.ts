@@ -9,11 +9,11 @@ import { promisify } from "node:util";
 import { type Sandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
 import { ALICE_MAY_NEARLY_EVERYTHING, ORDERS } from "../support/gateway.ts";
 import { install, type Installed, type Service } from "../support/installed.ts";
-import { lacking } from "../support/programs.ts";
+import { anyOf, lacking } from "../support/programs.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PASSWORD = "correct horse battery";
-const NO_SHELL = (await lacking("curl", ["curl", "--version"])) || (await lacking("jq", ["jq", "--version"]));
+const NO_SHELL = anyOf(await lacking("curl", ["curl", "--version"]), await lacking("jq", ["jq", "--version"]));
 const run = promisify(execFile);
 
 describe("what npm pack makes, installed with nothing but Node and npm", () => {
@@ -33,7 +33,6 @@ describe("what npm pack makes, installed with nothing but Node and npm", () => {
     const tops = new Set(files.map(({ path }) => path.split("/")[0] ?? ""));
     assert.deepEqual(
       [...tops].sort(),
-      // oxfmt keeps one a line.
       [
         "CHANGELOG.md",
         "LICENSE",
@@ -56,7 +55,7 @@ describe("what npm pack makes, installed with nothing but Node and npm", () => {
       names.filter((name) => /\.test\.|(?:^|\/)(?:tests?|node_modules|src)\/|\.(?:ts|map|key|tfstate)$/.test(name)),
       [],
     );
-    const places = [ROOT.replace(/\/$/, ""), homedir()].filter((place) => place !== "/");
+    const places = [ROOT, `${homedir()}/`].filter((place) => place.length > 1);
     for (const name of names) {
       const text = readFileSync(join(installed.packageDirectory, name), "latin1");
       for (const place of places) assert.ok(!text.includes(place), `${name} names ${place}`);

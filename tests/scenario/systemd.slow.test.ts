@@ -66,6 +66,8 @@ db_service:
   it("says what the service could not read, and refuses a directory that systemd does not make", async () => {
     const { said } = await unitOf(undefined);
     assert.match(said, /postern\.yaml is not there yet/);
+    const cluster = await unitOf('version: v3\nauth_service: {enabled: "yes"}\n');
+    assert.match(cluster.said, /add --user NAME to administer here/);
     await assert.rejects(unitOf('version: v3\npostern: {data_dir: ./data}\ndb_service: {enabled: "yes"}\n'), {
       stderr: /Cannot let systemd make the user: data_dir .*\npostern: hint: add --user NAME/,
     });
@@ -132,6 +134,6 @@ db_service:
 async function callsOf(set: string): Promise<string[]> {
   const { stdout } = await run("systemd-analyze", ["syscall-filter", "--no-pager", set]);
   const names = [...stdout.matchAll(/^ {4}([@\w-]+)$/gm)].map(([, name]) => name ?? "");
-  const found = await Promise.all(names.map((name) => (name.startsWith("@") ? callsOf(name) : [name])));
+  const found = await Promise.all(names.map(async (name) => (name.startsWith("@") ? await callsOf(name) : [name])));
   return found.flat();
 }

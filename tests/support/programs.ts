@@ -13,3 +13,8 @@ export async function lacking(name: string, trial: readonly string[]): Promise<s
     () => `${program} is not here: install ${name}`,
   );
 }
+
+/** The first reason to skip among some, or `false`. */
+export function anyOf(...reasons: readonly (string | false)[]): string | false {
+  return reasons.find((reason) => reason !== false) ?? false;
+}

@@ -38,7 +38,8 @@ Examples:
 function optionOf({ flag, meaning, required, repeated, choices }: AgentFlag): Option {
   const option = new Option(flag, meaning);
   if (required === true) option.makeOptionMandatory();
-  if (repeated === true) option.argParser((pin: string, before: readonly string[] = []) => [...before, pin]);
+  if (repeated === true)
+    option.argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text]);
   if (choices !== undefined) option.choices(choices).default(choices[0]);
   return option;
 }

@@ -103,6 +103,10 @@ function notesOf({ configFile, user, program, reads }: UnitFacts, config: Config
     notes.push(
       "Node or Postern lies in somebody's home, where a service may not look: install both for the whole machine",
     );
+  if (user === undefined && config?.auth_service?.enabled === true)
+    notes.push(
+      "postern ctl -c runs as the service's user only, and this one cannot be had: add --user NAME to administer here",
+    );
   const closed = [configFile, ...reads].filter((path) => existsSync(path) && (statSync(path).mode & 0o004) === 0);
   if (closed.length > 0)
     notes.push(

@@ -68,7 +68,7 @@ describe("deploy/kubernetes", () => {
         of("StatefulSet").spec?.volumeClaimTemplates.map(({ metadata }) => metadata.name),
         [volume],
       );
-      assert.ok(mounts.some(({ mountPath }) => main().args?.includes(`${mountPath}/postern.yaml`)));
+      assert.ok(mounts.some(({ mountPath }) => (main().args ?? []).includes(`${mountPath}/postern.yaml`)));
       assert.ok(pod().volumes.some(({ configMap }) => configMap?.name === of("ConfigMap").metadata.name));
       if (file === "agent.yaml") {
         assert.ok(db_service.enabled && db_service.databases.length === 1 && postern.proxy_server !== undefined);
@@ -79,7 +79,8 @@ describe("deploy/kubernetes", () => {
         const door = proxy_service?.listen_addr;
         assert.ok(door?.kind === "tcp" && door.host === "0.0.0.0");
         assert.equal(main().ports?.find(({ name }) => name === "door")?.containerPort, door.port);
-        assert.ok(pod().initContainers?.[0]?.volumeMounts.some(({ mountPath }) => mountPath === "/run/sealing-key"));
+        const mounted = pod().initContainers?.flatMap(({ volumeMounts }) => volumeMounts) ?? [];
+        assert.ok(mounted.some(({ mountPath }) => mountPath === "/run/sealing-key"));
       }
     });
 
