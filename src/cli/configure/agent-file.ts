@@ -68,7 +68,7 @@ function refuseHalves({ region, uri, user, dbUser, listen, resources, token, pro
   if (proxy !== undefined && !/^[^\s/:@]+:[0-9]{1,5}$|^\[[0-9a-f:.]+\]:[0-9]{1,5}$/i.test(proxy))
     refuse(`--proxy ${quoted(proxy)} is not host:port`, "write it as postern.example.com:443, without https://");
   // What is not an absolute path is taken for the token itself, by every reader of the file.
-  if (token !== undefined && !isAbsolute(token) && /[/\\\s]|^~|\.(?:txt|token)$/.test(token))
+  if (token !== undefined && !isAbsolute(token) && /^[-.]|[/\\\s]|^~|\.(?:txt|token)$/.test(token))
     refuse("--token looks like a relative path, which would be taken for the token itself", "--token /tmp/token");
 }
 

@@ -161,6 +161,7 @@ describe("postern configure db", () => {
     "the guide's node name": { given: { nodename: "CHANGEME" }, says: /--nodename: .*is still a placeholder/ },
     "a pin that is none": { given: { proxy: "p:1", caPin: ["abc"] }, says: /--ca-pin: expected sha256:/ },
     "a token at a relative path": { given: { proxy: "p:1", token: "./token" }, says: /--token looks like a relative/ },
+    "standard input for a token": { given: { proxy: "p:1", token: "-" }, says: /--token looks like a relative/ },
     "a token for no cluster": { given: { token: "/tmp/token" }, says: /--token and --ca-pin say how to join/ },
     "a proxy that is an address of the web": { given: { proxy: "https://p.acme.io" }, says: /is not host:port/ },
     "a role of another partition": {
