@@ -35,6 +35,8 @@ const GROUPS: readonly Group[] = [
       return [auditCommand({ dataDirOf: async (file) => (await readConfig(file)).postern.data_dir })];
     },
   },
+  { names: ["configure"], make: async () => [(await import("./configure/index.ts")).configureCommand()] },
+  { names: ["systemd"], make: async () => [(await import("./systemd/index.ts")).systemdCommand(readConfig)] },
   { names: ["ctl"], make: async () => [(await import("./ctl/index.ts")).ctlCommand(readConfig)] },
   { names: ["version"], make: async () => [(await import("./version.ts")).versionCommand()] },
   {
