@@ -27,7 +27,7 @@ export function systemdCommand(read: (file: string) => Config | Promise<Config>)
     .option("--diag-addr <host:port>", "serve /healthz, /readyz and /metrics there")
     .option("-o, --output <file>", "where to write it: a path or file:///path; - or nothing: standard output")
     .option("--force", "replace a file that is there")
-    .action((options: SystemdOptions) => {
+    .action(async (options: SystemdOptions) => {
       const file = resolve(options.config);
       const config = existsSync(file) ? await read(file) : undefined;
       const facts = factsOf(file, config, options);
