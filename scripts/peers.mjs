@@ -1,5 +1,6 @@
 // Installs the real parts that tests hold Postern against: DynamoDB Local (Maven), moto, boto3, the aws CLI and pytest
-// (pip), and moto's own tests of DynamoDB (its source distribution).
+// (pip), moto's own tests of DynamoDB (its source distribution), Kubernetes' schemas with what holds manifests to them (pip), and
+// Chromium (apt-get).
 // Usage: node scripts/peers.mjs [--only dynamodb-local,moto] [--paths]
 // Each part lies under a key made of what it is built from, so a second run does nothing and a changed pin builds anew.
 // --paths installs nothing and prints, as JSON, where each part is, or null.
@@ -9,7 +10,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 import { parseArgs } from "node:util";
 
 const dynamodbLocal = "3.3.1";
@@ -17,6 +18,7 @@ const dynamodbLocal = "3.3.1";
 const awsSdkBom = "2.54.15";
 const moto = "5.2.5";
 const clients = ["boto3==1.44.5", "botocore==1.44.8", "awscli==1.46.3"];
+const kubernetesValidate = "kubernetes-validate==1.37.0";
 const wheels = [`moto[server]==${moto}`, ...clients, "pytest==9.2.0", "freezegun==1.5.5"];
 
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -35,9 +37,14 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 const cache = join(process.env.XDG_CACHE_HOME || join(process.env.HOME || homedir(), ".cache"), "postern", "peers");
 const parts = {
   "dynamodb-local": { place: placeOf("dynamodb-local", pom), install: installDynamodbLocal },
-  moto: { place: placeOf("moto", wheels.join("\n")), install: installMoto },
-  // Needs the pip that the part before brings.
+  moto: { place: placeOf("moto", wheels.join("\n")), install: (place) => installWheels(place, wheels) },
+  "kubernetes-validate": {
+    place: placeOf("kubernetes-validate", kubernetesValidate),
+    install: (place) => installWheels(place, [kubernetesValidate]),
+  },
+  // Needs the pip that moto brings.
   "moto-tests": { place: placeOf("moto-tests", moto), install: installMotoTests },
+  chromium: { place: placeOf("chromium", "system"), install: installChromium },
 };
 
 const { values } = parseArgs({ options: { only: { type: "string" }, paths: { type: "boolean", default: false } } });
@@ -67,8 +74,19 @@ function paths() {
     motoServer: hasPython ? join(bin, "moto_server") : null,
     python: hasPython ? join(bin, "python") : null,
     awsCli: hasPython ? join(bin, "aws") : null,
+    kubernetesValidate: programIn(parts["kubernetes-validate"].place, "kubernetes-validate"),
     motoTests: existsSync(join(tests, "complete")) ? tests : null,
+    chromium: onPath("chromium") ?? onPath("chromium-browser") ?? onPath("google-chrome"),
   };
+}
+
+function onPath(program) {
+  const found = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, program));
+  return found.find((path) => isAbsolute(path) && existsSync(path)) ?? null;
+}
+
+function programIn(place, name) {
+  return existsSync(join(place, "complete")) ? join(place, "bin", name) : null;
 }
 
 async function installAll(names) {
@@ -109,14 +127,21 @@ async function installDynamodbLocal(place) {
   }
 }
 
-async function installMoto(place) {
+async function installWheels(place, names) {
   await need("python3", ["-c", "import ensurepip, venv"], ["python3", "python3-venv"]);
-  say(`Installing ${wheels.join(", ")} with pip`);
+  say(`Installing ${names.join(", ")} with pip`);
   // A virtual environment cannot be moved: it is built in place and counts only once "complete" is there.
   await rm(place, { recursive: true, force: true });
   await run("python3", ["-m", "venv", place], tmpdir());
-  await run(join(place, "bin", "pip"), ["install", "--quiet", "--disable-pip-version-check", ...wheels], tmpdir());
-  await writeFile(join(place, "complete"), `${wheels.join("\n")}\n`);
+  await run(join(place, "bin", "pip"), ["install", "--quiet", "--disable-pip-version-check", ...names], tmpdir());
+  await writeFile(join(place, "complete"), `${names.join("\n")}\n`);
+}
+
+/** The system's own: whatever version it has is one that people have. */
+async function installChromium(place) {
+  if (paths().chromium === null) await need("chromium", ["--version"], ["chromium"]);
+  await mkdir(place, { recursive: true });
+  await writeFile(join(place, "complete"), `${paths().chromium}\n`);
 }
 
 async function installMotoTests(place) {

@@ -12,15 +12,16 @@ import { SdkSts } from "./aws/sts.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { keyFromFile } from "./base/key-file.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
-import { type ClusterDoor, openDoor } from "./compose/door.ts";
+import { type ActiveState, stateOf } from "./compose/active-state.ts";
+import { type ClusterDoor, hasDoor, openDoor } from "./compose/door.ts";
 import { listenersOf } from "./compose/listeners.ts";
-import { databasesOf, firstResources, merged, policyDataOf, validateResources } from "./compose/sources.ts";
+import { firstResources, merged, validateResources } from "./compose/sources.ts";
 import { openClusterOf } from "./compose/store.ts";
 import type { ReadableStore } from "./compose/fed-store.ts";
 import { readStore, StoreFollower, type StoredSet } from "./compose/store-follower.ts";
+import { keepCluster } from "./compose/upkeep.ts";
 import type { Config } from "./config/config.ts";
 import { requireDataDirectory } from "./config/data-directory.ts";
-import { positioned } from "./config/positioned.ts";
 import { formatProblem } from "./config/problem.ts";
 import type { Resources } from "./config/resources.ts";
 import { type Closer, watchPath } from "./config/watch-path.ts";
@@ -30,10 +31,9 @@ import type { FixedListener } from "./gateway/listener.ts";
 import type { Upstream } from "./gateway/ports.ts";
 import type { GatewayServices } from "./gateway/services.ts";
 import { Seals } from "./gateway/seals.ts";
-import type { GatewayState } from "./gateway/state.ts";
 import { TableSchemas } from "./gateway/table-schemas.ts";
 import type { PolicyBundle } from "./policy/bundle.ts";
-import { compileAhead, PolicyDecisionPoint, type PolicyFault } from "./policy/pdp.ts";
+import { compileAhead, type PolicyFault } from "./policy/pdp.ts";
 import type { Readiness } from "./telemetry/diagnostics.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
@@ -44,6 +44,8 @@ export interface ComposeOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Reads the policy that the configuration names, or the built-in one. Called again when its files change. */
   readonly loadPolicy: () => Promise<PolicyBundle>;
+  /** Reads the policy of administration. */
+  readonly loadControl: () => Promise<PolicyBundle>;
   /** The name of this process's audit chain; each worker has its own. */
   readonly stream?: string;
   readonly version: string;
@@ -94,10 +96,12 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
   });
   const stopped: (() => Promise<void> | void)[] = [];
   try {
-    const opened = config.auth_service?.enabled === true ? await openClusterOf(config, { clock, env }) : undefined;
+    const hasCluster = config.auth_service?.enabled === true;
+    const opened = hasCluster ? await openClusterOf(config, { clock, env, events: recorder }) : undefined;
     const followed = opened?.cluster.store ?? options.fed?.store;
     const follower = followed === undefined ? undefined : await StoreFollower.open(followed);
     if (follower !== undefined) stopped.push(() => follower.close());
+    if (opened !== undefined) stopped.push(await keepCluster(opened, { events: recorder, clock, log }));
     const redact = createRedaction(config.postern.data_dir, config.postern.audit.redact);
     const credentials = new CredentialSource({
       sts: reportingSts(new SdkSts({ env }), (outcome) => metrics.credentialsRefreshed(outcome)),
@@ -146,12 +150,12 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
     stopped.push(...reloader.watch(options.loadPolicy));
     if (follower !== undefined) reloader.follow(follower);
     const { version } = options;
-    const hasDoor = options.door === true && config.proxy_service?.enabled === true;
     const state = (): ActiveState => reloader.state;
-    const door = hasDoor
-      ? await openDoor(config, opened, { events: recorder, clock, log, version, env, state })
-      : undefined;
-    const running = [...(config.db_service.enabled ? ["db_service"] : []), ...(hasDoor ? ["proxy_service"] : [])];
+    const opensDoor = options.door === true && hasDoor(config);
+    const shown = { ...options, events: recorder, clock, state };
+    const door = opensDoor ? await openDoor(config, opened, shown) : undefined;
+    const served = door?.ports.map(({ service }) => service) ?? [];
+    const running = [...(config.db_service.enabled ? ["db_service"] : []), ...served];
     for (const service of running)
       await recorder.record({ event: "postern.service.start", code: "PSV01I", service, version });
     return {
@@ -235,8 +239,6 @@ interface ReloaderServices {
   readonly metrics: Metrics;
   readonly recorder: Recorder;
 }
-
-export type ActiveState = GatewayState & { readonly policy: PolicyDecisionPoint };
 
 /** Keeps one consistent state in force: a change is prepared beside it, tried, and swapped in whole, or refused whole. */
 class Reloader {
@@ -383,22 +385,4 @@ class Reloader {
         : recorder.record({ event: "postern.policy.refused", code: "PPO01E", revision: "", source, reason });
     recorded.catch(() => undefined);
   }
-}
-
-interface StateOptions {
-  readonly clock: Clock;
-  readonly onFault: (fault: PolicyFault) => void;
-}
-
-async function stateOf(
-  config: Config,
-  sources: Pick<Sources, "bundle" | "resources">,
-  { clock, onFault }: StateOptions,
-): Promise<ActiveState> {
-  const { bundle, resources } = sources;
-  const data = policyDataOf(resources);
-  const policy = await PolicyDecisionPoint.load({ bundle, data, clock, onFault }).catch((error: unknown) => {
-    throw positioned(error, resources);
-  });
-  return { policy, directory: resources.directory, databases: databasesOf(config, resources) };
 }

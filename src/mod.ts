@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { openGateway } from "./compose.ts";
-import { loadBuiltinBundle } from "./cli/policy/builtin.ts";
+import { loadBuiltinBundle, loadControlBundle } from "./cli/policy/builtin.ts";
 import { loadConfig } from "./config/load.ts";
 import { resolveDatabase } from "./aws/database.ts";
 import { type GatewayApp, gatewayApp } from "./gateway/app.ts";
@@ -47,6 +47,7 @@ export async function createGateway(configFile: string, options: CreateGatewayOp
     log: options.log ?? silentLog,
     env,
     loadPolicy: () => (bundle === undefined ? loadBuiltinBundle() : loadBundle(bundle)),
+    loadControl: loadControlBundle,
     version: "embedded",
   });
   return {

@@ -35,12 +35,15 @@ const table: Readonly<Record<string, readonly string[]>> = {
 const packages: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^hono(\/|$)/, ["gateway", "control"]],
   [/^@open-policy-agent\/opa-wasm$/, ["policy/wasm.ts"]],
-  [/^@aws-sdk\/client-sts$/, ["aws"]],
+  [/^@aws-sdk\/client-(?:sts|kms)$/, ["aws"]],
   [/^@smithy\/signature-v4$/, ["aws"]],
   [/^(libsql|node:sqlite)/, ["store"]],
   [/^otpauth$/, ["identity/totp.ts"]],
   [/^@peculiar\//, ["identity"]],
   [/^jose$/, ["identity"]],
+  [/^openid-client$/, ["control"]],
+  [/^@simplewebauthn\//, ["identity/webauthn.ts"]],
+  [/^qr(\/|$)/, ["control/web/link-pages.ts"]],
   // The yardstick of the bench.
   [/^undici$/, []],
   [/^dynalite$/, ["sandbox"]],

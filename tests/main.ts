@@ -5,6 +5,8 @@
  */
 
 import { readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -36,5 +38,10 @@ process.once("SIGTERM", () => {
   process.stderr.write(`postern: error: Still open: ${process.getActiveResourcesInfo().join(", ") || "nothing"}\n`);
   process.exit(1);
 });
+
+// The cluster and the logins of whoever runs the tests are not theirs.
+const nowhere = join(tmpdir(), `postern-tests-${process.pid}-none`);
+process.env["POSTERN_DATA_DIR"] = nowhere;
+process.env["POSTERN_HOME"] = nowhere;
 
 for (const file of files) await import(pathToFileURL(folder + file).href);

@@ -233,6 +233,11 @@ _labels(document) := document.metadata.labels if {
 	is_object(document.metadata.labels)
 } else := {}
 
+# A connector says who is let in, and with which roles.
+_beyond contains "may not change a connector, by which others would be let in as whoever it names" if {
+	input.resource.kind == "oidc"
+}
+
 # Whoever joins as one of these can issue certificates, or stands between people and the cluster.
 _beyond contains concat("", [`may not make a token by which services join as "`, role, `"`]) if {
 	input.resource.kind == "token"

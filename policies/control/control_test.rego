@@ -207,6 +207,10 @@ test_helpdesk_gives_no_more_than_it_has[message] if {
 			"update", "db", "d",
 			{"metadata": {"labels": {"env": "prod"}}, "spec": {}}, {"metadata": {"labels": {"env": "dev"}}, "spec": {}},
 		),
+		"may not change a connector, by which others would be let in as whoever it names": helping(
+			"update", "oidc", "c",
+			{"spec": {}}, {"spec": {}},
+		),
 		`may not make a token by which services join as "Auth"`: helping(
 			"create", "token", "t", null,
 			{"spec": {"roles": ["Db", "Auth"]}},
@@ -216,7 +220,7 @@ test_helpdesk_gives_no_more_than_it_has[message] if {
 	codes(question) == {"more_than_own"}
 }
 
-test_all_that_helpdesk_may_not_was_tried if count(test_helpdesk_gives_no_more_than_it_has) == 13
+test_all_that_helpdesk_may_not_was_tried if count(test_helpdesk_gives_no_more_than_it_has) == 14
 
 test_helpdesk_takes_no_denial_away if {
 	every before in [

@@ -1,6 +1,7 @@
 /** The reference pages that are made from tables of the sources: by file name, their text. */
 
 import { EVENTS } from "../../src/audit/events.ts";
+import { AGENT_FLAGS } from "../../src/cli/configure/flags.ts";
 import { OPERATIONS } from "../../src/dynamodb/catalogue.ts";
 import { REASONS } from "../../src/policy/decision.ts";
 import { DIAGNOSTICS } from "../../src/telemetry/diagnostics.ts";
@@ -11,7 +12,12 @@ const MADE = (source: string): string => `\n<!-- Made from ${source} by \`npx ts
 
 /** Every page, by its name below docs/reference/. */
 export function referencePages(): Readonly<Record<string, string>> {
-  return { "metrics.md": metrics(), "reasons.md": reasons(), "operations.md": operations() };
+  return {
+    "metrics.md": metrics(),
+    "reasons.md": reasons(),
+    "operations.md": operations(),
+    "configure.md": configure(),
+  };
 }
 
 function metrics(): string {
@@ -48,6 +54,28 @@ ${rows.join("\n")}
 
 They stand in the message of the client's \`AccessDeniedException\` and in \`decision.reasons\` of the
 [audit event](../audit.md) (\`${Object.keys(EVENTS).find((name) => name.endsWith("dynamodb.request")) ?? ""}\`).
+`;
+}
+
+function configure(): string {
+  const place = (path: readonly (string | number)[]): string =>
+    path.map((step, at) => (typeof step === "number" ? "[]" : `${at === 0 ? "" : "."}${step}`)).join("");
+  const rows = Object.values(AGENT_FLAGS).map(
+    ({ flag, meaning, path, required }) =>
+      `| \`${flag}\` | ${meaning}${required === true ? "; required" : ""} | \`${place(path)}\` |`,
+  );
+  return `# postern configure db
+${MADE("src/cli/configure/flags.ts")}
+Writes the file of a gateway: an agent of a cluster (\`--proxy\`, \`--token\`), or one beside an application (\`--user\`, \`--db-user\`).
+What is written loads: it is read by the parser of \`postern start\` first. [Step by step](../how-to/install.md).
+
+| flag | meaning | key of the file |
+|---|---|---|
+${rows.join("\n")}
+| \`-o, --output <file>\` | where to write it: a path or \`file:///path\`; \`-\` or nothing: standard output | |
+| \`--force\` | replace a file that is there | |
+
+The file has mode 0600 where the token itself stands in it, else 0644. The keys: [configuration](configuration.md).
 `;
 }
 

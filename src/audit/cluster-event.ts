@@ -23,10 +23,7 @@ export type ResourceEvent =
     >
   | Act<"join_token.create", ActUpon & { roles: readonly string[]; join_method: string; expires: string | null }>
   | Act<"lock.created", ActUpon & { target: LockTarget; expires: string | null }>
-  | Act<
-      "postern.control.denied" | "postern.control.refused",
-      { user: string; service: string; verb: string; kind: string; name: string; reason: string }
-    >;
+  | Act<"postern.control.denied" | "postern.control.refused", ActUpon & { verb: string; kind: string; reason: string }>;
 
 /** Any event of a cluster. Times are RFC 3339. */
 export type ClusterEvent =
@@ -40,6 +37,7 @@ export type ClusterEvent =
         "addr.remote": string | null;
         success: boolean;
         error: string | null;
+        attributes: Readonly<Record<string, string>> | null;
       }
     >
   | Act<"postern.user.unlocked", ActUpon>
@@ -47,6 +45,7 @@ export type ClusterEvent =
   | Act<"mfa.add", { user: string; mfa_device: MfaDevice }>
   | Act<"mfa.delete", ActUpon & { mfa_device: MfaDevice }>
   | Act<"reset_password_token.create", ActUpon & { ttl: string; expires: string }>
+  | Act<"postern.link.refused", { user: string; "addr.remote": string | null; reason: string }>
   | Act<"bot.join", { user: string } & JoinFacts>
   | Act<"instance.join", JoinFacts>
   | Act<"cert.create", { user: string; cert_type: "user" | "host"; identity: CertifiedIdentity }>
@@ -64,10 +63,11 @@ export type ClusterEvent =
   | Act<"postern.store.migrated", { store: string; from_version: number; to_version: number }>
   | Act<"postern.store.tampered", { store: string; resource: string }>;
 
-/** Who did it, where it was asked for, and to whom or what. */
+/** Who did it, where it was asked for and from where, and to whom or what. */
 interface ActUpon {
   readonly user: string;
   readonly service: string;
+  readonly "addr.remote": string | null;
   readonly name: string;
 }
 

@@ -15,7 +15,7 @@ export const CLUSTER_FIELDS = {
   node_name: ["string", "what the service calls itself; empty for a bot"],
   attributes: [
     "object or null",
-    "what was proved besides: {aws_account, aws_arn}, or the claims of the platform's token; null for nothing",
+    "what was proved besides: {aws_account, aws_arn}, or the claims of the platform's token; of a login {connector}; null for nothing",
   ],
   cert_type: ["string", "user or host"],
   identity: [
@@ -35,9 +35,9 @@ export const CLUSTER_FIELDS = {
   to_version: ["number", "version of the store's form now"],
 } as const satisfies Record<string, readonly [type: string, meaning: string]>;
 
-const BY = ["user", "service", "name"] as const;
+const BY = ["user", "service", "addr.remote", "name"] as const;
 const USER = [...BY, "roles"] as const;
-const REFUSED = ["user", "service", "verb", "kind", "name", "reason"] as const;
+const REFUSED = ["user", "service", "addr.remote", "verb", "kind", "name", "reason"] as const;
 const JOIN = [
   "token_name",
   "method",
@@ -63,7 +63,7 @@ export const CLUSTER_EVENTS = {
       T1001I: "logged in, by OIDC",
       T1001W: "refused, by OIDC",
     },
-    fields: ["user", "method", "mfa_device", "addr.remote", "success", "error"],
+    fields: ["user", "method", "mfa_device", "addr.remote", "success", "error", "attributes"],
   },
   "user.create": { meaning: "A user was made", codes: { T1002I: "made" }, fields: USER },
   "user.update": { meaning: "A user was changed", codes: { T1003I: "changed" }, fields: USER },
@@ -79,6 +79,12 @@ export const CLUSTER_EVENTS = {
     meaning: "A link was made by which a user sets a password: an invite or a reset",
     codes: { T6000I: "made" },
     fields: [...BY, "ttl", "expires"],
+  },
+  "postern.link.refused": {
+    meaning:
+      "A link by which a user sets a password was opened or used in vain; `user` is empty for one that nobody knows",
+    codes: { PLK01W: "refused" },
+    fields: ["user", "addr.remote", "reason"],
   },
   "role.created": { meaning: "A role was made", codes: { T9000I: "made" }, fields: BY },
   "role.deleted": { meaning: "A role was removed", codes: { T9001I: "removed" }, fields: BY },

@@ -7,6 +7,7 @@ import {
   constants,
   fstatSync,
   fsyncSync,
+  linkSync,
   openSync,
   readFileSync,
   renameSync,
@@ -26,6 +27,8 @@ export interface KeyListPlace {
   readonly directory: string;
   /** The file is `<name>.key`; errors begin with the name. */
   readonly name: string;
+  /** The file, where it is another one. */
+  readonly path?: string | undefined;
 }
 
 /**
@@ -40,11 +43,11 @@ export function readKeyList(place: KeyListPlace, options: { readonly make: boole
   if (text !== undefined) return parseKeys(place, text);
   if (!options.make) {
     throw new PosternError(`${place.name}_key_lost`, `Cannot read "${path}": there is no such file`, {
-      hint: "restore it from a backup: nothing else opens what it sealed",
+      hint: "restore it from a backup, or copy it from another node: nothing else opens what it sealed",
     });
   }
   try {
-    makeKey(place.directory, path);
+    makeKey(dirname(path), path);
   } catch (cause) {
     throw unavailable(place, "make", cause);
   }
@@ -55,6 +58,24 @@ export function readKeyList(place: KeyListPlace, options: { readonly make: boole
 /** Puts a new key before the others, which stay, and returns all. */
 export function addKeyToList(place: KeyListPlace): readonly Buffer[] {
   return replace(place, (keys) => [randomBytes(KEY_BYTES), ...keys]);
+}
+
+/** Makes a file that holds these keys; one that is there stays as it is, and is an error. */
+export function writeKeyList(place: KeyListPlace, keys: readonly Uint8Array[]): void {
+  const path = pathOf(place);
+  const draft = `${path}.new`;
+  const descriptor = openDraft(place, draft);
+  try {
+    writeSync(descriptor, keys.map((key) => `${Buffer.from(key).toString("hex")}\n`).join(""));
+    fsyncSync(descriptor);
+    linkSync(draft, path);
+    syncDirectory(dirname(path));
+  } catch (cause) {
+    throw unavailable(place, "make", cause);
+  } finally {
+    rmSync(draft, { force: true });
+    closeSync(descriptor);
+  }
 }
 
 /** Removes a key that is no longer in use, and returns the others. The first cannot be removed. */
@@ -148,8 +169,8 @@ function syncDirectory(directory: string): void {
   }
 }
 
-function pathOf({ directory, name }: KeyListPlace): string {
-  return join(directory, `${name}.key`);
+function pathOf({ directory, name, path }: KeyListPlace): string {
+  return path ?? join(directory, `${name}.key`);
 }
 
 function invalid(place: KeyListPlace, reason: string, hint: string): PosternError {

@@ -1,17 +1,8 @@
 /** The command line: one program, its commands, and what they have in common. */
 
 import { Command } from "commander";
-import { auditCommand } from "./audit/index.ts";
-import { completionCommand } from "./completion.ts";
-import { ctlCommand } from "./ctl/index.ts";
-import { onStopSignal } from "../platform/node-signals.ts";
-import { proxyCommand } from "./database/proxy.ts";
-import { doctorCommand } from "./doctor/index.ts";
-import { loginCommands } from "./login/index.ts";
-import { clientSurroundings } from "./login/surroundings.ts";
-import { policyCommand } from "./policy/index.ts";
-import { readConfig, startCommand } from "./start/index.ts";
-import { packageVersion, versionCommand } from "./version.ts";
+import type { Config } from "../config/config.ts";
+import { packageVersion } from "./version.ts";
 
 const EXAMPLES = `
 Examples:
@@ -22,21 +13,64 @@ Examples:
   postern policy test my-policies          test policies of your own
 `;
 
+/** Commands that are made of the same files. */
+interface Group {
+  readonly names: readonly string[];
+  readonly make: (program: Command) => Promise<readonly Command[]>;
+}
+
+/** Most of what a command does in its time is to load files: only those of the group that is asked for. */
+const GROUPS: readonly Group[] = [
+  { names: ["start"], make: async () => [(await import("./start/index.ts")).startCommand()] },
+  { names: ["doctor"], make: async () => [(await import("./doctor/index.ts")).doctorCommand()] },
+  {
+    names: ["login", "logout", "status", "db"],
+    make: async () => (await import("./login/index.ts")).loginCommands(),
+  },
+  {
+    names: ["proxy"],
+    make: async () => {
+      const [{ proxyCommand }, { clientSurroundings }, { onStopSignal }] = await Promise.all([
+        import("./database/proxy.ts"),
+        import("./login/surroundings.ts"),
+        import("../platform/node-signals.ts"),
+      ]);
+      return [proxyCommand(clientSurroundings, onStopSignal)];
+    },
+  },
+  { names: ["policy"], make: async () => [(await import("./policy/index.ts")).policyCommand()] },
+  {
+    names: ["audit"],
+    make: async () => {
+      const { auditCommand } = await import("./audit/index.ts");
+      return [auditCommand({ dataDirOf: async (file) => (await readConfig(file)).postern.data_dir })];
+    },
+  },
+  { names: ["configure"], make: async () => [(await import("./configure/index.ts")).configureCommand()] },
+  { names: ["systemd"], make: async () => [(await import("./systemd/index.ts")).systemdCommand(readConfig)] },
+  { names: ["ctl"], make: async () => [(await import("./ctl/index.ts")).ctlCommand(readConfig)] },
+  { names: ["version"], make: async () => [(await import("./version.ts")).versionCommand()] },
+  {
+    names: ["completion"],
+    make: async (program) => [(await import("./completion/index.ts")).completionCommand(program)],
+  },
+];
+
+async function readConfig(file: string): Promise<Config> {
+  return (await import("./start/index.ts")).readConfig(file);
+}
+
 /** Runs one command. @returns its exit code @throws CommanderError for help and misuse, PosternError for what failed */
 export async function postern(argv: readonly string[]): Promise<number> {
   const program = new Command("postern")
     .description("A policy-engine-centric access gateway for Amazon DynamoDB")
     .version(packageVersion(), "-V, --version")
     .addHelpText("after", EXAMPLES);
-  program.addCommand(startCommand());
-  program.addCommand(doctorCommand());
-  for (const command of loginCommands()) program.addCommand(command);
-  program.addCommand(proxyCommand(clientSurroundings, onStopSignal));
-  program.addCommand(policyCommand());
-  program.addCommand(auditCommand({ dataDirOf: (file) => readConfig(file).postern.data_dir }));
-  program.addCommand(ctlCommand(readConfig));
-  program.addCommand(versionCommand());
-  program.addCommand(completionCommand(program));
+  const [word = ""] = argv;
+  const asked = GROUPS.filter(({ names }) => names.includes(word) && word !== "completion");
+  // Whoever asks for help, or for what there is not, is told of all.
+  for (const { make } of asked.length === 0 ? GROUPS : asked)
+    for (const command of await make(program)) program.addCommand(command);
   forEachCommand(program, (command) => {
     command
       .exitOverride()

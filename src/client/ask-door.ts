@@ -8,7 +8,10 @@ import { openTls, type TlsOptions } from "./tls.ts";
 
 /** Hashing a password takes a while, and many may be at it. */
 const ANSWER_MS = 60_000;
+/** Of an answer, unless whoever asks expects more. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+/** More than any error has: 50 problems, each with its hint. */
+const MAX_LINES = 200;
 
 /** One request. */
 export interface DoorQuestion {
@@ -16,6 +19,8 @@ export interface DoorQuestion {
   readonly path: string;
   /** What becomes JSON. */
   readonly body?: unknown;
+  /** Bytes of an answer that are still read. */
+  readonly most?: number;
   /** Hears what time it is at the door, in milliseconds since the epoch, whatever the answer; by its word only. */
   readonly onTime?: (time: number) => void;
 }
@@ -75,7 +80,7 @@ export async function listenToDoor(
       sent.end();
     });
     if (response.statusCode !== 200) {
-      const text = await textOf(response);
+      const text = await textOf(response, MAX_ANSWER_BYTES);
       throw refusal(proxy, response.statusCode ?? 0, jsonOf(text));
     }
     let rest = "";
@@ -120,7 +125,7 @@ export function printable(text: string): string {
 
 async function send(
   options: TlsOptions,
-  { method, path, body, onTime }: DoorQuestion,
+  { method, path, body, most = MAX_ANSWER_BYTES, onTime }: DoorQuestion,
 ): Promise<{ readonly status: number; readonly text: string }> {
   const { proxy } = options;
   const socket = await openTls(options);
@@ -145,7 +150,7 @@ async function send(
       sent.once("response", (response) => {
         const time = Date.parse(response.headers.date ?? "");
         if (!Number.isNaN(time)) onTime?.(time);
-        textOf(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+        textOf(response, most).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
       });
       sent.end(bytes);
     });
@@ -164,8 +169,12 @@ async function send(
 function refusal(proxy: string, status: number, value: unknown): PosternError {
   const read = REFUSAL.safeParse(value);
   if (!read.success) return notUnderstood(proxy, `HTTP ${status}, and no reason`);
-  const { code, message, hint } = read.data.error;
-  return new PosternError(code, printable(message), hint === undefined ? {} : { hint: printable(hint) });
+  const { code, message, hint, position } = read.data.error;
+  if (position === undefined)
+    return new PosternError(code, printable(message), hint === undefined ? {} : { hint: printable(hint) });
+  // Problems of documents, one a line.
+  const lines = message.split("\n").slice(0, MAX_LINES).map(printable);
+  return new PosternError(code, lines.join("\n"), { position: { ...position, file: printable(position.file) } });
 }
 
 function notUnderstood(proxy: string, reason: string): PosternError {
@@ -174,12 +183,12 @@ function notUnderstood(proxy: string, reason: string): PosternError {
   });
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+async function textOf(response: IncomingMessage, most: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new Error(`its answer has more than ${MAX_ANSWER_BYTES} bytes`);
+    if (size > most) throw new Error(`its answer has more than ${most} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
@@ -190,5 +199,6 @@ const REFUSAL = z.object({
     code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/),
     message: z.string(),
     hint: z.string().optional(),
+    position: z.object({ file: z.string(), line: z.number(), column: z.number() }).optional(),
   }),
 });

@@ -3,18 +3,26 @@
 import type { Database } from "../aws/database.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
-import { type ListenAddress, parseAddress } from "../config/address.ts";
+import { formatAddress, type ListenAddress } from "../config/address.ts";
 import type { Config } from "../config/config.ts";
+import { type PublicAddress, publicAddressOf } from "../config/public-address.ts";
 import type { EventSink } from "../control/administration.ts";
 import { clusterApi } from "../control/api.ts";
 import type { Connected } from "../control/callers.ts";
+import { connectorLogins } from "../control/connector-logins.ts";
 import { DoorIdentity, type ShownIdentity } from "../control/door-identity.ts";
+import { Links } from "../control/links.ts";
 import { Logins } from "../control/logins.ts";
 import { quoted } from "../identity/names.ts";
+import { Passkeys } from "../identity/passkeys.ts";
 import { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
+import type { KeyRing } from "../identity/sealing.ts";
+import type { PolicyBundle } from "../policy/bundle.ts";
 import type { PolicyDecisionPoint } from "../policy/pdp.ts";
 import type { Log } from "../telemetry/log.ts";
+import { Administrators } from "./administrators.ts";
+import { namesInFiles } from "./kinds.ts";
 import { joinServices } from "./joining.ts";
 import type { OpenCluster } from "./store.ts";
 
@@ -25,6 +33,10 @@ export interface DoorOptions {
   readonly version: string;
   /** Says where STS is, where it is not AWS's own. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The policy of administration. */
+  readonly loadControl: () => Promise<PolicyBundle>;
+  /** The policy in which roles are tried. */
+  readonly loadPolicy: () => Promise<PolicyBundle>;
   /** What is in force. */
   readonly state: () => DoorState;
   /** Milliseconds between two looks at whether the certificate must be replaced; a minute when absent. */
@@ -37,12 +49,23 @@ interface DoorState {
   readonly databases: ReadonlyMap<string, Database>;
 }
 
+/** An address at which the API is served, and by which service's configuration. */
+export interface DoorPort {
+  readonly service: "auth_service" | "proxy_service";
+  readonly address: ListenAddress;
+}
+
 /** A door that is ready to be served. */
 export interface ClusterDoor {
-  readonly address: ListenAddress;
+  /** One or two. */
+  readonly ports: readonly [DoorPort, ...DoorPort[]];
+  readonly maxConnectionsPerAddress: number | undefined;
   /** What to show first. */
   readonly identity: ShownIdentity;
-  handle(request: Request, connected: Connected): Promise<Response>;
+  /** Answers what came to one of the ports. */
+  handle(request: Request, connected: Connected, service: DoorPort["service"]): Promise<Response>;
+  /** What a new client knows the cluster by. */
+  pins(): Promise<readonly string[]>;
   /** From now on calls `show` whenever something else is to be shown. */
   follow(show: (identity: ShownIdentity) => void): void;
   close(): void;
@@ -53,41 +76,70 @@ const LOOK_EVERY_MS = 60_000;
 /**
  * Opens the door of an open cluster.
  *
- * @throws PosternError `proxy_service_alone`, `second_factor_unavailable`, `public_addr_invalid`, and what keeps a
+ * @throws PosternError `proxy_service_alone`, `public_addr_invalid`, `public_addr_unnamed`, and what keeps a
  * certificate from being issued
  */
 export async function openDoor(
   config: Config,
   opened: OpenCluster | undefined,
-  { events, clock, log, version, env, state, lookEvery = LOOK_EVERY_MS }: DoorOptions,
+  { events, clock, log, version, env, loadControl, loadPolicy, state, lookEvery = LOOK_EVERY_MS }: DoorOptions,
 ): Promise<ClusterDoor> {
   const { auth_service, proxy_service } = config;
-  if (opened === undefined || auth_service === undefined || proxy_service === undefined) {
+  if (opened === undefined || auth_service === undefined) {
     throw new PosternError("proxy_service_alone", "Cannot start proxy_service: auth_service is not enabled beside it", {
       position: config.positionOf(["proxy_service", "enabled"]),
       hint: 'write auth_service: {enabled: "yes"}; in this version both run in one process',
     });
   }
-  const secondFactor = auth_service.authentication.second_factor;
-  if (secondFactor === "webauthn") {
-    throw new PosternError("second_factor_unavailable", "Cannot ask for webauthn: this version has none", {
-      position: config.positionOf(["auth_service", "authentication", "second_factor"]),
-      hint: "write second_factor: otp",
-    });
-  }
+  const { second_factor: secondFactor, local_auth: localAuth } = auth_service.authentication;
+  const address = publicAddressOf(config);
   const { cluster, ring } = opened;
-  const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, names: namesOf(config) });
-  const logins = new Logins({ cluster, ring, passwords: new Passwords(), events, clock, secondFactor });
-  const databasesOf = (user: Principal): readonly object[] => shownDatabases(state(), user);
-  const joining = joinServices({ cluster, ring, events, clock }, env);
-  const api = clusterApi({ cluster, logins, joining, events, clock, secondFactor, version, log, databasesOf });
+  const ports = portsOf(config);
+  const role = ports[0].service === "proxy_service" ? "proxy" : "auth";
+  const doorIdentity = new DoorIdentity({ cluster, ring, events, clock, role, names: namesOf(ports, address) });
+  const passkeys =
+    secondFactor === "webauthn" ? passkeysAt(config, address, { name: cluster.name, ring, clock }) : undefined;
+  // One for all: how many are hashed at once is counted in it.
+  const passwords = new Passwords();
+  const judging = { cluster, ring, passwords, events, clock, secondFactor, localAuth, passkeys };
+  const [logins, links] = [new Logins(judging), new Links(judging)];
+  const taken = async (): Promise<ReadonlySet<string>> => usersAmong(await namesInFiles(config));
+  const administrators = new Administrators({
+    opened,
+    events,
+    clock,
+    service: ports[0].service,
+    version,
+    loadControl,
+    loadPolicy,
+    taken: () => namesInFiles(config),
+    publicAddress: proxy_service?.public_addr,
+    passwords,
+  });
+  const api = clusterApi({
+    ...judging,
+    ...address,
+    ...connectorLogins({ ...judging, publicUrl: () => address.origin, taken, log }),
+    logins,
+    links,
+    joining: joinServices({ cluster, ring, events, clock }, env),
+    version,
+    log,
+    databasesOf: (user) => shownDatabases(state(), user),
+    administratorOf: administrators.of.bind(administrators),
+  });
   const identity = await doorIdentity.current();
   let shown = identity;
   let timer: NodeJS.Timeout | undefined;
   return {
-    address: proxy_service.listen_addr,
+    ports,
+    maxConnectionsPerAddress: proxy_service?.max_connections_per_address,
     identity,
-    handle: async (request, connected) => api.fetch(request, { connected }),
+    pins: () => cluster.pins(),
+    handle: async (request, connected, service) => {
+      const isPage = service === "auth_service" && new URL(request.url).pathname.startsWith("/web/");
+      return isPage ? new Response(null, { status: 404 }) : api.fetch(request, { connected });
+    },
     follow(show) {
       const look = async (): Promise<void> => {
         const next = await doorIdentity.current();
@@ -112,6 +164,10 @@ export async function openDoor(
   };
 }
 
+function usersAmong(names: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...names].flatMap((name) => (name.startsWith("user/") ? [name.slice("user/".length)] : [])));
+}
+
 /** As documents of kind db, whichever way they were defined. */
 function shownDatabases({ policy, databases }: DoorState, user: Principal): readonly object[] {
   const { name: userName, roles, traits, mfaVerified } = user;
@@ -127,21 +183,50 @@ function shownDatabases({ policy, databases }: DoorState, user: Principal): read
     }));
 }
 
+/** Whether this configuration has the API served at all. */
+export function hasDoor({ auth_service, proxy_service }: Config): boolean {
+  return proxy_service?.enabled === true || (auth_service?.enabled === true && auth_service.listen_addr !== undefined);
+}
+
+/** The one at which users knock first. The same address is opened once. */
+function portsOf({ auth_service, proxy_service }: Config): ClusterDoor["ports"] {
+  const door = proxy_service?.enabled === true ? proxy_service.listen_addr : undefined;
+  const own = auth_service?.listen_addr;
+  const isOther = own !== undefined && (door === undefined || !isSame(own, door));
+  const ports: DoorPort[] = [
+    ...(door === undefined ? [] : [{ service: "proxy_service", address: door } as const]),
+    ...(isOther ? [{ service: "auth_service", address: own } as const] : []),
+  ];
+  const [first, ...others] = ports;
+  if (first === undefined) throw new PosternError("door_unavailable", "Cannot open a door: no address is configured");
+  return [first, ...others];
+}
+
+/** Port 0 is another one each time. */
+function isSame(one: ListenAddress, other: ListenAddress): boolean {
+  const text = formatAddress(one);
+  return text === formatAddress(other) && !text.endsWith(":0");
+}
+
 /** What the door is called: here, where it listens, and by others. */
-function namesOf(config: Config): readonly string[] {
+function namesOf(ports: ClusterDoor["ports"], { host }: PublicAddress): readonly string[] {
   const names = ["localhost", "127.0.0.1", "::1"];
-  const { listen_addr, public_addr } = config.proxy_service ?? {};
-  if (listen_addr?.kind === "tcp" && !["0.0.0.0", "::"].includes(listen_addr.host)) names.push(listen_addr.host);
-  if (public_addr !== undefined) {
-    const parsed = parseAddress(public_addr.includes(":") ? public_addr : `${public_addr}:443`);
-    if ("fault" in parsed || parsed.address.kind !== "tcp") {
-      const fault = "fault" in parsed ? parsed.fault : "it is a path";
-      throw new PosternError("public_addr_invalid", `Cannot be called ${quoted(public_addr)}: ${fault}`, {
-        position: config.positionOf(["proxy_service", "public_addr"]),
-        hint: "write postern.example.com:3080",
-      });
-    }
-    names.push(parsed.address.host);
+  for (const { address } of ports)
+    if (address.kind === "tcp" && !["0.0.0.0", "::"].includes(address.host)) names.push(address.host);
+  return [...new Set([...names, host])];
+}
+
+/** @throws PosternError `public_addr_unnamed` */
+function passkeysAt(
+  config: Config,
+  { host, origin, isName }: PublicAddress,
+  { name, ring, clock }: { readonly name: string; readonly ring: KeyRing; readonly clock: Clock },
+): Passkeys {
+  if (!isName) {
+    throw new PosternError("public_addr_unnamed", `Cannot ask for passkeys at ${quoted(host)}: they belong to a name`, {
+      position: config.positionOf(["auth_service", "authentication", "second_factor"]),
+      hint: "write proxy_service.public_addr with the name of the door, or second_factor: otp",
+    });
   }
-  return [...new Set(names)];
+  return new Passkeys({ party: { id: host, name, origin }, ring, clock });
 }

@@ -6,7 +6,7 @@ import { FEED_KINDS, type FeedLine } from "../control/agent-feed.ts";
 import type { Change, Store, StoredResource } from "../store/store.ts";
 
 /** The part of a store that followers need. */
-export type ReadableStore = Pick<Store, "snapshot" | "watch" | "close">;
+export type ReadableStore = Pick<Store, "get" | "list" | "snapshot" | "watch" | "close">;
 
 /** Fed line by line; shows only states that were settled. */
 export class FedStore implements ReadableStore {
@@ -61,13 +61,23 @@ export class FedStore implements ReadableStore {
     this.#heardAt = this.#clock.monotonic();
   }
 
-  /** @throws PosternError `store_unavailable` before anything was settled */
+  get(kind: string, name: string): Promise<StoredResource | undefined> {
+    return Promise.resolve(this.#now().find((one) => one.kind === kind && one.name === name));
+  }
+
+  list(kind: string): Promise<StoredResource[]> {
+    return Promise.resolve(this.#now().filter((one) => one.kind === kind));
+  }
+
+  /** Nothing, before anything was settled. */
   async *snapshot(): AsyncIterable<StoredResource> {
-    if (this.#settled === undefined)
-      throw new PosternError("store_unavailable", "Cannot read the cluster's resources: none have come yet");
+    yield* this.#now();
+  }
+
+  #now(): StoredResource[] {
     const now = this.#clock.now();
-    for (const resource of this.#settled.values())
-      if (resource.expiresAt === undefined || now < resource.expiresAt) yield resource;
+    const settled = [...(this.#settled?.values() ?? [])];
+    return settled.filter(({ expiresAt }) => expiresAt === undefined || now < expiresAt);
   }
 
   watch(_onChange: (changes: readonly Change[]) => void, onGap: () => void): Promise<() => Promise<void>> {

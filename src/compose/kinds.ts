@@ -5,10 +5,12 @@ import { systemClock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
 import { parseDatabase } from "../config/resource-file.ts";
+import { connectorKind } from "../control/connectors.ts";
 import { kindsOf, type Kind } from "../control/kinds.ts";
 import { ACTION_TABLE } from "../dynamodb/catalogue.ts";
 import { quoted } from "../identity/names.ts";
 import type { Role } from "../identity/role.ts";
+import type { KeyRing } from "../identity/sealing.ts";
 import type { PolicyBundle } from "../policy/bundle.ts";
 import { compilePolicyData } from "../policy/data.ts";
 import { PolicyDecisionPoint } from "../policy/pdp.ts";
@@ -18,15 +20,20 @@ import { firstResources } from "./sources.ts";
 export interface KindsOptions {
   /** The policy in which a role's patterns are tried. */
   readonly loadPolicy?: () => Promise<PolicyBundle>;
-  /** `kind/name` of what files of the gateway beside the store define. */
-  readonly taken?: ReadonlySet<string>;
+  /** Seals the secrets of connectors. */
+  readonly ring?: KeyRing;
+  /** `kind/name` of what files of the gateway beside the store define: read with the first document. */
+  readonly taken?: () => Promise<ReadonlySet<string>>;
 }
 
 /**
  * Kinds whose documents, once stored, every gateway can put in force: one that it cannot use would keep it from all later
  * changes.
  */
-export function kindsForUse({ loadPolicy, taken = new Set() }: KindsOptions = {}): ReadonlyMap<string, Kind> {
+export function kindsForUse({ loadPolicy, ring, taken = async () => new Set() }: KindsOptions = {}): ReadonlyMap<
+  string,
+  Kind
+> {
   let policy: Promise<PolicyBundle> | undefined;
   const judgeRole = async (role: Role): Promise<void> => {
     const data = compilePolicyData([role], ACTION_TABLE);
@@ -35,8 +42,10 @@ export function kindsForUse({ loadPolicy, taken = new Set() }: KindsOptions = {}
     policy ??= loadPolicy();
     await PolicyDecisionPoint.load({ bundle: await policy, data });
   };
-  const kinds = kindsOf(judgeRole, [DATABASE]);
-  return new Map([...kinds].map(([name, kind]) => [name, withoutTaken(kind, taken)]));
+  const kinds = kindsOf(judgeRole, [DATABASE, connectorKind(ring)]);
+  let names: Promise<ReadonlySet<string>> | undefined;
+  const once = (): Promise<ReadonlySet<string>> => (names ??= taken());
+  return new Map([...kinds].map(([name, kind]) => [name, withoutTaken(kind, once)]));
 }
 
 /** The names that a gateway of this configuration has from its files: `kind/name`. What cannot be read takes none. */
@@ -55,12 +64,12 @@ export async function namesInFiles(config: Config): Promise<ReadonlySet<string>>
   ]);
 }
 
-function withoutTaken(kind: Kind, taken: ReadonlySet<string>): Kind {
+function withoutTaken(kind: Kind, taken: () => Promise<ReadonlySet<string>>): Kind {
   return {
     ...kind,
     async judge(document) {
       const { name } = kind.read(document);
-      if (taken.has(`${kind.kind}/${name}`)) {
+      if ((await taken()).has(`${kind.kind}/${name}`)) {
         const message = `metadata.name: ${kind.noun} ${quoted(name)} is defined in this machine's files already`;
         throw new PosternError("name_taken", message, { hint: "remove it there, or choose another name" });
       }

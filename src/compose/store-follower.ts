@@ -6,10 +6,15 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { parseDatabase } from "../config/resource-file.ts";
 import { type Lock, parseLock } from "../identity/lock.ts";
 import { quoted } from "../identity/names.ts";
+import { parseOidcConnector } from "../identity/oidc-connector.ts";
 import { parseRole, type Role } from "../identity/role.ts";
-import { parseUser, type User } from "../identity/user.ts";
+import { type KnownConnector, parseUser, type User, vouchedFor } from "../identity/user.ts";
+import { REMOVED, voidUntil } from "../control/removed-users.ts";
+import { RESTORED } from "../control/restored.ts";
+import { requireWhole } from "../store/backup.ts";
 import type { Store } from "../store/store.ts";
 import type { ReadableStore } from "./fed-store.ts";
+import { restrictedBy } from "./store-restrictions.ts";
 
 /** What a store held at one moment. */
 export interface StoredSet {
@@ -17,21 +22,28 @@ export interface StoredSet {
   readonly roles: readonly Role[];
   readonly locks: readonly Lock[];
   readonly databases: readonly DatabaseSpec[];
+  /** By user, until when logins are void that were given before, in milliseconds since the epoch; of all by the empty name. */
+  readonly voided: ReadonlyMap<string, number>;
   /** The same resources in the same revisions give the same digest. */
   readonly digest: string;
 }
 
 /** Reads a set. One document that cannot be read refuses all of it. @throws PosternError `resource_unreadable`, and the store's */
-export async function readStore(store: Pick<Store, "snapshot">): Promise<StoredSet> {
+export async function readStore(store: Pick<Store, "get" | "snapshot">): Promise<StoredSet> {
   const users: User[] = [];
   const roles: Role[] = [];
   const locks: Lock[] = [];
   const databases: DatabaseSpec[] = [];
-  const readers: Readonly<Record<string, (value: unknown) => void>> = {
+  const connectors: KnownConnector[] = [];
+  const voided = new Map<string, number>();
+  const readers: Readonly<Record<string, (value: unknown, name: string) => void>> = {
     user: (value) => void users.push(parseUser(value).value),
     role: (value) => void roles.push(parseRole(value).value),
     lock: (value) => void locks.push(parseLock(value).value),
+    oidc: (value) => void connectors.push(parseOidcConnector(value).value),
     db: (value) => void databases.push(parseDatabase(value).value),
+    [REMOVED]: (value, name) => void voided.set(name, voidUntil(value)),
+    [RESTORED.kind]: (value) => void voided.set("", voidUntil(value)),
   };
   const digest = createHash("sha256");
   // A snapshot, not lists: a user must not be seen without the role that was written with it.
@@ -40,8 +52,10 @@ export async function readStore(store: Pick<Store, "snapshot">): Promise<StoredS
     if (read === undefined) continue;
     digest.update(`${JSON.stringify([kind, name, revision])}\n`);
     try {
-      read(value);
+      read(value, name);
     } catch (cause) {
+      // It vouches for nobody then, and nobody else needs it.
+      if (kind === "oidc") continue;
       const reason = messageOf(cause);
       throw new PosternError(
         "resource_unreadable",
@@ -53,10 +67,11 @@ export async function readStore(store: Pick<Store, "snapshot">): Promise<StoredS
       );
     }
   }
-  return { users, roles, locks, databases, digest: digest.digest("hex") };
+  await requireWhole(store, "put this store in force");
+  return { users: vouchedFor(users, connectors), roles, locks, databases, voided, digest: digest.digest("hex") };
 }
 
-const FOLLOWED: ReadonlySet<string> = new Set(["user", "role", "lock", "db"]);
+const FOLLOWED: ReadonlySet<string> = new Set(["user", "role", "lock", "db", "oidc", REMOVED, RESTORED.kind]);
 
 /** Keeps up with a store, which is its own from then on. */
 export class StoreFollower {
@@ -131,16 +146,33 @@ export class StoreFollower {
         this.#failure = undefined;
         this.#retryMs = FIRST_RETRY_MS;
       } catch (error) {
-        this.#failed(error);
+        const restricted = await this.#restrict();
+        this.#failed(error, restricted);
       }
     }
     this.#reading = undefined;
   }
 
+  /** What takes away binds, whatever else is there. @returns whether something else is in force now */
+  async #restrict(): Promise<boolean> {
+    const inForce = this.#current;
+    if (inForce === undefined) return false;
+    try {
+      const restricted = await restrictedBy(this.#store, inForce);
+      if (restricted.digest === inForce.digest) return false;
+      await this.#onChange?.(restricted);
+      this.#current = restricted;
+      return true;
+    } catch {
+      // What it was tried for is told.
+      return false;
+    }
+  }
+
   /** What is in force stays. What the next change may not mend, such as a disk that is full, is tried again by itself. */
-  #failed(error: unknown): void {
+  #failed(error: unknown, changed: boolean): void {
     const message = messageOf(error);
-    if (message !== this.#failure) this.#onError?.(error);
+    if (changed || message !== this.#failure) this.#onError?.(error);
     this.#failure = message;
     clearTimeout(this.#again);
     if (this.#closed) return;

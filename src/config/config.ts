@@ -4,6 +4,7 @@ import type { DatabaseSpec } from "../aws/database.ts";
 import type { Secret } from "../base/secret.ts";
 import type { SourcePosition } from "../base/errors.ts";
 import type { DocumentPath } from "../identity/problem.ts";
+import type { SecondFactor } from "../identity/second-factor.ts";
 import type { ListenAddress } from "./address.ts";
 import type { PositionedProblem } from "./problem.ts";
 
@@ -72,9 +73,11 @@ export interface DbServiceSection {
 export interface AuthServiceSection {
   readonly enabled: boolean;
   readonly cluster_name: string;
-  readonly listen_addr: ListenAddress;
+  /** Of its own port; absent: it has none. */
+  readonly listen_addr?: ListenAddress;
   readonly storage: StorageSection;
-  readonly authentication: { readonly second_factor: SecondFactor };
+  readonly sealing: SealingSection;
+  readonly authentication: { readonly second_factor: SecondFactor; readonly local_auth: boolean };
 }
 
 /** Where a cluster's resources are kept. */
@@ -82,14 +85,17 @@ export type StorageSection =
   | { readonly type: "sqlite"; readonly path: string }
   | { readonly type: "dynamodb"; readonly table: string; readonly region: string; readonly endpoint?: string };
 
-/** What a login needs beside the password. */
-export type SecondFactor = "off" | "otp" | "webauthn";
+/** Where the keys are that seal a cluster's secrets. */
+export type SealingSection =
+  | { readonly type: "file"; readonly path: string }
+  | { readonly type: "kms"; readonly key_id: string; readonly region: string; readonly endpoint?: string };
 
 /** The one door of a cluster. */
 export interface ProxyServiceSection {
   readonly enabled: boolean;
   readonly listen_addr: ListenAddress;
   readonly public_addr?: string;
+  readonly max_connections_per_address: number;
 }
 
 /** An address and who speaks on it. */

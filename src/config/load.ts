@@ -231,13 +231,6 @@ function warningsOf({ postern, db_service, auth_service }: ConfigDocument): Prob
       hint: "write the address of your cluster's proxy_service",
     });
   }
-  if (auth_service?.enabled === true) {
-    warnings.push({
-      path: ["auth_service", "listen_addr"],
-      message: "auth_service.listen_addr is not opened: in this version the store is administered on this machine only",
-      hint: "postern ctl -c with this file",
-    });
-  }
   if (!db_service.enabled && db_service.listeners.length > 0) {
     warnings.push({
       path: ["db_service", "enabled"],
@@ -295,24 +288,33 @@ function configOf(
   };
 }
 
+/** Teleport's own port of it. */
+const AUTH_ADDRESS = "127.0.0.1:3025";
+
 /** The cluster's own services, where the file has them. */
 function clusterOf(
-  { auth_service, proxy_service }: ConfigDocument,
+  { auth_service, proxy_service, db_service }: ConfigDocument,
   from: (path: string) => string,
   dataDirectory: string,
   nodename: string,
 ): Pick<Config, "auth_service" | "proxy_service"> {
   const cluster: { auth_service?: AuthServiceSection; proxy_service?: ProxyServiceSection } = {};
   if (auth_service !== undefined) {
-    const { enabled, cluster_name = nodename, listen_addr, storage, authentication } = auth_service;
+    const { enabled, cluster_name = nodename, storage, sealing, authentication } = auth_service;
+    const isAlone = !db_service.enabled && proxy_service?.enabled !== true;
+    const listenAddress = auth_service.listen_addr ?? (isAlone ? AUTH_ADDRESS : undefined);
     cluster.auth_service = {
       enabled,
       cluster_name,
-      listen_addr: addressOf(listen_addr, from),
+      ...(listenAddress === undefined ? {} : { listen_addr: addressOf(listenAddress, from) }),
       storage:
         storage.type === "sqlite"
           ? { type: "sqlite", path: from(storage.path ?? join(dataDirectory, "store.sqlite")) }
           : withoutUndefined(storage),
+      sealing:
+        sealing.type === "file"
+          ? { type: "file", path: from(sealing.path ?? join(dataDirectory, "sealing.key")) }
+          : withoutUndefined(sealing),
       authentication,
     };
   }

@@ -2,20 +2,21 @@
 
 import type { AuditEvent } from "../audit/event.ts";
 import type { Clock } from "../base/clock.ts";
-import { messageOf, PosternError } from "../base/errors.ts";
+import { PosternError } from "../base/errors.ts";
 import { BUILT_IN_ROLES } from "../identity/built-in-roles.ts";
 import type { Directory } from "../identity/directory.ts";
 import { quoted } from "../identity/names.ts";
 import { isRace } from "../store/store-errors.ts";
-import type { Store, StoredResource, StoredValue, Write } from "../store/store.ts";
+import type { Store, StoredResource, StoredValue } from "../store/store.ts";
 import type { Actor, Authorizer, ControlDecision, Verb } from "./authorize.ts";
-import { belongingsOf } from "./belongings.ts";
 import { DocumentsError, placed, type GivenDocument, readDocuments, type PlacedProblem } from "./documents.ts";
-import { eventOf } from "./events.ts";
+import { byWhom, recordChanges } from "./events.ts";
 import { called, kindNamed, type Kind } from "./kinds.ts";
 import { afterwards, requireUnused } from "./references.ts";
 import { recordingRefusals, whatIsIn } from "./refusals.ts";
-import { editorsIn, isBuiltIn, lockOn, type PlannedChange, rulesOf, World } from "./world.ts";
+import { builtInRole, type ShownResource } from "./shown.ts";
+import { actorNow, editorsIn, isBuiltIn, lockOn, type PlannedChange, rulesOf, World } from "./world.ts";
+import { type Beside, readSerial, writesOf } from "./writes.ts";
 
 /** Where events go. */
 export interface EventSink {
@@ -38,17 +39,9 @@ export interface Outcome {
   readonly kind: string;
   /** What people call the kind. */
   readonly noun: string;
+  /** A secret's end only. */
   readonly name: string;
   readonly done: "created" | "updated" | "deleted";
-}
-
-/** A resource as it is shown. */
-export interface ShownResource {
-  readonly kind: string;
-  readonly name: string;
-  readonly value: StoredValue;
-  /** Absent for what is built in. */
-  readonly revision?: string;
 }
 
 type Denial = Extract<ControlDecision, { allow: false }>;
@@ -70,6 +63,18 @@ interface Facts {
   readonly directory: Directory;
 }
 
+/** How an act comes to its changes. */
+interface Act {
+  /** By kind and name, where somebody wrote a document. */
+  readonly givenOf: ReadonlyMap<string, GivenDocument>;
+  readonly plan: () => Promise<readonly PlannedChange[]>;
+  readonly beside?: Beside | undefined;
+}
+
+/** The store takes 50 writes, of which one is the serial's, and half of the others may be about what belongs to these. */
+const MAX_CHANGES = 24;
+const MAX_ATTEMPTS = 10;
+
 /** Acts of administration over one store. */
 export class Administration {
   readonly #options: AdministrationOptions;
@@ -78,15 +83,40 @@ export class Administration {
     this.#options = options;
   }
 
+  /** Where acts are asked for, as events name it. */
+  get service(): string {
+    return this.#options.service;
+  }
+
   /**
-   * Puts documents into the store, all or none. What is there already is an error, with `force` it is replaced.
+   * Whether there is anything that the actor could change, of a kind or at all: asked before work is done on what they send.
    *
-   * @throws DocumentsError, DeniedError, PosternError `resource_exists`
+   * @throws DeniedError
+   */
+  async requireMayChange(actor: Actor, kind?: string): Promise<void> {
+    const { store, clock, kinds } = this.#options;
+    const { directory } = await World.around(actor.name, actor.roles, store, clock);
+    const facts = { editors: { before: 0, after: 0 }, directory };
+    const some = { spec: {} };
+    const asked = (kind === undefined ? [...kinds.keys()] : [kind]).flatMap((one) => [
+      this.#decide(actor, "create", one, null, { ...facts, change: { before: null, after: some } }),
+      this.#decide(actor, "update", one, null, { ...facts, change: { before: some, after: some } }),
+    ]);
+    const [first] = asked;
+    if (first === undefined || first.allow || asked.some(({ allow }) => allow)) return;
+    await this.#deny(actor, { verb: "create", kind: kind ?? "", name: "" }, "change anything", first);
+  }
+
+  /**
+   * Puts documents into the store, all or none, with what is written `beside` them. What is there already is an error, with
+   * `force` it is replaced.
+   *
+   * @throws DocumentsError, DeniedError, PosternError `resource_exists`, `resources_too_many`
    */
   create(
     actor: Actor,
     given: readonly GivenDocument[],
-    options: { readonly force: boolean },
+    options: { readonly force: boolean; readonly beside?: Beside },
   ): Promise<{ outcomes: readonly Outcome[]; warnings: readonly PlacedProblem[] }> {
     const act = { verb: "create", ...whatIsIn(given) } as const;
     return recordingRefusals(this.#options, actor, act, () => this.#create(actor, given, options));
@@ -95,14 +125,19 @@ export class Administration {
   async #create(
     actor: Actor,
     given: readonly GivenDocument[],
-    { force }: { readonly force: boolean },
+    { force, beside }: { readonly force: boolean; readonly beside?: Beside },
   ): Promise<{ outcomes: readonly Outcome[]; warnings: readonly PlacedProblem[] }> {
+    // Each is judged at some length: so many that they cannot be stored are not even looked at.
+    if (given.length > MAX_CHANGES)
+      throw new PosternError("resources_too_many", `Cannot change more than ${MAX_CHANGES} resources at once`, {
+        hint: `hand in at most ${MAX_CHANGES} documents at a time`,
+      });
     const { documents, warnings } = await readDocuments(given, this.#options.kinds);
     if (documents.length === 0)
       throw new PosternError("resources_missing", "Cannot create anything: no document is there");
     const givenOf = new Map(documents.map(({ kind, name, given: one }) => [`${kind.kind}/${name}`, one]));
     const asked = new Set(documents.map(({ kind }) => kind.kind));
-    const outcomes = await this.#act(actor, asked, givenOf, async () =>
+    const plan = (): Promise<PlannedChange[]> =>
       Promise.all(
         documents.map(async ({ kind, name, value, expiresAt }): Promise<PlannedChange> => {
           const before = await this.#options.store.get(kind.kind, name);
@@ -114,16 +149,15 @@ export class Administration {
           const expiry = expiresAt === undefined ? {} : { expiresAt };
           return { verb, kind: kind.kind, name, before, after: value, ...expiry };
         }),
-      ),
-    );
+      );
+    const outcomes = await this.#act(actor, asked, { givenOf, plan, beside });
     return { outcomes, warnings };
   }
 
   /** All resources of a kind, by name. @throws DeniedError */
   async list(actor: Actor, kindName: string): Promise<readonly ShownResource[]> {
     const { kind } = kindNamed(this.#options.kinds, kindName);
-    await this.#mayRead(actor, "list", kind, null);
-    await this.#mayRead(actor, "read", kind, null);
+    await this.#mayRead(actor, ["list", "read"], kind, null);
     const found: ShownResource[] = await this.#options.store.list(kind);
     return kind === "role" ? [...BUILT_IN_ROLES.map(({ name }) => builtInRole(name)), ...found] : found;
   }
@@ -131,7 +165,7 @@ export class Administration {
   /** One resource. @throws DeniedError, PosternError `resource_missing` */
   async get(actor: Actor, kindName: string, name: string): Promise<ShownResource> {
     const kind = kindNamed(this.#options.kinds, kindName);
-    await this.#mayRead(actor, "read", kind.kind, name);
+    await this.#mayRead(actor, ["read"], kind.kind, name);
     const found = await this.#options.store.get(kind.kind, name);
     if (found !== undefined) return found;
     if (kind.kind === "role" && isBuiltIn(name)) return builtInRole(name);
@@ -165,10 +199,20 @@ export class Administration {
     return await this.#change(actor, kindName, name, () => document.value, { revision, given });
   }
 
-  /** Changes the document of a resource. @throws PosternError `resource_missing`, `resource_changed` */
-  change(actor: Actor, kind: string, name: string, edit: (document: StoredValue) => StoredValue): Promise<Outcome> {
+  /**
+   * Changes the document of a resource, with what is written `beside` it.
+   *
+   * @throws PosternError `resource_missing`, `resource_changed`
+   */
+  change(
+    actor: Actor,
+    kind: string,
+    name: string,
+    edit: (document: StoredValue) => StoredValue,
+    beside?: Beside,
+  ): Promise<Outcome> {
     const act = { verb: "update", kind, name } as const;
-    return recordingRefusals(this.#options, actor, act, () => this.#change(actor, kind, name, edit, {}));
+    return recordingRefusals(this.#options, actor, act, () => this.#change(actor, kind, name, edit, { beside }));
   }
 
   async #change(
@@ -176,11 +220,15 @@ export class Administration {
     kindName: string,
     name: string,
     edit: (document: StoredValue) => StoredValue,
-    { revision, given }: { readonly revision?: string; readonly given?: GivenDocument },
+    {
+      revision,
+      given,
+      beside,
+    }: { readonly revision?: string; readonly given?: GivenDocument; readonly beside?: Beside | undefined },
   ): Promise<Outcome> {
     const kind = kindNamed(this.#options.kinds, kindName);
     const givenOf = new Map(given === undefined ? [] : [[`${kind.kind}/${name}`, given]]);
-    const outcomes = await this.#act(actor, new Set([kind.kind]), givenOf, async () => {
+    const plan = async (): Promise<PlannedChange[]> => {
       const before = await this.#present(kind, name, "update");
       if (revision !== undefined && before.revision !== revision) {
         throw new PosternError(
@@ -192,8 +240,8 @@ export class Administration {
       const after = edit(before.value);
       kind.read(after);
       return [{ verb: "update", kind: kind.kind, name, before, after }];
-    });
-    return only(outcomes);
+    };
+    return only(await this.#act(actor, new Set([kind.kind]), { givenOf, plan, beside }));
   }
 
   /** Removes a resource. @throws PosternError `resource_missing`, `role_in_use` */
@@ -204,11 +252,11 @@ export class Administration {
 
   async #remove(actor: Actor, kindName: string, name: string): Promise<Outcome> {
     const kind = kindNamed(this.#options.kinds, kindName);
-    const outcomes = await this.#act(actor, new Set([kind.kind]), new Map(), async () => {
+    const plan = async (): Promise<PlannedChange[]> => {
       const before = await this.#present(kind, name, "delete");
       return [{ verb: "delete", kind: kind.kind, name, before, after: undefined }];
-    });
-    return only(outcomes);
+    };
+    return only(await this.#act(actor, new Set([kind.kind]), { givenOf: new Map(), plan }));
   }
 
   async #present(kind: Kind, name: string, verb: "update" | "delete"): Promise<StoredResource> {
@@ -220,36 +268,24 @@ export class Administration {
   }
 
   /** Plans on what is there, judges, and writes if nothing changed meanwhile; else plans again. */
-  async #act(
-    actor: Actor,
-    asked: ReadonlySet<string>,
-    givenOf: ReadonlyMap<string, GivenDocument>,
-    plan: () => Promise<readonly PlannedChange[]>,
-  ): Promise<readonly Outcome[]> {
+  async #act(asker: Actor, asked: ReadonlySet<string>, { givenOf, plan, beside }: Act): Promise<readonly Outcome[]> {
     const { store, clock, events } = this.#options;
     for (let attempt = 1; ; attempt++) {
-      const serial = await store.get(SERIAL.kind, SERIAL.name);
+      const serial = await readSerial(store);
       const world = await World.read(store, clock);
+      const actor = actorNow(asker, world.directory);
       const changes = await this.#planned(actor, asked, plan);
-      if (changes.length > MAX_CHANGES)
-        throw new PosternError("resources_too_many", `Cannot change ${changes.length} resources at once`, {
-          hint: `hand in at most ${MAX_CHANGES} documents at a time`,
-        });
       await this.#judge(actor, world, changes, givenOf);
       if (!events.healthy)
         throw new PosternError("audit_unavailable", "Cannot change anything: the audit log cannot be written");
       try {
-        await store.write([
-          ...changes.map(writeOf),
-          ...(await belongingsOf(changes, this.#options)),
-          serialWrite(serial),
-        ]);
+        await store.write(await writesOf(changes, serial, this.#options, beside));
       } catch (thrown) {
         // Whoever was faster changed what this was judged by: all of it is judged anew.
         if (isRace(thrown) && attempt < MAX_ATTEMPTS) continue;
         throw thrown;
       }
-      await this.#record(actor, changes);
+      await recordChanges(changes, actor, this.#options);
       return changes.map((change) => this.#outcomeOf(change));
     }
   }
@@ -259,7 +295,7 @@ export class Administration {
     try {
       return await plan();
     } catch (error) {
-      for (const kind of asked) await this.#mayRead(actor, "read", kind, null);
+      for (const kind of asked) await this.#mayRead(actor, ["read"], kind, null);
       throw error;
     }
   }
@@ -285,30 +321,41 @@ export class Administration {
     if ("fault" in after) throw after.fault;
   }
 
-  async #mayRead(actor: Actor, verb: "list" | "read", kind: string, name: string | null): Promise<void> {
+  async #mayRead(actor: Actor, verbs: readonly ("list" | "read")[], kind: string, name: string | null): Promise<void> {
     const { store, clock } = this.#options;
-    const { directory } = await World.read(store, clock);
+    const { directory } = await World.around(actor.name, actor.roles, store, clock);
     const change = { before: null, after: null };
-    await this.#require(actor, verb, kind, name, { change, editors: { before: 0, after: 0 }, directory });
+    for (const verb of verbs)
+      await this.#require(actor, verb, kind, name, { change, editors: { before: 0, after: 0 }, directory });
   }
 
   async #require(actor: Actor, verb: Verb, kind: string, name: string | null, facts: Facts): Promise<void> {
-    const { events, kinds, service } = this.#options;
+    const { kinds } = this.#options;
     const decision = this.#decide(actor, verb, kind, name, facts);
     if (decision.allow) return;
     const known = kinds.get(kind);
     const what = name === null || known === undefined ? `resources of kind ${kind}` : called(known, name);
-    const error = new DeniedError(`${verb} ${what}`, decision);
+    const recorded = known?.recorded?.(name ?? "") ?? name ?? "";
+    await this.#deny(actor, { verb, kind, name: recorded }, `${verb} ${what}`, decision);
+  }
+
+  async #deny(
+    actor: Actor,
+    act: { readonly verb: Verb; readonly kind: string; readonly name: string },
+    attempt: string,
+    decision: Denial,
+  ): Promise<never> {
+    const { events, service } = this.#options;
     const reason = decision.reasons.map(({ code, message }) => `${code}: ${message}`).join("; ");
-    const recorded = kinds.get(kind)?.recorded?.(name ?? "") ?? name ?? "";
-    const denied = { user: actor.name, service, verb, kind, name: recorded, reason };
+    const denied = { ...byWhom(actor, service), ...act, reason };
     // The denial stands, whether or not it can be recorded.
     await events.record({ event: "postern.control.denied", code: "PCT01E", ...denied }).catch(() => undefined);
-    throw error;
+    throw new DeniedError(attempt, decision);
   }
 
   #decide(actor: Actor, verb: Verb, kind: string, name: string | null, facts: Facts): ControlDecision {
     const { authorizer, clock } = this.#options;
+    const { address: _, ...judged } = actor;
     const lock = lockOn(actor, facts.directory, clock.now());
     if (lock !== undefined) {
       const message = `user ${quoted(actor.name)} is locked: ${lock.message ?? `by lock ${quoted(lock.name)}`}`;
@@ -317,7 +364,7 @@ export class Administration {
     return authorizer.decide({
       version: 1,
       time: new Date(clock.now()).toISOString(),
-      actor,
+      actor: judged,
       verb,
       resource: { kind, name },
       change: facts.change,
@@ -326,54 +373,10 @@ export class Administration {
     });
   }
 
-  async #record(actor: Actor, changes: readonly PlannedChange[]): Promise<void> {
-    const { events, service } = this.#options;
-    const recorded = changes.flatMap((change) => {
-      const event = eventOf(change, actor.name, service);
-      return event === undefined ? [] : [events.record(event)];
-    });
-    await Promise.all(recorded).catch((cause: unknown) => {
-      throw new PosternError(
-        "audit_unavailable",
-        `The change is in force, but could not be recorded: ${messageOf(cause)}`,
-        { cause, hint: "make data_dir writable, and note the change elsewhere" },
-      );
-    });
-  }
-
   #outcomeOf({ kind, name, verb }: PlannedChange): Outcome {
-    const noun = this.#options.kinds.get(kind)?.noun ?? kind;
-    return { kind, noun, name, done: `${verb}d` };
+    const known = this.#options.kinds.get(kind);
+    return { kind, noun: known?.noun ?? kind, name: known?.recorded?.(name) ?? name, done: `${verb}d` };
   }
-}
-
-/** Another one with every act: who plans on what another act changes meanwhile is refused by the store. */
-const SERIAL = { kind: "control_serial", name: "resources" } as const;
-
-/** The store takes 50 writes, of which one is the serial's, and half of the others may be about what belongs to these. */
-const MAX_CHANGES = 24;
-const MAX_ATTEMPTS = 10;
-
-function serialWrite(serial: StoredResource | undefined): Write {
-  return serial === undefined
-    ? { op: "create", ...SERIAL, value: {} }
-    : { op: "update", ...SERIAL, value: {}, revision: serial.revision };
-}
-
-function writeOf({ kind, name, before, after, expiresAt }: PlannedChange): Write {
-  const expiry = expiresAt === undefined ? {} : { expiresAt };
-  if (after === undefined)
-    return { op: "delete", kind, name, ...(before === undefined ? {} : { revision: before.revision }) };
-  return before === undefined
-    ? { op: "create", kind, name, value: after, ...expiry }
-    : { op: "update", kind, name, value: after, revision: before.revision, ...expiry };
-}
-
-function builtInRole(name: string): ShownResource {
-  const role = BUILT_IN_ROLES.find((one) => one.name === name);
-  const { description = "", allow = {}, deny = {} } = role ?? {};
-  const value = { kind: "role", version: "v7", metadata: { name, description }, spec: { allow, deny } };
-  return { kind: "role", name, value: JSON.parse(JSON.stringify(value)) as StoredValue };
 }
 
 function missing(kind: Kind, name: string): PosternError {

@@ -2,10 +2,12 @@
 
 import { setTimeout } from "node:timers";
 import type { Store, StoredResource, StoredValue } from "../store/store.ts";
+import { requireWhole } from "../store/backup.ts";
 import { REMOVED } from "./removed-users.ts";
+import { RESTORED } from "./restored.ts";
 
 /** Kinds that agents are told of: no secret is among them. */
-export const FEED_KINDS: ReadonlySet<string> = new Set(["user", "role", "lock", "db", REMOVED]);
+export const FEED_KINDS: ReadonlySet<string> = new Set(["user", "role", "lock", "db", "oidc", REMOVED, RESTORED.kind]);
 
 /** One line. */
 export type FeedLine =
@@ -32,7 +34,7 @@ const MAX_WAITING = 10_000;
 
 /** Tells everything, then what changes, until the signal. @throws what keeps the store from being read */
 export async function* agentFeed(
-  store: Pick<Store, "snapshot" | "watch">,
+  store: Pick<Store, "get" | "snapshot" | "watch">,
   { signal, pulse = FEED_PULSE_MS }: { readonly signal: AbortSignal; readonly pulse?: number },
 ): AsyncGenerator<FeedLine, void, undefined> {
   let waiting: FeedLine[] = [];
@@ -68,6 +70,8 @@ export async function* agentFeed(
           if (signal.aborted) return;
           if (FEED_KINDS.has(resource.kind)) yield lineOf(resource);
         }
+        // What was found may be half of a backup that is being put back.
+        await requireWhole(store, "tell agents what is in this store");
         yield { type: "settled" };
       } else if (waiting.length > 0) {
         const lines = waiting;
@@ -97,7 +101,14 @@ function lineOf({ kind, name, revision, value, expiresAt }: StoredResource): Fee
     kind,
     name,
     revision,
-    value,
+    value: kind === "oidc" ? withoutSecret(value) : value,
     ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
   };
+}
+
+/** Of a connector agents need to know that there is one; its secret is sealed, and still nobody else's. */
+function withoutSecret(document: StoredValue): StoredValue {
+  const { spec, ...rest } = document as { readonly spec?: { readonly [name: string]: StoredValue } };
+  const { client_secret: _, ...shown } = spec ?? {};
+  return { ...rest, spec: shown };
 }

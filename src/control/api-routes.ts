@@ -1,4 +1,4 @@
-/** Paths of the API. */
+/** Routes of the API: one path with the one method that it knows. */
 
 import type { Hono } from "hono";
 import { PosternError } from "../base/errors.ts";

@@ -2,59 +2,60 @@
 
 import { Hono } from "hono";
 import * as z from "zod";
-import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
 import { trustedCertificates } from "../identity/authority.ts";
 import type { Principal } from "../identity/principal.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { SecondFactor } from "../identity/second-factor.ts";
 import type { EventSink } from "./administration.ts";
+import { type AdministratorOf, administrationRoutes } from "./api-administration.ts";
 import { answer, answerOf, readBody } from "./api-answers.ts";
 import { joinRoutes, type JoinServices } from "./api-join.ts";
 import { type Api, only } from "./api-routes.ts";
+import { addWaitingLogins } from "./api-waiting-logins.ts";
 import { type Caller, Callers } from "./callers.ts";
-import type { Cluster } from "./cluster.ts";
-import type { Logins } from "./logins.ts";
+import type { ConnectorLogins } from "./connector-logins.ts";
+import { loginAnswer, shownPrincipal } from "./login-answer.ts";
+import { addWebPages, type WebOptions } from "./web/routes.ts";
 
-export interface ApiOptions {
-  readonly cluster: Cluster;
-  readonly logins: Logins;
+export interface ApiOptions extends WebOptions, ConnectorLogins {
   /** Absent: nothing can join here. */
   readonly joining?: JoinServices;
   readonly events: EventSink;
-  readonly clock: Clock;
-  readonly secondFactor: "off" | "otp";
+  readonly secondFactor: SecondFactor;
+  /** Whether users of the cluster's own are let in by what it knows of them. */
+  readonly localAuth: boolean;
   readonly version: string;
-  readonly log: Log;
   /** Documents of the databases that a user may know of, by name. */
   readonly databasesOf: (user: Principal) => readonly object[];
+  readonly administratorOf: AdministratorOf;
 }
 
 /** Makes the app of a cluster. */
 export function clusterApi(options: ApiOptions): Api {
-  const { cluster, logins, secondFactor, version, log } = options;
+  const { cluster, logins, secondFactor, localAuth, version, log } = options;
   const callers = new Callers(options);
   const api: Api = new Hono();
 
   only(api, "GET", "/webapi/ping", async () =>
-    answer(200, { server_version: version, cluster_name: cluster.name, proxy: { second_factor: secondFactor } }),
+    answer(200, {
+      server_version: version,
+      cluster_name: cluster.name,
+      proxy: { second_factor: secondFactor },
+      trusted: trustedCertificates(await cluster.authority("host")),
+      auth: { local: localAuth, connectors: await options.connectors.shown() },
+    }),
   );
 
   only(api, "POST", "/v1/login", async (request, { address }) => {
     const { user, password, otp, public_key: publicKey, ttl_ms: lifetime } = await readBody(request, LOGIN);
     const login = await logins.logIn({ user, password, code: otp, address, publicKey, lifetime });
-    return answer(200, {
-      certificate: login.certificate.certificate,
-      user: shown(login.principal),
-      expires: new Date(login.certificate.expires).toISOString(),
-      cluster: cluster.name,
-      trusted: trustedCertificates(await cluster.authority("host")),
-    });
+    return loginAnswer(cluster, login);
   });
 
   only(api, "GET", "/v1/status", async (_, connected) => {
     const { user, expires }: Caller = await callers.identify(connected);
-    return answer(200, { user: shown(user), cluster: cluster.name, expires: new Date(expires).toISOString() });
+    return answer(200, { user: shownPrincipal(user), cluster: cluster.name, expires: new Date(expires).toISOString() });
   });
 
   only(api, "GET", "/v1/databases", async (_, connected) =>
@@ -62,6 +63,9 @@ export function clusterApi(options: ApiOptions): Api {
   );
 
   if (options.joining !== undefined) joinRoutes(api, cluster, options.joining);
+  administrationRoutes(api, { callers, administratorOf: options.administratorOf });
+  addWaitingLogins(api, options);
+  addWebPages(api, options);
 
   api.notFound(() => answerOf(new PosternError("path_unknown", "Cannot answer: there is nothing at this path"), log));
   api.onError((thrown) => answerOf(thrown, log));
@@ -75,7 +79,3 @@ const LOGIN = z.strictObject({
   public_key: z.string().max(4096),
   ttl_ms: z.number().int().min(1000).optional(),
 });
-
-function shown({ name, roles, traits }: Principal): Pick<Principal, "name" | "roles" | "traits"> {
-  return { name, roles, traits };
-}

@@ -9,7 +9,13 @@ import { Engine } from "../policy/engine.ts";
 export type Verb = "list" | "read" | "create" | "update" | "delete";
 
 /** Who does it, with the roles and traits of this instant: whoever asks in somebody's name looks them up. */
-export interface Actor {
+export interface Actor extends JudgedActor {
+  /** Where they ask from; absent: on the cluster's own machine. It is on record, and policy is not told. */
+  readonly address?: string;
+}
+
+/** As much of who does it as policy judges by. */
+export interface JudgedActor {
   readonly name: string;
   readonly roles: readonly string[];
   readonly traits: Readonly<Record<string, readonly string[]>>;
@@ -22,7 +28,7 @@ export interface ControlInput {
   readonly version: 1;
   /** RFC 3339. */
   readonly time: string;
-  readonly actor: Actor;
+  readonly actor: JudgedActor;
   readonly verb: Verb;
   /** A name of null: all of the kind. */
   readonly resource: { readonly kind: string; readonly name: string | null };

@@ -13,7 +13,7 @@ export async function belongingsOf(
   const writes: Write[] = [];
   for (const { verb, kind, name } of changes) {
     if (verb === "update") continue;
-    if (verb === "delete" && kind === "user") writes.push(removalNoted(name, clock.now()));
+    if (verb === "delete" && kind === "user") writes.push(await removalNoted(store, name, clock.now()));
     for (const belonging of kinds.get(kind)?.belongings ?? []) {
       const found = await store.get(belonging, name);
       if (found !== undefined) writes.push({ op: "delete", kind: belonging, name, revision: found.revision });

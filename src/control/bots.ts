@@ -13,7 +13,7 @@ import { readWorkloadToken, requireRule, type TokenJudging } from "../identity/w
 import type { Connected } from "./callers.ts";
 import type { HostCertificatesOptions } from "./host-certificates.ts";
 import { JoinAttempts, type JoinEvent } from "./join-attempts.ts";
-import { type Login, longestOf } from "./logins.ts";
+import { type Login, lifetimeOf } from "./admission.ts";
 import { shownToken, useToken } from "./token-uses.ts";
 import { World } from "./world.ts";
 
@@ -117,7 +117,7 @@ export class Bots {
         hint: "ask an administrator to make it: kind user, with the bot's roles",
       });
     const principal = { ...known, traits: { ...known.traits, [BOT_TRAIT]: [token] }, mfaVerified: false };
-    return { principal, longest: Math.min(LONGEST_MS, longestOf(known, directory)) };
+    return { principal, longest: lifetimeOf(known.roles, directory, LONGEST_MS) };
   }
 
   async #issue({ principal, longest }: Admitted, publicKey: string, lifetime: number): Promise<Login["certificate"]> {

@@ -10,7 +10,8 @@ import type { Principal } from "../identity/principal.ts";
 import type { Role } from "../identity/role.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
-import { wasRemovedSince } from "./removed-users.ts";
+import { endingSince } from "./removed-users.ts";
+import { wasRestoredSince } from "./restored.ts";
 import { World } from "./world.ts";
 
 export interface CallersOptions {
@@ -64,7 +65,9 @@ export class Callers {
       const judging = { trust: new Trust({ host, user }), clock, isRevoked: () => false };
       shown = await verifyUserCertificate(certificate, judging);
       if (shown.route !== undefined) throw forDatabase(shown.user.name);
-      if (await wasRemovedSince(cluster.store, shown.user.name, shown.issued)) throw removed(shown.user.name);
+      const ending = await endingSince(cluster.store, shown.user.name, shown.issued);
+      if (ending !== undefined) throw ending === "reset" ? reset(shown.user.name) : removed(shown.user.name);
+      if (await wasRestoredSince(cluster.store, shown.issued)) throw issuedBeforeRestore();
       return { user: await this.#known(shown.user), expires: shown.expires };
     } catch (thrown) {
       // What is refused stays refused, whether or not that can be recorded.
@@ -75,7 +78,7 @@ export class Callers {
 
   async #known({ name, roles, mfaVerified }: Principal): Promise<Principal> {
     const { cluster, clock } = this.#options;
-    const directory = (await World.read(cluster.store, clock)).directoryFor(name);
+    const directory = (await World.around(name, roles, cluster.store, clock)).directoryFor(name);
     const known = directory.principalOf(name);
     if (known === undefined) throw removed(name);
     const lock = directory.lockOf(name);
@@ -128,6 +131,17 @@ function removed(name: string): PosternError {
   return new PosternError("user_removed", `Cannot go on as ${quoted(name)}: there is no such user any more`, {
     hint: "log in again with postern login, or ask whoever administers the cluster",
   });
+}
+
+function reset(name: string): PosternError {
+  return new PosternError("login_required", `Cannot go on as ${quoted(name)}: the user was reset after this login`, {
+    hint: "log in again with postern login",
+  });
+}
+
+function issuedBeforeRestore(): PosternError {
+  const message = "Cannot go on: the login is from before the cluster was put back from a backup";
+  return new PosternError("login_required", message, { hint: "log in again with postern login" });
 }
 
 function denies(role: Role | undefined): boolean {

@@ -6,11 +6,19 @@ import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
 import { Secret } from "../base/secret.ts";
-import { type Authority, type AuthorityKind, newAuthority, parseAuthority, pinsOf } from "../identity/authority.ts";
+import {
+  type Authority,
+  type AuthorityKind,
+  forHosts,
+  newAuthority,
+  parseAuthority,
+  pinsOf,
+} from "../identity/authority.ts";
 import { newAuthorityKey } from "../identity/authority-keys.ts";
 import { quoted } from "../identity/names.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
-import { GUARD_KEY, GuardedStore } from "../store/guarded-store.ts";
+import { requireWhole } from "../store/backup.ts";
+import { GUARD_KEY, GuardedStore, type OnTampered, UNGUARDED } from "../store/guarded-store.ts";
 import type { Store, StoredValue, Write } from "../store/store.ts";
 
 export interface ClusterOptions {
@@ -20,6 +28,8 @@ export interface ClusterOptions {
   /** The name of a new cluster; a cluster that is there must have it. */
   readonly name: string;
   readonly clock: Clock;
+  /** Told of what in the store is not as it was written. */
+  readonly onTampered?: OnTampered | undefined;
 }
 
 /** An open cluster. */
@@ -29,7 +39,7 @@ export interface Cluster {
   readonly id: string;
   readonly store: GuardedStore;
   authority(kind: AuthorityKind): Promise<Authority>;
-  /** By what new nodes know the cluster: the pins of the host authority. */
+  /** By what new nodes know the cluster: the pins of the host authority, first the one of which doors show a certificate. */
   pins(): Promise<readonly string[]>;
 }
 
@@ -39,8 +49,9 @@ export interface Cluster {
  * @throws PosternError `cluster_name_changed`, `store_unguarded` when the store holds resources but no guard's key, and what
  * store and ring throw
  */
-export async function openCluster({ store: inner, ring, name, clock }: ClusterOptions): Promise<Cluster> {
-  const store = new GuardedStore(inner, await guardKey(inner, ring));
+export async function openCluster({ store: inner, ring, name, clock, onTampered }: ClusterOptions): Promise<Cluster> {
+  await requireWhole(inner, "open the cluster in this store");
+  const store = new GuardedStore(inner, await guardKey(inner, ring), onTampered);
   const known = (await store.get(CLUSTER.kind, CLUSTER.name))?.value ?? (await make(store, { ring, name, clock }));
   const { name: found, id } = known as { readonly name?: unknown; readonly id?: unknown };
   if (typeof found !== "string" || typeof id !== "string")
@@ -62,7 +73,7 @@ export async function openCluster({ store: inner, ring, name, clock }: ClusterOp
   };
   await authority("host");
   await authority("user");
-  return { name, id, store, authority, pins: async () => pinsOf(await authority("host")) };
+  return { name, id, store, authority, pins: async () => pinsOf(forHosts(await authority("host"))) };
 }
 
 /** Makes all that a cluster is at once, so that a part of it that is missing later was taken away. */
@@ -94,15 +105,22 @@ export async function isNew(store: Store): Promise<boolean> {
   return (await store.get(GUARD_KEY.kind, GUARD_KEY.name)) === undefined;
 }
 
-const AUTHORITY = "authority";
+/** The kind of a certificate authority in the store. */
+export const AUTHORITY = "authority";
 const CLUSTER = { kind: "cluster", name: "cluster" } as const;
-const GUARD_CONTEXT: SealingContext = { kind: GUARD_KEY.kind, name: GUARD_KEY.name, purpose: "guard of the store" };
+/** Where the key of the store's guard belongs. */
+export const GUARD_CONTEXT: SealingContext = {
+  kind: GUARD_KEY.kind,
+  name: GUARD_KEY.name,
+  purpose: "guard of the store",
+};
 
 /** The key of the store's guard, which is itself sealed by the ring: so the ring's keys can change and no resource with them. */
 async function guardKey(store: Store, ring: KeyRing): Promise<Uint8Array> {
   const found = await store.get(GUARD_KEY.kind, GUARD_KEY.name);
   if (found === undefined) {
     for await (const one of store.snapshot()) {
+      if (UNGUARDED.has(one.kind)) continue;
       // Another node may have made it meanwhile.
       if (!(await isNew(store))) break;
       throw unguarded(`it holds ${one.kind} resources, but not the key of its guard`);
@@ -111,7 +129,12 @@ async function guardKey(store: Store, ring: KeyRing): Promise<Uint8Array> {
   const sealed = await once(store, GUARD_KEY, async () => ({
     sealed: ring.seal(new Secret(randomBytes(32).toString("base64")), GUARD_CONTEXT),
   }));
-  const text = (sealed as { readonly sealed?: unknown }).sealed;
+  return openGuardKey(sealed, ring);
+}
+
+/** The key of a guard as it lies in a store. @throws PosternError `store_unguarded`, and what the ring throws */
+export function openGuardKey(value: StoredValue, ring: KeyRing): Uint8Array {
+  const text = (value as { readonly sealed?: unknown } | null)?.sealed;
   if (typeof text !== "string") throw unguarded("the key of its guard cannot be read");
   return Buffer.from(ring.open(text, GUARD_CONTEXT).reveal(), "base64");
 }

@@ -94,7 +94,8 @@ async function readOne(
   try {
     const { name, expiresAt, warnings } = kind.read(given.value);
     await kind.judge?.(given.value);
-    const value = withoutBookkeeping(given.value);
+    const bare = withoutBookkeeping(given.value);
+    const value = kind.keep?.(bare) ?? bare;
     const ready = { kind, name, value, given, ...(expiresAt === undefined ? {} : { expiresAt }) };
     return { ready, problems: known, warnings };
   } catch (thrown) {

@@ -4,7 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { newId } from "../base/ids.ts";
 import { Secret } from "../base/secret.ts";
-import { trustedCertificates } from "../identity/authority.ts";
+import { forHosts, trustedCertificates } from "../identity/authority.ts";
 import { openAuthority } from "../identity/authority-keys.ts";
 import { issueHostCertificate } from "../identity/certificates.ts";
 import type { KeyRing } from "../identity/sealing.ts";
@@ -18,6 +18,8 @@ export interface DoorIdentityOptions {
   readonly clock: Clock;
   /** Host names and IP addresses under which the door is called. */
   readonly names: readonly string[];
+  /** What the certificate says that the host is. */
+  readonly role: "auth" | "proxy";
 }
 
 /** What TLS needs. */
@@ -49,8 +51,9 @@ export class DoorIdentity {
    * @throws PosternError `certificate_request_invalid` for a name that can be none, `authority_…`, and what store and ring throw
    */
   async current(): Promise<ShownIdentity> {
-    const { cluster, ring, clock, events, names } = this.#options;
-    const [host, user] = await Promise.all([cluster.authority("host"), cluster.authority("user")]);
+    const { cluster, ring, clock, events, names, role } = this.#options;
+    const [authority, user] = await Promise.all([cluster.authority("host"), cluster.authority("user")]);
+    const host = forHosts(authority);
     const clientAuthorities = trustedCertificates(user);
     const authorities = [host.active.certificate, ...clientAuthorities].join("");
     const last = this.#current;
@@ -59,18 +62,18 @@ export class DoorIdentity {
     const signer = await openAuthority(host, ring);
     const request = {
       hostId: this.#hostId,
-      role: "proxy",
+      role,
       names,
       publicKey: publicKey.export({ type: "spki", format: "pem" }).toString(),
       lifetime: LIFETIME_MS,
-    } as const;
+    };
     const { certificate, serial, expires } = await issueHostCertificate(signer, request, clock);
     await events.record({
       event: "cert.create",
       code: "TC000I",
       user: this.#hostId,
       cert_type: "host",
-      identity: { name: this.#hostId, roles: ["proxy"], serial, expires: new Date(expires).toISOString() },
+      identity: { name: this.#hostId, roles: [role], serial, expires: new Date(expires).toISOString() },
     });
     const key = new Secret(privateKey.export({ type: "pkcs8", format: "pem" }).toString());
     const shown = { chain: certificate + host.active.certificate, key, clientAuthorities };

@@ -9,6 +9,7 @@ import type { DocumentPath, Problem } from "../identity/problem.ts";
 import { parseRole, type Role } from "../identity/role.ts";
 import { isMapping } from "../identity/teleport-keys.ts";
 import { parseUser } from "../identity/user.ts";
+import type { StoredValue } from "../store/store.ts";
 
 /** What a document says of itself. */
 export interface ReadDocument {
@@ -30,6 +31,8 @@ export interface Kind {
   read(document: unknown): ReadDocument;
   /** Judges what its shape does not tell, as whoever will use it would. @throws PosternError, with `path` where it knows */
   judge?(document: unknown): Promise<void>;
+  /** The document as it is kept: a secret in it is sealed. Asked for what was read and judged. */
+  keep?(document: StoredValue): StoredValue;
   /** A name as it may stand in a log or an error, where names are secrets. */
   readonly recorded?: (name: string) => string;
 }
@@ -49,7 +52,12 @@ export function kindsOf(judgeRole: JudgeRole, others: readonly Kind[]): Readonly
     kind: "user",
     noun: "user",
     belongings: ["user_secret"],
-    read: (document) => named(parseUser(document)),
+    read(document) {
+      const { value, warnings } = parseUser(document);
+      const { name, origin, expires } = value;
+      // Whoever comes by a connector is made anew when they come again.
+      return { name, warnings, ...(origin === undefined || expires === undefined ? {} : { expiresAt: expires }) };
+    },
   };
   const lock: Kind = { kind: "lock", noun: "lock", read: (document) => named(parseLock(document)) };
   const token: Kind = {

@@ -1,25 +1,24 @@
-/** Logging in: a password and a code, tried not too often, for a certificate that does not last long. */
+/** Logging in: a password and a second factor, tried not too often, for a certificate that does not last long. */
 
-import { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
-import type { Issued } from "../identity/authority-keys.ts";
-import { openAuthority } from "../identity/authority-keys.ts";
-import { issueUserCertificate } from "../identity/certificates.ts";
-import type { Directory } from "../identity/directory.ts";
-import { lockMessage } from "../identity/lock.ts";
-import { AddressLimiter, type AddressRule, Lockout, NO_FAILURES } from "../identity/lockout.ts";
-import { nameFault } from "../identity/names.ts";
+import { AddressLimiter, type AddressRule } from "../identity/lockout.ts";
+import type { Passkeys } from "../identity/passkeys.ts";
 import type { Passwords } from "../identity/passwords.ts";
-import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
-import { checkTotp } from "../identity/totp.ts";
+import type { SecondFactor } from "../identity/second-factor.ts";
+import { NO_TRIES, TryCounter } from "../identity/tries.ts";
 import { isRace } from "../store/store-errors.ts";
+import type { Write } from "../store/store.ts";
 import type { EventSink } from "./administration.ts";
+import { admit, type Login, RefusedError } from "./admission.ts";
+import type { Proof } from "./browser-login-record.ts";
 import type { Cluster } from "./cluster.ts";
+import { loginEvent } from "./login-event.ts";
+import { codeJudge, type FactorVerdict, type JudgeFactor, passkeyJudge } from "./second-factors.ts";
 import { type ReadSecrets, SecretsStore, type UserSecrets } from "./user-secrets.ts";
-import { World } from "./world.ts";
+import { isStorable } from "./world.ts";
 
 export interface LoginsOptions {
   readonly cluster: Cluster;
@@ -27,35 +26,49 @@ export interface LoginsOptions {
   readonly passwords: Passwords;
   readonly events: EventSink;
   readonly clock: Clock;
-  readonly secondFactor: "off" | "otp";
+  readonly secondFactor: SecondFactor;
+  /** Whether anybody is let in by a password at all. */
+  readonly localAuth?: boolean;
+  /** Needed where `secondFactor` is `webauthn`. */
+  readonly passkeys?: Passkeys | undefined;
+}
+
+/** What somebody says of who they are. */
+interface Credentials {
+  readonly user: string;
+  readonly password: Secret;
+  /** Where the attempt comes from; null from the machine itself. */
+  readonly address: string | null;
 }
 
 /** What somebody gives who wants to log in. */
-export interface LoginAttempt {
-  readonly user: string;
-  readonly password: Secret;
+export interface LoginAttempt extends Credentials {
   /** The code of the authenticator app; needed where the cluster asks for a second factor. */
   readonly code?: string | undefined;
-  /** Where the attempt comes from; null from the machine itself. */
-  readonly address: string | null;
   /** PEM of the key that the certificate is for. */
   readonly publicKey: string;
   /** Milliseconds; at most what the user's roles allow. */
   readonly lifetime?: number | undefined;
 }
 
-/** Somebody who is in. */
-export interface Login {
-  readonly principal: Principal;
-  readonly certificate: Issued;
+/** What a page sends of somebody who wants to log in. */
+export interface PasskeyAttempt extends Credentials {
+  /** What the browser answered, as JSON. */
+  readonly passkey: string;
+  /** The login that the page was for. */
+  readonly login: string;
 }
 
-/** Twelve hours, as in Teleport; a role may allow less. */
-const USUAL_LIFETIME_MS = 12 * 3_600_000;
-const LONGEST_LIFETIME_MS = 30 * 3_600_000;
-const NOBODY: ReadSecrets = { secrets: { lockout: NO_FAILURES }, revision: undefined };
-/** As much as a store takes. */
-const MAX_NAME_BYTES = 255;
+type Mfa = FactorVerdict["mfa"];
+
+/** What was shown. */
+interface ShownProof {
+  readonly mfa: Mfa;
+  /** What is kept of the password: another one with every setting, and of the next user of that name. */
+  readonly password: string | undefined;
+}
+
+const NOBODY: ReadSecrets = { secrets: NO_TRIES, revision: undefined };
 /** Of attempts beyond an address's limit, how many are written down: strangers must not be able to fill the log. */
 const NOTES: AddressRule = { burst: 5, every: 60_000, addresses: 10_000 };
 /** Somebody else tried at the same moment: judged anew, so often. */
@@ -65,14 +78,14 @@ const MAX_ATTEMPTS = 5;
 export class Logins {
   readonly #options: LoginsOptions;
   readonly #secrets: SecretsStore;
-  readonly #lockout: Lockout;
+  readonly #tries: TryCounter;
   readonly #limiter: AddressLimiter;
   readonly #noted: AddressLimiter;
 
   constructor(options: LoginsOptions) {
     this.#options = options;
     this.#secrets = new SecretsStore(options.cluster.store, options.ring);
-    this.#lockout = new Lockout(options.clock);
+    this.#tries = new TryCounter(options.clock);
     this.#limiter = new AddressLimiter(options.clock);
     this.#noted = new AddressLimiter(options.clock, NOTES);
   }
@@ -86,49 +99,70 @@ export class Logins {
    * `audit_unavailable`
    */
   async logIn(attempt: LoginAttempt): Promise<Login> {
+    const mfa = attempt.code === undefined ? null : "totp";
+    return await this.#recording(attempt, mfa, async () => {
+      const { mfa: shown, password } = await this.#prove(attempt, codeJudge(attempt.code, this.#options));
+      const stillProven = async (): Promise<boolean> =>
+        (await this.#secretsOf(attempt.user)).secrets.password === password;
+      const login = await admit(this.#options, { ...attempt, mfaVerified: shown !== null, stillProven });
+      await this.#record(attempt, mfa, null);
+      return login;
+    });
+  }
+
+  /**
+   * Checks password and passkey. That somebody is in goes on record when they get their certificate, all else at once.
+   *
+   * @throws PosternError as `logIn()`
+   */
+  async prove(attempt: PasskeyAttempt): Promise<Proof> {
+    const { passkeys, cluster } = this.#options;
+    if (passkeys === undefined) throw new Error("Passkeys are shown to a cluster that has none");
+    const judge = passkeyJudge(attempt.passkey, { passkeys, subject: attempt.login, store: cluster.store });
+    return await this.#recording(attempt, "webauthn", async () => {
+      const { mfa } = await this.#prove(attempt, judge);
+      return { by: "local", user: attempt.user, mfa };
+    });
+  }
+
+  async #recording<T>(attempt: Credentials, mfa: Mfa, work: () => Promise<T>): Promise<T> {
     const { events } = this.#options;
     if (!events.healthy) throw new PosternError("audit_unavailable", "Cannot log in: the audit log cannot be written");
     try {
       const wait = this.#limiter.take(attempt.address ?? "");
       if (attempt.address !== null && wait > 0) throw limited(wait);
-      const mfaVerified = await this.#prove(attempt);
-      const { cluster, clock } = this.#options;
-      const directory = (await World.read(cluster.store, clock)).directoryFor(attempt.user);
-      const principal = { ...principalIn(directory, attempt.user), mfaVerified };
-      const certificate = await this.#issue(principal, longestOf(principal, directory), attempt);
-      await this.#record(attempt, null);
-      return { principal, certificate };
+      if (this.#options.localAuth === false) throw localAuthOff();
+      return await work();
     } catch (thrown) {
       const isLimited = thrown instanceof PosternError && thrown.code === "login_limited";
       if (isLimited && this.#noted.take(attempt.address ?? "") > 0) throw thrown;
       const reason = thrown instanceof RefusedError ? thrown.why : messageOf(thrown);
       // What is refused stays refused, whether or not that can be recorded.
-      await this.#record(attempt, reason).catch(() => undefined);
+      await this.#record(attempt, mfa, reason).catch(() => undefined);
       throw thrown;
     }
   }
 
-  /** @returns whether a second factor was shown */
-  async #prove(attempt: LoginAttempt): Promise<boolean> {
+  async #prove(attempt: Credentials, judge: JudgeFactor): Promise<ShownProof> {
     const { passwords } = this.#options;
     const { secrets } = await this.#secretsOf(attempt.user);
-    const wasShut = this.#isShut(secrets);
+    const wasShut = this.#isShut(secrets, attempt);
     // Who is locked out is told nothing else, and nothing sooner, than who is unknown.
     const verdict = await passwords.verify(attempt.password, wasShut ? undefined : secrets.password);
     const password = verdict.ok && verdict.stale ? await passwords.hash(attempt.password) : secrets.password;
     for (let round = 1; round <= MAX_ATTEMPTS; round++) {
       // That took a while, in which others may have tried: what counts is how things stand now.
       const read = await this.#secretsOf(attempt.user);
-      const isShut = wasShut || this.#isShut(read.secrets);
+      const isShut = wasShut || this.#isShut(read.secrets, attempt);
       const isRight = verdict.ok && read.secrets.password === secrets.password;
-      const code = this.#judgeCode(read.secrets, attempt.code);
-      const why = isShut ? "too many failures" : isRight ? code.fault : "wrong user or password";
+      const factor = await judge(read.secrets);
+      const why = isShut ? "too many failures" : isRight ? factor.fault : "wrong user or password";
       try {
         if (why === undefined) {
-          await this.#settle(attempt.user, read, { password, counter: code.counter });
-          return code.counter !== undefined;
+          await this.#settle(attempt, read, password, factor);
+          return { mfa: factor.mfa, password };
         }
-        if (!isShut) await this.#fail(attempt, read);
+        if (!isShut) await this.#fail(attempt, read, factor);
       } catch (thrown) {
         // Only this is done again, not the costly part: how long it takes must not tell who exists or who is right.
         if (isRace(thrown)) continue;
@@ -139,56 +173,47 @@ export class Logins {
     throw new RefusedError("too many attempts at the same moment");
   }
 
-  /** What can be nobody's name is looked up nowhere. */
   async #secretsOf(user: string): Promise<ReadSecrets> {
-    const isName = nameFault(user) === undefined && Buffer.byteLength(user) <= MAX_NAME_BYTES;
-    return isName ? await this.#secrets.read(user) : NOBODY;
+    return isStorable(user) ? await this.#secrets.read(user) : NOBODY;
   }
 
-  #isShut({ lockout }: UserSecrets): boolean {
-    return this.#lockout.lockedUntil(lockout) !== undefined;
+  #isShut(secrets: UserSecrets, { address }: Credentials): boolean {
+    return this.#tries.lockedUntil(secrets, address ?? "") !== undefined;
   }
 
-  #judgeCode(
-    { totp }: UserSecrets,
-    code: string | undefined,
-  ): { readonly fault: string | undefined; readonly counter?: number } {
-    if (this.#options.secondFactor === "off" && totp === undefined) return { fault: undefined };
-    if (totp === undefined) return { fault: "no second factor is set up" };
-    const verdict = checkTotp({
-      secret: totp.secret,
-      code: code ?? "",
-      lastCounter: totp.lastCounter,
-      now: this.#options.clock.now(),
-    });
-    return verdict.ok ? { fault: undefined, counter: verdict.counter } : { fault: `${verdict.reason} code` };
-  }
-
-  /** A code counts once: it is written before anybody is in. */
+  /** A factor counts once: that is written before anybody is in. */
   async #settle(
-    user: string,
+    { user, address }: Credentials,
     { secrets, revision }: ReadSecrets,
-    { password, counter }: { readonly password: string | undefined; readonly counter: number | undefined },
+    password: string | undefined,
+    { next, writes = [] }: FactorVerdict,
   ): Promise<void> {
-    const unchanged = password === secrets.password && counter === undefined && secrets.lockout.failures.length === 0;
-    if (unchanged && secrets.lockout.locked_until === null) return;
-    const { totp } = secrets;
-    const next: UserSecrets = {
+    const { lockout, familiar } = secrets;
+    const before = { lockout, familiar };
+    const tries = this.#tries.succeeded(before, address ?? "");
+    if (password === secrets.password && next === undefined && tries === before) return;
+    const settled: UserSecrets = {
       ...secrets,
       ...(password === undefined ? {} : { password }),
-      ...(totp === undefined || counter === undefined ? {} : { totp: { secret: totp.secret, lastCounter: counter } }),
-      lockout: { failures: [], locked_until: null },
+      ...next,
+      ...tries,
     };
-    await this.#secrets.write(user, next, revision);
+    await this.#write(user, settled, revision, writes);
   }
 
   /** Nothing is kept of users that are not there: names would fill the store. */
-  async #fail({ user, address }: LoginAttempt, { secrets, revision }: ReadSecrets): Promise<void> {
+  async #fail(
+    { user, address }: Credentials,
+    { secrets, revision }: ReadSecrets,
+    { writes = [] }: FactorVerdict,
+  ): Promise<void> {
     if (revision === undefined) return;
-    const lockout = this.#lockout.failed(secrets.lockout);
-    await this.#secrets.write(user, { ...secrets, lockout }, revision);
-    if (lockout.locked_until === null) return;
-    const until = new Date(lockout.locked_until).toISOString();
+    const place = address ?? "";
+    const tries = this.#tries.failed(secrets, place);
+    await this.#write(user, { ...secrets, ...tries }, revision, writes);
+    const lockedUntil = this.#tries.lockedUntil(tries, place);
+    if (lockedUntil === undefined) return;
+    const until = new Date(lockedUntil).toISOString();
     await this.#options.events.record({
       event: "postern.user.locked_out",
       code: "PUL01W",
@@ -198,67 +223,24 @@ export class Logins {
     });
   }
 
-  async #issue(user: Principal, longest: number, { publicKey, lifetime }: LoginAttempt): Promise<Issued> {
-    const { cluster, ring, clock, events } = this.#options;
-    const signer = await openAuthority(await cluster.authority("user"), ring);
-    const request = { user, publicKey, lifetime: lifetime ?? USUAL_LIFETIME_MS, longest };
-    const issued = await issueUserCertificate(signer, request, clock);
-    await events.record({
-      event: "cert.create",
-      code: "TC000I",
-      user: user.name,
-      cert_type: "user",
-      identity: {
-        name: user.name,
-        roles: user.roles,
-        serial: issued.serial,
-        expires: new Date(issued.expires).toISOString(),
-      },
-    });
-    return issued;
+  async #write(
+    user: string,
+    secrets: UserSecrets,
+    revision: string | undefined,
+    more: readonly Write[],
+  ): Promise<void> {
+    await this.#options.cluster.store.write([this.#secrets.writeOf(user, secrets, revision), ...more]);
   }
 
-  #record({ user, code, address }: LoginAttempt, error: string | null): Promise<void> {
-    return this.#options.events.record({
-      event: "user.login",
-      code: error === null ? "T1000I" : "T1000W",
-      user: user.slice(0, 255),
-      method: "local",
-      mfa_device: code === undefined ? null : { mfa_device_type: "totp" },
-      "addr.remote": address,
-      success: error === null,
-      error,
-    });
+  #record({ user, address }: Credentials, mfa: Mfa, error: string | null): Promise<void> {
+    return this.#options.events.record(loginEvent({ user, method: "local", mfa, address, error }));
   }
 }
 
-/** @throws PosternError `login_locked`, `login_refused` */
-function principalIn(directory: Directory, user: string): Principal {
-  const lock = directory.lockOf(user);
-  if (lock !== undefined) {
-    throw new PosternError("login_locked", `Cannot log in: the user is locked${lockMessage(lock)}`);
-  }
-  const principal = directory.principalOf(user);
-  if (principal === undefined) throw new RefusedError("the user has a password, but is not defined");
-  return principal;
-}
-
-/** How long a user's certificate may last, in milliseconds: the shortest that any role allows. */
-export function longestOf({ roles }: Principal, directory: Directory): number {
-  const limits = roles.flatMap((name) => directory.role(name)?.options?.max_session_ttl ?? []);
-  return Math.min(LONGEST_LIFETIME_MS, ...limits);
-}
-
-/** One text for all that a stranger could try out; why is for the log. */
-class RefusedError extends PosternError {
-  readonly why: string;
-
-  constructor(why: string) {
-    super("login_refused", "Cannot log in: user name, password or code is not right, or there were too many failures", {
-      hint: "try again in a while, or ask an administrator: postern ctl users reset NAME",
-    });
-    this.why = why;
-  }
+function localAuthOff(): PosternError {
+  return new PosternError("local_auth_off", "Cannot log in by password: this cluster lets nobody in that way", {
+    hint: "postern login --auth=CONNECTOR",
+  });
 }
 
 function limited(wait: number): PosternError {

@@ -1,19 +1,20 @@
-/** Passwords and links of users: set by an administrator at once, or by the user through a link that works once. */
+/** Passwords and links of users, from the administrator's side: set at once, or by a link that works once (`Links`). */
 
 import type { Clock } from "../base/clock.ts";
-import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
-import { type InviteKind, type InviteRecord, inviteNameOf, newInvite, useInvite } from "../identity/invites.ts";
-import { NO_FAILURES } from "../identity/lockout.ts";
+import { type InviteKind, type InviteRecord, newInvite } from "../identity/invites.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { KeyRing } from "../identity/sealing.ts";
-import { checkTotp, totpUri } from "../identity/totp.ts";
-import type { StoredValue, Write } from "../store/store.ts";
+import { NO_TRIES } from "../identity/tries.ts";
+import type { Write } from "../store/store.ts";
 import type { Administration, EventSink } from "./administration.ts";
 import type { Actor } from "./authorize.ts";
 import type { Cluster } from "./cluster.ts";
-import { wasRemovedSince } from "./removed-users.ts";
-import { freshTotp, SecretsStore, USER_SECRET } from "./user-secrets.ts";
+import type { GivenDocument } from "./documents.ts";
+import { byWhom } from "./events.ts";
+import { INVITE, storedLink } from "./links.ts";
+import { resetNoted } from "./removed-users.ts";
+import { SecretsStore, USER_SECRET } from "./user-secrets.ts";
 
 export interface PeopleOptions {
   readonly cluster: Cluster;
@@ -22,7 +23,6 @@ export interface PeopleOptions {
   readonly passwords: Passwords;
   readonly events: EventSink;
   readonly clock: Clock;
-  readonly secondFactor: "off" | "otp";
 }
 
 /** A password that may be one, hashed. */
@@ -34,15 +34,11 @@ export interface PreparedPassword {
 export interface MadeLink {
   /** Goes into the address that the user opens; shown once. */
   readonly token: Secret;
+  readonly kind: InviteKind;
+  /** Milliseconds. */
+  readonly lasts: number;
   /** Milliseconds since the epoch. */
   readonly expires: number;
-}
-
-/** What a user sees who opens a link. */
-export interface OpenedLink {
-  readonly user: string;
-  /** For the authenticator app; undefined where the cluster asks for no second factor. */
-  readonly totp: { readonly secret: Secret; readonly uri: Secret } | undefined;
 }
 
 /** Passwords and links of one cluster's users. */
@@ -56,7 +52,35 @@ export class People {
   }
 
   /**
-   * Sets a user's password at once. The second factor stays as it is; where one is asked for and none is there, the user
+   * Makes a user with a password, or with a link by which they set one: all of it or nothing.
+   *
+   * @throws as `Administration.create()`; PosternError `password_invalid`, `invite_ttl_invalid`
+   */
+  async add(
+    actor: Actor,
+    user: string,
+    document: GivenDocument,
+    how: { readonly password: Secret } | { readonly ttl: number | undefined },
+  ): Promise<MadeLink | undefined> {
+    const { administration, clock } = this.#options;
+    if ("password" in how) {
+      const { hashed } = await this.prepare(how.password);
+      const secrets = { password: hashed, ...NO_TRIES };
+      // What an earlier user of that name may have left is not theirs.
+      const beside = async (): Promise<Write[]> => [this.#secrets.writeOf(user, secrets, { anyway: true })];
+      await administration.create(actor, [document], { force: false, beside });
+      await this.#record(user, actor.address ?? null);
+      return undefined;
+    }
+    const made = newInvite({ kind: "invite", user, ttl: how.ttl, now: clock.now() });
+    const beside = (): Promise<Write[]> => this.#linkWrites(made.record);
+    await administration.create(actor, [document], { force: false, beside });
+    return await this.#linkMade(actor, made);
+  }
+
+  /**
+   * Sets a user's password at once; with the old one end logins and links. The second factor stays as it is; where one is asked
+   * for and none is there, the user
    * cannot log in before a link has set one up.
    *
    * @throws DeniedError unless the actor may change the user; PosternError `password_invalid`, `resource_missing`
@@ -72,117 +96,64 @@ export class People {
 
   /** The second half of `setPassword()`. @throws as it does */
   async keepPassword(actor: Actor, user: string, { hashed }: PreparedPassword): Promise<void> {
-    const { administration } = this.#options;
+    const { administration, cluster, clock } = this.#options;
+    const beside = async (): Promise<Write[]> => {
+      const { secrets, revision } = await this.#secrets.read(user);
+      const write = this.#secrets.writeOf(user, { ...secrets, password: hashed, ...NO_TRIES }, revision);
+      // At once: whoever had the old one must neither stay in nor get in between the two.
+      return revision === undefined ? [write] : [write, await resetNoted(cluster.store, user, clock.now())];
+    };
     // Says whether the actor may, and puts the change of the user on record.
-    await administration.change(actor, "user", user, (document) => document);
-    const { secrets, revision } = await this.#secrets.read(user);
-    await this.#secrets.write(user, { ...secrets, password: hashed, lockout: NO_FAILURES }, revision);
-    await this.#record(user, null);
+    await administration.change(actor, "user", user, (document) => document, beside);
+    await this.#record(user, actor.address ?? null);
   }
 
   /**
    * Makes a link by which the user sets a password, and a second factor where the cluster asks for one. A reset takes the old
-   * ones away at once. Links that were made before end.
+   * ones away at once, and ends logins. Links that were made before end.
    *
    * @throws DeniedError unless the actor may change the user; PosternError `invite_ttl_invalid`, `resource_missing`
    */
   async makeLink(actor: Actor, user: string, kind: InviteKind, ttl?: number): Promise<MadeLink> {
-    const { cluster, administration, clock, events } = this.#options;
-    const { token, record } = newInvite({ kind, user, ttl, now: clock.now() });
-    await administration.change(actor, "user", user, (document) => document);
-    const writes: Write[] = [{ op: "create", ...stored(record) }];
-    const before = await cluster.store.get(USER_SECRET, user);
-    if (kind === "reset" && before !== undefined)
-      writes.push({ op: "delete", kind: USER_SECRET, name: user, revision: before.revision });
+    const { administration, clock } = this.#options;
+    const made = newInvite({ kind, user, ttl, now: clock.now() });
+    const beside = (): Promise<Write[]> => this.#linkWrites(made.record);
+    await administration.change(actor, "user", user, (document) => document, beside);
+    return await this.#linkMade(actor, made);
+  }
+
+  async #linkWrites(record: InviteRecord): Promise<Write[]> {
+    const { cluster } = this.#options;
+    const { kind, user } = record;
+    const writes: Write[] = [{ op: "create", ...storedLink(record) }];
+    if (kind === "reset") {
+      const before = await cluster.store.get(USER_SECRET, user);
+      if (before !== undefined) writes.push({ op: "delete", kind: USER_SECRET, name: user, revision: before.revision });
+      // An instant before the link, which must count.
+      writes.push(await resetNoted(cluster.store, user, record.created - 1));
+    }
     // The newest link is the one that counts: whoever has an older one may be why there is another.
     const older = (await cluster.store.list(INVITE)).filter(({ value }) => (value as { user?: unknown }).user === user);
     for (const { name, revision } of older.slice(0, MOST_OLDER))
       writes.push({ op: "delete", kind: INVITE, name, revision });
-    await cluster.store.write(writes);
+    return writes;
+  }
+
+  async #linkMade(
+    actor: Actor,
+    { token, record }: { readonly token: Secret; readonly record: InviteRecord },
+  ): Promise<MadeLink> {
+    const { administration, events } = this.#options;
+    const { kind, user, created, expires } = record;
     await events.record({
       event: "reset_password_token.create",
       code: "T6000I",
-      user: actor.name,
-      service: "auth_service",
+      ...byWhom(actor, administration.service),
       name: user,
-      ttl: `${Math.round((record.expires - record.created) / 60_000)}m0s`,
-      expires: new Date(record.expires).toISOString(),
+      ttl: `${Math.round((expires - created) / 60_000)}m0s`,
+      expires: new Date(expires).toISOString(),
     });
-    return { token, expires: record.expires };
-  }
-
-  /**
-   * What a link is for. Nothing is used up by looking; the second factor that is shown is kept sealed with the link.
-   *
-   * @throws PosternError `invite_unknown`, `invite_expired`, `invite_used`, in the same words
-   */
-  async openLink(token: Secret): Promise<OpenedLink> {
-    const { cluster, clock, ring, secondFactor } = this.#options;
-    const { record, totp, revision } = await this.#link(token);
-    useInvite(record, token, clock.now());
-    if (secondFactor === "off") return { user: record.user, totp: undefined };
-    const secret = totp === undefined ? freshTotp().secret : ring.open(totp, contextOf(record));
-    if (totp === undefined) {
-      const value = { ...record, totp: ring.seal(secret, contextOf(record)) };
-      const { kind, name, expiresAt } = stored(record);
-      await cluster.store.write([{ op: "update", kind, name, value, expiresAt, revision }]);
-    }
-    return { user: record.user, totp: { secret, uri: totpUri(secret, cluster.name, record.user) } };
-  }
-
-  /**
-   * Sets the password by a link, and with it the second factor, which a code must show to work.
-   *
-   * @throws PosternError as `openLink`, `password_invalid`, `code_invalid`
-   */
-  async useLink(token: Secret, password: Secret, code: string | undefined, address: string | null): Promise<string> {
-    const { cluster, clock, ring, passwords, secondFactor, events } = this.#options;
-    const { record, totp, revision } = await this.#link(token);
-    const used = useInvite(record, token, clock.now());
-    const secret = totp === undefined ? undefined : ring.open(totp, contextOf(record));
-    let counter: number | undefined;
-    if (secondFactor === "otp") {
-      const verdict =
-        secret === undefined
-          ? undefined
-          : checkTotp({ secret, code: code ?? "", lastCounter: undefined, now: clock.now() });
-      if (verdict?.ok !== true) throw codeInvalid();
-      counter = verdict.counter;
-    }
-    const hashed = await passwords.hash(password);
-    const { user } = record;
-    if ((await cluster.store.get("user", user)) === undefined)
-      throw new PosternError("invite_unknown", "Cannot use this link: its user is gone");
-    const { kind, name, expiresAt } = stored(record);
-    // Whoever comes second with the same link finds another revision.
-    await cluster.store.write([{ op: "update", kind, name, value: { ...used }, expiresAt, revision }]);
-    const before = await this.#secrets.read(user);
-    const factor =
-      secret === undefined || counter === undefined ? before.secrets.totp : { secret, lastCounter: counter };
-    await this.#secrets.write(
-      user,
-      { password: hashed, ...(factor === undefined ? {} : { totp: factor }), lockout: NO_FAILURES },
-      before.revision,
-    );
-    await this.#record(user, address);
-    if (counter !== undefined)
-      await events.record({ event: "mfa.add", code: "T1006I", user, mfa_device: { mfa_device_type: "totp" } });
-    return user;
-  }
-
-  async #link(token: Secret): Promise<{
-    readonly record: InviteRecord;
-    readonly totp: string | undefined;
-    readonly revision: string;
-  }> {
-    const { cluster, clock } = this.#options;
-    const name = inviteNameOf(token);
-    const found = name === undefined ? undefined : await cluster.store.get(INVITE, name);
-    // Unknown in the same words as everything else about links.
-    if (found === undefined) throw useInviteError(token, clock.now());
-    const { totp, ...record } = found.value as unknown as InviteRecord & { readonly totp?: string };
-    if (await wasRemovedSince(cluster.store, record.user, record.created)) throw useInviteError(token, clock.now());
-    return { record, totp, revision: found.revision };
+    return { token, kind, lasts: expires - created, expires };
   }
 
   #record(user: string, address: string | null): Promise<void> {
@@ -195,34 +166,5 @@ export class People {
   }
 }
 
-const INVITE = "invite";
 /** Of one user there is one, unless several were made at the same moment; a store takes 50 writes at once. */
 const MOST_OLDER = 40;
-
-function stored(record: InviteRecord): {
-  readonly kind: string;
-  readonly name: string;
-  readonly value: StoredValue;
-  readonly expiresAt: number;
-} {
-  return { kind: INVITE, name: record.token_hash, value: { ...record }, expiresAt: record.expires };
-}
-
-function contextOf({ token_hash }: InviteRecord): { kind: string; name: string; purpose: string } {
-  return { kind: INVITE, name: token_hash, purpose: "second factor" };
-}
-
-/** What using a link that is not there throws. */
-function useInviteError(token: Secret, now: number): unknown {
-  try {
-    return useInvite(undefined, token, now);
-  } catch (thrown) {
-    return thrown;
-  }
-}
-
-function codeInvalid(): PosternError {
-  return new PosternError("code_invalid", "Cannot set the password: the code of the authenticator app is not right", {
-    hint: "wait for the next code, and see that the clock of the device is right",
-  });
-}

@@ -4,6 +4,7 @@ import { PosternError } from "../base/errors.ts";
 import { isMapping } from "../identity/teleport-keys.ts";
 import type { Actor, Verb } from "./authorize.ts";
 import type { AdministrationOptions } from "./administration.ts";
+import { byWhom } from "./events.ts";
 import type { GivenDocument } from "./documents.ts";
 
 /** What somebody asked for. A name is empty where it is not known, or for several resources. */
@@ -31,7 +32,7 @@ export async function recordingRefusals<T>(
     // Where names are secrets, so may be what an error says of them.
     const isOpen = kind !== "" && recorded === undefined;
     const reason = isOpen ? `${error.code}: ${error.message}`.slice(0, MAX_REASON) : error.code;
-    const act = { user: actor.name, service, verb, kind, name: shown, reason };
+    const act = { ...byWhom(actor, service), verb, kind, name: shown, reason };
     await events.record({ event: "postern.control.refused", code: "PCT02E", ...act }).catch(() => undefined);
     throw error;
   }

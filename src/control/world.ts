@@ -1,13 +1,16 @@
-/** People, roles and locks of a cluster at one moment, and as a change would leave them. */
+/** People, roles, locks and connectors of a cluster at one moment, and as a change would leave them. */
 
+import { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { BUILT_IN_ROLES } from "../identity/built-in-roles.ts";
 import { Directory } from "../identity/directory.ts";
 import { parseLock, type Lock } from "../identity/lock.ts";
-import { quoted } from "../identity/names.ts";
+import { nameFault, quoted } from "../identity/names.ts";
+import { parseOidcConnector } from "../identity/oidc-connector.ts";
 import { parseRole, type ResourceRule, type Role } from "../identity/role.ts";
-import { parseUser, type User } from "../identity/user.ts";
+import { type KnownConnector, parseUser, type User, vouchedFor } from "../identity/user.ts";
+import { requireWhole } from "../store/backup.ts";
 import type { Store, StoredResource, StoredValue } from "../store/store.ts";
 import type { Actor, Verb } from "./authorize.ts";
 
@@ -22,6 +25,8 @@ export interface PlannedChange {
   readonly expiresAt?: number;
 }
 
+const KINDS = ["role", "user", "lock", "oidc"] as const;
+
 /** Documents by kind and name. */
 type Documents = ReadonlyMap<string, StoredValue>;
 
@@ -31,13 +36,41 @@ export class World {
   readonly #clock: Clock;
   #before: Directory | undefined;
 
-  /** Reads people, roles and locks. What changes meanwhile must be noticed by whoever writes. */
+  /**
+   * Reads people, roles and locks. What changes meanwhile must be noticed by whoever writes.
+   *
+   * @throws PosternError `restore_unfinished`
+   */
   static async read(store: Store, clock: Clock): Promise<World> {
-    const lists = await Promise.all(["role", "user", "lock"].map((kind) => store.list(kind)));
+    const lists = await Promise.all(KINDS.map((kind) => store.list(kind)));
+    // Behind them: what they found may be half of a backup that began to be put back meanwhile.
+    await requireWhole(store, "use this store");
     return new World(new Map(lists.flat().map(({ kind, name, value }) => [`${kind}/${name}`, value])), clock);
   }
 
-  /** Use `read`. */
+  /**
+   * Reads as much as it takes to judge one user who changes nothing: their document, their roles with those that they are
+   * `held` to have, and all locks. However many others there are, it costs the same.
+   */
+  static async around(user: string, held: readonly string[], store: Store, clock: Clock): Promise<World> {
+    const [own, locks, connectors] = await Promise.all([
+      isStorable(user) ? store.get("user", user) : undefined,
+      store.list("lock"),
+      // Who came by one that is there no more is there no more, either.
+      store.list("oidc"),
+    ]);
+    const names = [...new Set([...held, ...rolesNamedIn(own?.value)])].filter((name) => !isBuiltIn(name));
+    const roles = await Promise.all(names.filter(isStorable).map((name) => store.get("role", name)));
+    const found = [own, ...roles, ...locks, ...connectors].filter((one) => one !== undefined);
+    return new World(new Map(found.map(({ kind, name, value }) => [`${kind}/${name}`, value])), clock);
+  }
+
+  /** The same with another document in the place of one, or beside them. */
+  with(kind: (typeof KINDS)[number], name: string, document: StoredValue): World {
+    return new World(new Map([...this.#documents, [`${kind}/${name}`, document]]), this.#clock);
+  }
+
+  /** Use `read` or `around`. */
   constructor(documents: Documents, clock: Clock) {
     this.#documents = documents;
     this.#clock = clock;
@@ -70,21 +103,36 @@ export class World {
     }
   }
 
-  /** As it would be. @throws ResourceProblemsError for a reference to nothing, PosternError for what cannot be read */
+  /**
+   * As it would be. Somebody can be shut out whatever else is there.
+   *
+   * @throws ResourceProblemsError for a reference to nothing, PosternError for what cannot be read, unless all changes take away
+   */
   after(changes: readonly PlannedChange[]): Directory {
     const documents = new Map(this.#documents);
     for (const { kind, name, after } of changes) {
       if (after === undefined) documents.delete(`${kind}/${name}`);
-      else if (["role", "user", "lock"].includes(kind)) documents.set(`${kind}/${name}`, after);
+      else if (KINDS.some((one) => one === kind)) documents.set(`${kind}/${name}`, after);
     }
-    return directoryOf(documents, this.#clock, "strict");
+    return directoryOf(documents, this.#clock, changes.every(takesAway) ? "forgiving" : "strict");
   }
+}
+
+function takesAway({ kind, after }: PlannedChange): boolean {
+  return (kind === "lock" && after !== undefined) || (kind === "user" && after === undefined);
 }
 
 /** How many users hold the role `editor` and can use it. */
 export function editorsIn(directory: Directory): number {
   const isEditor = ({ name, roles }: User): boolean => roles.includes("editor") && directory.lockOf(name) === undefined;
   return directory.users().filter(isEditor).length;
+}
+
+/** The actor as of this moment: what was taken away since they were recognised counts no more; who is gone has nothing left. */
+export function actorNow(actor: Actor, directory: Directory): Actor {
+  if (actor.kind === "local") return actor;
+  const { roles = [], traits = {} } = directory.principalOf(actor.name) ?? {};
+  return { ...actor, roles: actor.roles.filter((role) => roles.includes(role)), traits };
 }
 
 /** The lock that shuts an actor out at this moment, whether or not there is a document of that user. */
@@ -108,24 +156,45 @@ export function rulesOf(
   );
 }
 
+/** Whether a store could have something of this name: what can be nobody's is looked up nowhere. */
+export function isStorable(name: string): boolean {
+  return nameFault(name) === undefined && Buffer.byteLength(name) <= MAX_NAME_BYTES;
+}
+
+/** As much as a store takes. */
+const MAX_NAME_BYTES = 255;
+
+/** None for a document that cannot be read: it counts for nothing, or keeps its user out. */
+function rolesNamedIn(document: StoredValue | undefined): readonly string[] {
+  try {
+    return document === undefined ? [] : parseUser(document).value.roles;
+  } catch {
+    return [];
+  }
+}
+
 function directoryOf(documents: Documents, clock: Clock, mood: "strict" | "forgiving"): Directory {
   const users: User[] = [];
   const roles: Role[] = [];
   const locks: Lock[] = [];
+  const connectors: KnownConnector[] = [];
   for (const [key, value] of documents) {
     try {
       if (key.startsWith("user/")) users.push(parseUser(value).value);
       else if (key.startsWith("role/")) roles.push(parseRole(value).value);
+      else if (key.startsWith("oidc/")) connectors.push(parseOidcConnector(value).value);
       else locks.push(parseLock(value).value);
     } catch (cause) {
-      if (mood === "strict") throw unreadable(key, cause);
+      // A connector that cannot be read vouches for nobody.
+      if (mood === "strict" && !key.startsWith("oidc/")) throw unreadable(key, cause);
     }
   }
-  if (mood === "strict") return new Directory({ users, roles, locks }, clock);
+  const people = vouchedFor(users, connectors);
+  if (mood === "strict") return new Directory({ users: people, roles, locks }, clock);
   const sound = roles.filter(({ name }) => !isBuiltIn(name));
   const known = new Set(sound.map(({ name }) => name));
   // What a broken role leaves behind must not keep anybody from mending it.
-  const kept = users.map((user) => ({
+  const kept = people.map((user) => ({
     ...user,
     roles: user.roles.filter((role) => known.has(role) || isBuiltIn(role)),
   }));

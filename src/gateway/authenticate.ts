@@ -50,7 +50,8 @@ export function authenticate(listener: FixedListener, state: GatewayState, now: 
 const callers = new WeakMap<GatewayState, WeakMap<FixedListener, Caller>>();
 
 function principalOf(session: Session, { directory, voided }: GatewayState, now: number): Principal | SessionEnd {
-  return principalOfSession(session, { directory, voided: voided?.get(session.user), now });
+  const until = Math.max(voided?.get(session.user) ?? -Infinity, voided?.get("") ?? -Infinity);
+  return principalOfSession(session, { directory, voided: until === -Infinity ? undefined : until, now });
 }
 
 function callerOf(listener: FixedListener, state: GatewayState, now: number): Caller {

@@ -10,7 +10,7 @@ export interface GatewayState {
   readonly policy: DecisionPoint;
   readonly directory: Directory;
   readonly databases: ReadonlyMap<string, Database>;
-  /** Since when what had been given to users of these names counts no more, in milliseconds since the epoch. */
+  /** By user, until when logins are void that were given before, in milliseconds since the epoch; of all by the empty name. */
   readonly voided?: ReadonlyMap<string, number>;
 }
 

@@ -4,7 +4,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import * as z from "zod";
 import { PosternError } from "../base/errors.ts";
 import { nameFault, quoted } from "./names.ts";
-import type { KeyRing, SealingContext } from "./sealing.ts";
+import type { SealingContext } from "./sealing.ts";
 
 /** Who is vouched for: the cluster's own processes, or people and bots. Neither may stand for the other. */
 export type AuthorityKind = "host" | "user";
@@ -36,6 +36,10 @@ export interface Authority {
   readonly other?: AuthorityKey | undefined;
   /** When the rotation began, in milliseconds since the epoch; in every phase but `standby`. */
   readonly started?: number | undefined;
+  /** When its present phase began; in every phase but `standby`. */
+  readonly entered?: number | undefined;
+  /** How long the rotation is to take in all, in milliseconds; absent: somebody takes each step by hand. */
+  readonly grace?: number | undefined;
   /** When the last rotation was completed; absent: never. */
   readonly rotated?: number | undefined;
 }
@@ -49,22 +53,31 @@ const NEXT: Readonly<Record<RotationPhase, readonly RotationPhase[]>> = {
   rollback: ["standby"],
 };
 
+const FORWARD = {
+  init: "update_clients",
+  update_clients: "update_servers",
+  update_servers: "standby",
+  rollback: "standby",
+} as const;
+
 /** An authority with its first key. */
 export function newAuthority(kind: AuthorityKind, cluster: string, key: AuthorityKey): Authority {
   return { version: 1, kind, cluster, phase: "standby", active: key };
 }
 
 /**
- * Begins a rotation: from now on the new key is trusted as well.
+ * Begins a rotation: from now on the new key is trusted as well. With a grace period it goes on by itself, a third of it in
+ * each phase.
  *
  * @throws PosternError `rotation_invalid` when one is under way, or the key is the one in use
  */
-export function startRotation(authority: Authority, fresh: AuthorityKey, now: number): Authority {
+export function startRotation(authority: Authority, fresh: AuthorityKey, now: number, grace?: number): Authority {
   requireNext(authority, "init");
   if (pinOf(fresh.certificate) === pinOf(authority.active.certificate)) {
     throw rotationInvalid(authority, "init", "the new key is the one in use", "make a new key");
   }
-  return { ...authority, phase: "init", other: fresh, started: now };
+  const timing = { started: now, entered: now, ...(grace === undefined ? {} : { grace }) };
+  return { ...authority, phase: "init", other: fresh, ...timing };
 }
 
 /**
@@ -76,18 +89,44 @@ export function advanceRotation(authority: Authority, phase: Exclude<RotationPha
   requireNext(authority, phase);
   const { active, other } = authority;
   if (other === undefined) throw rotationInvalid(authority, phase, "there is no other key", "restore the authority");
-  const swapped = { ...authority, phase, active: other, other: active };
+  const kept = { ...authority, phase, entered: now };
+  const swapped = { ...kept, active: other, other: active };
   switch (phase) {
     case "update_clients":
       return swapped;
     case "update_servers":
-      return { ...authority, phase };
+      return kept;
     case "rollback":
       // In init the old key has never stopped to issue.
-      return authority.phase === "init" ? { ...authority, phase } : swapped;
+      return authority.phase === "init" ? kept : swapped;
     case "standby":
       return withoutOther(authority, authority.phase === "rollback" ? authority.rotated : now);
   }
+}
+
+/** What a rotation that goes on by itself does next, and when (milliseconds since the epoch); undefined when nothing. */
+export function nextStep(
+  authority: Authority,
+): { readonly phase: Exclude<RotationPhase, "init" | "rollback">; readonly at: number } | undefined {
+  const { phase, grace, entered, started } = authority;
+  if (grace === undefined || phase === "standby") return undefined;
+  // From when the phase really began: who was switched off for long has not told anybody meanwhile.
+  const at = (entered ?? started ?? 0) + grace / 3;
+  return { phase: FORWARD[phase], at };
+}
+
+/** The same rotation, with each further step taken by hand. */
+export function byHand({ grace: _, ...authority }: Authority): Authority {
+  return authority;
+}
+
+/**
+ * The authority as it vouches for those who answer calls. While callers are given new certificates, and with them the new
+ * key, these still show what the old one signed: everybody knows that.
+ */
+export function forHosts(authority: Authority): Authority {
+  const { phase, active, other } = authority;
+  return phase === "update_clients" && other !== undefined ? { ...authority, active: other, other: active } : authority;
 }
 
 /** The certificates to trust now, the one that issues first. */
@@ -104,17 +143,6 @@ export function pinOf(certificate: string): string {
 /** The pins of all that is trusted now. */
 export function pinsOf(authority: Authority): readonly string[] {
   return trustedCertificates(authority).map(pinOf);
-}
-
-/** Seals the private keys under the ring's first key; the same object when they are. */
-export function resealAuthority(authority: Authority, ring: KeyRing): Authority {
-  if (!keysOf(authority).some(({ sealedKey }) => ring.needsResealing(sealedKey))) return authority;
-  const reseal = ({ certificate, sealedKey }: AuthorityKey): AuthorityKey => ({
-    certificate,
-    sealedKey: ring.reseal(sealedKey, sealingContextOf(authority.kind, authority.cluster, certificate)),
-  });
-  const { active, other } = authority;
-  return { ...authority, active: reseal(active), ...(other === undefined ? {} : { other: reseal(other) }) };
 }
 
 /** Where a private key belongs: to its certificate, so that no other can be put above it. */
@@ -153,6 +181,8 @@ const SCHEMA: z.ZodType<Authority> = z.strictObject({
   active: KEY,
   other: KEY.optional(),
   started: MOMENT.optional(),
+  entered: MOMENT.optional(),
+  grace: MOMENT.optional(),
   rotated: MOMENT.optional(),
 });
 

@@ -92,6 +92,13 @@ function tokenName(): z.ZodType<string> {
   return z.string().superRefine((text, context) => {
     const fault = nameFault(text);
     if (fault !== undefined) refuse(context, `cannot name a token: ${fault}`);
+    // What lists show could be guessed from them.
+    else if (text.startsWith("**"))
+      refuse(
+        context,
+        "is a token as lists show it, which is none",
+        "postern ctl get token --with-secrets shows them whole",
+      );
     else if (!/^[\x21-\x7e]+$/.test(text))
       refuse(context, "cannot name a token: use letters, digits and signs without spaces");
   });

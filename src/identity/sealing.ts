@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
 import { PosternError } from "../base/errors.ts";
-import { addKeyToList, dropKeyFromList, readKeyList } from "../base/key-list.ts";
+import { addKeyToList, dropKeyFromList, type KeyListPlace, readKeyList, writeKeyList } from "../base/key-list.ts";
 import { Secret } from "../base/secret.ts";
 
 /** Where a sealed value belongs. In any other place it does not open. */
@@ -32,18 +32,41 @@ interface RingKey {
   readonly digesting: Buffer;
 }
 
-/** The keys of an installation, never changed in place: the first seals, all open. */
-export class KeyRing {
-  readonly #keys: readonly [RingKey, ...RingKey[]];
+/** Reads the keys anew, where they may have become more. */
+type Renew = () => readonly Uint8Array[];
 
-  /** @throws PosternError `sealing_key_invalid` when there is none, one of them is not 32 bytes, or one is there twice */
-  constructor(keys: readonly Uint8Array[]) {
+/** The keys of an installation: the first seals, all open. They are replaced together, for all who hold the ring. */
+export class KeyRing {
+  #keys: readonly [RingKey, ...RingKey[]];
+  readonly #renew: Renew | undefined;
+  /** The key that is to seal, while it is not here. */
+  #missing: string | undefined;
+
+  /**
+   * @param renew asked when something was sealed under a key that is not here
+   * @throws PosternError `sealing_key_invalid` when there is none, one of them is not 32 bytes, or one is there twice
+   */
+  constructor(keys: readonly Uint8Array[], renew?: Renew) {
     const [first, ...others] = keys.map(ringKey);
     if (first === undefined) throw keyInvalid("there is none", "give at least one");
     if (new Set([first, ...others].map(({ id }) => id)).size !== keys.length) {
       throw keyInvalid("one is there twice", "remove one of the two");
     }
     this.#keys = [first, ...others];
+    this.#renew = renew;
+  }
+
+  /**
+   * Takes the keys of another ring, of which the one of this id seals.
+   *
+   * @throws PosternError `sealing_key_lost` when there is none of this id: then the keys are as before, and none of them
+   * seals, as others may drop it at any time
+   */
+  become(other: KeyRing, seals: string): void {
+    const first = other.#keys.find(({ id }) => id === seals);
+    this.#missing = first === undefined ? seals : undefined;
+    if (first === undefined) throw lost(`Cannot seal under key ${seals}: it is not here`);
+    this.#keys = [first, ...other.#keys.filter((key) => key !== first)];
   }
 
   /** Ids of the keys, the one that seals first. An id tells nothing of its key. */
@@ -54,7 +77,7 @@ export class KeyRing {
   /**
    * Seals a secret into a text that JSON can hold.
    *
-   * @throws PosternError `sealed_value_too_long`
+   * @throws PosternError `sealed_value_too_long`, `sealing_key_lost` when the key that is to seal is not here
    */
   seal(secret: Secret, context: SealingContext): string {
     const plain = Buffer.from(secret.reveal());
@@ -64,7 +87,7 @@ export class KeyRing {
         `Cannot seal ${shown(context)}: it has ${plain.length} bytes, ${MAX_SECRET_BYTES} allowed`,
       );
     }
-    const [key] = this.#keys;
+    const key = this.#sealingKey();
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv("aes-256-gcm", key.sealing, nonce, { authTagLength: TAG_BYTES });
     cipher.setAAD(bondsOf(key.id, context));
@@ -124,35 +147,73 @@ export class KeyRing {
   }
 
   #keyOf(id: string, what: string): RingKey {
-    const key = this.#keys.find((candidate) => candidate.id === id);
+    const key = this.#keys.find((candidate) => candidate.id === id) ?? this.#renewed(id);
     if (key !== undefined) return key;
-    throw new PosternError(
-      "sealing_key_lost",
-      `Cannot open ${what}: it was sealed under key ${id}, which is not here`,
-      {
-        hint: "put that key back as a further line of the key file, from a backup or another node",
-      },
-    );
+    throw lost(`Cannot open ${what}: it was sealed under key ${id}, which is not here`);
+  }
+
+  #sealingKey(): RingKey {
+    const id = this.#missing;
+    if (id === undefined) return this.#keys[0];
+    const key = this.#renewed(id);
+    if (key === undefined) throw lost(`Cannot seal under key ${id}: it is not here`);
+    this.#keys = [key, ...this.#keys.filter((other) => other !== key)];
+    this.#missing = undefined;
+    return key;
+  }
+
+  /** The one that seals stays the one that seals. */
+  #renewed(id: string): RingKey | undefined {
+    if (this.#renew === undefined) return undefined;
+    const found = this.#renew().map(ringKey);
+    const [first] = this.#keys;
+    this.#keys = [first, ...found.filter((key) => key.id !== first.id)];
+    return this.#keys.find((candidate) => candidate.id === id);
   }
 }
 
-/** The ring of a data directory's `sealing.key`. With `make`, a file that is not there is made: right for a new cluster only. */
-export function keyRingFromFile(directory: string, options: { readonly make: boolean }): KeyRing {
-  return new KeyRing(readKeyList(placeIn(directory), options));
+/** Whether a text has the form of a sealed one. */
+export function isSealed(text: string): boolean {
+  return TEXT.exec(text)?.[1] === "sealed";
 }
 
-/** Adds a new key to `sealing.key`, which seals from now on. Every process must read the file anew. */
-export function addSealingKey(directory: string): KeyRing {
-  return new KeyRing(addKeyToList(placeIn(directory)));
+/** Which key file: that of a data directory, or another. */
+export interface SealingKeyFile {
+  readonly directory: string;
+  readonly path?: string | undefined;
+}
+
+/**
+ * The ring of a data directory's `sealing.key`, which reads the file anew when a key is missing. With `make`, a file that is
+ * not there is made: right for a new cluster only.
+ */
+export function keyRingFromFile(file: string | SealingKeyFile, options: { readonly make: boolean }): KeyRing {
+  const place = placeIn(file);
+  return new KeyRing(readKeyList(place, options), () => readKeyList(place, { make: false }));
+}
+
+/** Adds a new key to `sealing.key`, as its first. */
+export function addSealingKey(file: string | SealingKeyFile): KeyRing {
+  return new KeyRing(addKeyToList(placeIn(file)));
+}
+
+/** Makes a key file of keys that were elsewhere before; one that is there is an error. */
+export function writeSealingKeys(file: SealingKeyFile, keys: readonly Uint8Array[]): void {
+  writeKeyList(placeIn(file), keys);
+}
+
+/** The keys of a key file themselves, to be wrapped; those who read them overwrite them when done. */
+export function sealingKeysIn(file: SealingKeyFile): readonly Uint8Array[] {
+  return readKeyList(placeIn(file), { make: false });
 }
 
 /**
  * Removes an old key from `sealing.key`, when nothing that it sealed is left.
  *
- * @throws PosternError `sealing_key_in_use` for the one that seals, `sealing_key_lost` when there is none of this id
+ * @throws PosternError `sealing_key_in_use` for the first one, `sealing_key_lost` when there is none of this id
  */
-export function dropSealingKey(directory: string, id: string): KeyRing {
-  const [inUse, ...old] = keyRingFromFile(directory, { make: false }).ids;
+export function dropSealingKey(file: string | SealingKeyFile, id: string): KeyRing {
+  const [inUse, ...old] = keyRingFromFile(file, { make: false }).ids;
   if (id === inUse) {
     throw new PosternError("sealing_key_in_use", `Cannot drop sealing key ${id}: it is the one that seals`, {
       hint: "add a new key and seal everything again first",
@@ -164,11 +225,11 @@ export function dropSealingKey(directory: string, id: string): KeyRing {
       `Cannot drop sealing key ${JSON.stringify(id)}: the file does not hold it`,
     );
   }
-  return new KeyRing(dropKeyFromList(placeIn(directory), (key) => idOf(key) === id));
+  return new KeyRing(dropKeyFromList(placeIn(file), (key) => idOf(key) === id));
 }
 
-function placeIn(directory: string): { readonly directory: string; readonly name: string } {
-  return { directory, name: "sealing" };
+function placeIn(file: string | SealingKeyFile): KeyListPlace {
+  return typeof file === "string" ? { directory: file, name: "sealing" } : { ...file, name: "sealing" };
 }
 
 function ringKey(bytes: Uint8Array): RingKey {
@@ -212,6 +273,12 @@ function damaged(context: SealingContext): PosternError {
     `Cannot open ${shown(context)}: the sealed value was altered, or sealed for another place`,
     { hint: "restore it from a backup, and find out who can write to the store" },
   );
+}
+
+function lost(message: string): PosternError {
+  return new PosternError("sealing_key_lost", message, {
+    hint: "put that key back as a further line of the key file, from a backup or another node",
+  });
 }
 
 function keyInvalid(reason: string, hint: string): PosternError {

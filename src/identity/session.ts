@@ -46,7 +46,7 @@ export function principalOfSession(
   if (lock !== undefined) return { ended: "locked", message: `The user ${quoted(user)} is locked${lockMessage(lock)}` };
   // Certificates say when they were issued to a second, and not before.
   if (voided !== undefined && voided >= issued)
-    return { ended: "login_outdated", message: `The login of ${quoted(user)} was voided at ${iso(voided)}` };
+    return { ended: "login_outdated", message: `The login of ${quoted(user)} was voided since` };
   const later = known.roles.find((role) => !roles.includes(role) && denies(directory.role(role)));
   if (later !== undefined) {
     const message = `Role ${quoted(later)}, which denies something, was given to ${quoted(user)} after the login`;

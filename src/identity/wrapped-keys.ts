@@ -1,16 +1,19 @@
 /** Sealing keys that lie in the store, each wrapped by a key service such as AWS KMS that never gives away its own key. */
 
 import { Buffer } from "node:buffer";
+import * as z from "zod";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { KeyRing } from "./sealing.ts";
 
 /** What a wrapped key is bound to; the service refuses to unwrap it with any other (KMS: EncryptionContext). */
 export type WrappingContext = Readonly<Record<string, string>>;
 
-/** The two calls that we need of AWS KMS. Failures may be of any kind; they never become visible to a client. */
+/** The calls that we need of AWS KMS. Failures may be of any kind; they never become visible to a client. */
 export interface KeyService {
   /** A new key of 32 bytes, plain and wrapped (GenerateDataKey, AES_256). */
   generateDataKey(context: WrappingContext): Promise<{ readonly plain: Uint8Array; readonly wrapped: Uint8Array }>;
+  /** A key of ours, wrapped (Encrypt). */
+  encrypt(plain: Uint8Array, context: WrappingContext): Promise<Uint8Array>;
   /** The key that was wrapped (Decrypt). */
   decrypt(wrapped: Uint8Array, context: WrappingContext): Promise<Uint8Array>;
 }
@@ -27,10 +30,44 @@ export interface WrappedKey {
 /** Makes a new key. Put it before the others, and it seals. */
 export async function newWrappedKey(service: KeyService, cluster: string): Promise<WrappedKey> {
   const { plain, wrapped } = await asked("make a sealing key", () => service.generateDataKey(contextOf(cluster)));
-  const [id = ""] = new KeyRing([plain]).ids;
+  const key = wrappedKey(plain, wrapped);
   plain.fill(0);
-  return { version: 1, id, wrapped: Buffer.from(wrapped).toString("base64") };
+  return key;
 }
+
+/** Wraps a key that was elsewhere until now: what it sealed stays as it is. */
+export async function wrapKey(service: KeyService, cluster: string, plain: Uint8Array): Promise<WrappedKey> {
+  const wrapped = await asked("wrap a sealing key", () => service.encrypt(plain, contextOf(cluster)));
+  return wrappedKey(plain, wrapped);
+}
+
+/** The keys themselves, to be kept in another place. @throws PosternError as `unwrapKeyRing` */
+export function unwrapKeys(
+  service: KeyService,
+  cluster: string,
+  keys: readonly WrappedKey[],
+): Promise<readonly Uint8Array[]> {
+  return Promise.all(keys.map((key) => unwrap(service, cluster, key)));
+}
+
+/** Reads what the store holds of a key. @throws PosternError `sealing_key_invalid` */
+export function parseWrappedKey(value: unknown): WrappedKey {
+  const result = FORM.safeParse(value);
+  if (result.success) return result.data;
+  throw new PosternError(
+    "sealing_key_invalid",
+    "Cannot use a sealing key in the store: it is not in the form of ours",
+    {
+      hint: "restore the wrapped keys from a backup of the store",
+    },
+  );
+}
+
+const FORM: z.ZodType<WrappedKey> = z.strictObject({
+  version: z.literal(1),
+  id: z.string().regex(/^[0-9a-f]{16}$/),
+  wrapped: z.string().max(16_384),
+});
 
 /**
  * The ring of these keys, the one that seals first.
@@ -43,10 +80,15 @@ export async function unwrapKeyRing(
   cluster: string,
   keys: readonly WrappedKey[],
 ): Promise<KeyRing> {
-  const plain = await Promise.all(keys.map((key) => unwrap(service, cluster, key)));
+  const plain = await unwrapKeys(service, cluster, keys);
   const ring = new KeyRing(plain);
   for (const bytes of plain) bytes.fill(0);
   return ring;
+}
+
+function wrappedKey(plain: Uint8Array, wrapped: Uint8Array): WrappedKey {
+  const [id = ""] = new KeyRing([plain]).ids;
+  return { version: 1, id, wrapped: Buffer.from(wrapped).toString("base64") };
 }
 
 async function unwrap(service: KeyService, cluster: string, key: WrappedKey): Promise<Uint8Array> {

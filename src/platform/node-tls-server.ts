@@ -8,6 +8,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream as NodeStream } from "node:stream/web";
 import type { TLSSocket } from "node:tls";
+import { networkOf } from "../base/network.ts";
 import { boundAddress, listenAt } from "./node-server.ts";
 import type {
   ListenAddress,
@@ -29,6 +30,7 @@ const TIMEOUTS: TlsTimeouts = {
   silence: 60_000,
 };
 const MAX_CONNECTIONS = 1000;
+const MAX_CONNECTIONS_PER_ADDRESS = 100;
 
 /** Serves until drained. Clients are asked for a certificate, and whether it counts is left to the handler. */
 export async function listenTlsOnNode(
@@ -66,9 +68,26 @@ export async function listenTlsOnNode(
   server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   // Those too that have not got as far as HTTP.
   const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
+  const perAddress = new Map<string, number>();
+  const most = options.maxConnectionsPerAddress ?? MAX_CONNECTIONS_PER_ADDRESS;
+  // Before TLS has it: who may have no more is not worth a handshake.
+  server.prependListener("connection", (socket: Socket) => {
+    const address = socket.remoteAddress ?? "";
+    const network = networkOf(address);
+    const held = perAddress.get(network) ?? 0;
+    if (held >= most) {
+      socket.destroy();
+      options.onTurnedAway?.(address);
+      return;
+    }
+    perAddress.set(network, held + 1);
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    socket.once("close", () => {
+      sockets.delete(socket);
+      const left = (perAddress.get(network) ?? 1) - 1;
+      if (left === 0) perAddress.delete(network);
+      else perAddress.set(network, left);
+    });
   });
   await listenAt(server, address);
   return {

@@ -90,6 +90,10 @@ export interface TlsOptions {
   /** Others than the platform's own. */
   readonly timeouts?: Partial<TlsTimeouts>;
   readonly maxConnections?: number;
+  /** Of one IPv4 address, or one IPv6 network of 64 bits. */
+  readonly maxConnectionsPerAddress?: number;
+  /** Called for each connection that is not taken because its address has as many as it may. */
+  readonly onTurnedAway?: (address: string) => void;
 }
 
 /** Bounds in milliseconds on what a client of a port with TLS may take. */

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { checkWrites } from "./checks.ts";
-import { GuardedStore } from "./guarded-store.ts";
+import { GuardedStore, UNGUARDED } from "./guarded-store.ts";
 import { nameOf } from "./store-errors.ts";
 import type { Store, StoredResource, StoredValue, Write } from "./store.ts";
 
@@ -17,6 +17,27 @@ export interface BackupHeader {
   readonly version: string;
   readonly created_at: string;
   readonly resources: number;
+  /** Which cluster it is of. */
+  readonly cluster?: string;
+  /** Ids of the sealing keys without which nothing of it opens. */
+  readonly sealing_keys?: readonly string[];
+}
+
+/** A backup that was read whole and whose digest is right. Who made it is not known yet. */
+export interface ReadBackup {
+  readonly header: BackupHeader;
+  readonly lines: readonly BackupLine[];
+  readonly digest: string;
+  readonly seal: string | undefined;
+}
+
+export interface RestoreOptions {
+  /** Puts it in the place of what is there. */
+  readonly replace?: boolean;
+  /** What of it is left out. */
+  readonly without?: (line: BackupLine) => boolean;
+  /** What is written with the last of it. */
+  readonly also?: readonly Write[];
 }
 
 /** The last line: the digest of all bytes before it and, of a guarded store, a seal of it. */
@@ -25,11 +46,13 @@ interface Trailer {
   readonly seal?: string;
 }
 
-type Line = Pick<StoredResource, "kind" | "name" | "value" | "expiresAt">;
+/** A resource in a backup, with its seal. */
+export type BackupLine = Pick<StoredResource, "kind" | "name" | "value" | "expiresAt">;
 
 const FORMAT_VERSION = 1;
 /** Marks a store into which a backup is being put back, with the backup's digest: that can be gone on with. */
-const MARK = { kind: "restore", name: "pending" } as const;
+export const RESTORE_MARK = { kind: "restore", name: "pending" } as const;
+const MARK = RESTORE_MARK;
 const BATCH = 49;
 const BATCH_BYTES = 1_000_000;
 
@@ -41,17 +64,22 @@ const BATCH_BYTES = 1_000_000;
  */
 export async function* backup(
   store: Store,
-  about: { readonly clock: Clock; readonly version: string },
+  about: {
+    readonly clock: Clock;
+    readonly version: string;
+    /** What else the first line says. */
+    readonly describe?: (lines: readonly BackupLine[]) => Pick<BackupHeader, "cluster" | "sealing_keys">;
+  },
 ): AsyncGenerator<string> {
   const lines: string[] = [];
+  const resources: BackupLine[] = [];
   for await (const resource of bare(store).snapshot()) {
-    if (store instanceof GuardedStore) store.open(resource);
+    if (store instanceof GuardedStore && !UNGUARDED.has(resource.kind)) store.open(resource);
     const { kind, name, value, expiresAt } = resource;
     if (kind === MARK.kind && name === MARK.name) {
-      throw new PosternError("restore_unfinished", "Cannot back up this store: a backup was put into it in part", {
-        hint: "finish the restore first: run it again with the same backup",
-      });
+      throw unfinished("back up this store");
     }
+    resources.push(resource);
     lines.push(`${JSON.stringify({ kind, name, value, expiresAt })}\n`);
   }
   const header: BackupHeader = {
@@ -60,6 +88,7 @@ export async function* backup(
     version: about.version,
     created_at: new Date(about.clock.now()).toISOString(),
     resources: lines.length,
+    ...about.describe?.(resources),
   };
   const hash = createHash("sha256");
   for (const line of [`${JSON.stringify(header)}\n`, ...lines]) {
@@ -72,44 +101,77 @@ export async function* backup(
 }
 
 /**
- * Puts a backup into an empty store, or goes on with one that was broken off. Nothing is written before all of it is read
- * and found whole.
+ * Refuses a store into which a backup was put in part: what is there is neither the old nor the new.
+ *
+ * @throws PosternError `restore_unfinished`
+ */
+export async function requireWhole(store: Pick<Store, "get">, attempt: string): Promise<void> {
+  const inner = store instanceof GuardedStore ? store.inner : store;
+  if ((await inner.get(MARK.kind, MARK.name)) !== undefined) throw unfinished(attempt);
+}
+
+/**
+ * Puts a backup into an empty store, or goes on with one that was broken off. Nothing is written before all of it is found
+ * to be what the store's key sealed.
  *
  * @throws PosternError `backup_invalid` with what is wrong and where, `store_not_empty`, `store_tampered`
  */
-export async function restore(store: Store, text: AsyncIterable<Uint8Array | string>): Promise<BackupHeader> {
-  const { header, lines, digest } = await readBackup(store, text);
+export async function restore(
+  store: Store,
+  { header, lines, digest, seal }: ReadBackup,
+  { replace = false, without = () => false, also = [] }: RestoreOptions = {},
+): Promise<BackupHeader> {
+  check(store, lines, digest, seal);
   const inner = bare(store);
-  const mark = await store.get(MARK.kind, MARK.name);
+  const mark = await inner.get(MARK.kind, MARK.name);
   if (mark === undefined) {
-    for await (const { kind, name } of inner.snapshot()) {
-      throw new PosternError("store_not_empty", `Cannot restore into this store: it has ${nameOf({ kind, name })}`, {
-        hint: "restore into a new store, and keep this one until you have looked at it",
-      });
-    }
-    await store.write([{ op: "create", ...MARK, value: digest }]);
+    if (!replace) await requireEmpty(inner);
+    await inner.write([{ op: "create", ...MARK, value: digest }]);
   } else if (mark.value !== digest) {
-    throw new PosternError(
-      "store_not_empty",
-      "Cannot restore into this store: another backup was put into it in part",
-      {
-        hint: "go on with that backup, or restore into a new store",
-      },
-    );
+    if (!replace) {
+      throw notEmpty("another backup was put into it in part", "go on with that backup, or restore into a new store");
+    }
+    await inner.write([{ op: "update", ...MARK, value: digest, revision: mark.revision }]);
   }
-  for (const batch of batches(lines)) await inner.write(batch);
-  await store.write([{ op: "delete", ...MARK }]);
+  const kept = lines.filter((line) => !without(line));
+  if (replace) await removeAllBut(inner, new Set(kept.map(keyOf)));
+  for (const batch of batches(kept)) await inner.write(batch);
+  await store.write([{ op: "delete", ...MARK }, ...also]);
   return header;
 }
 
-async function readBackup(
-  store: Store,
-  text: AsyncIterable<Uint8Array | string>,
-): Promise<{ readonly header: BackupHeader; readonly lines: Line[]; readonly digest: string }> {
+async function requireEmpty(inner: Store): Promise<void> {
+  for await (const { kind, name } of inner.snapshot()) {
+    throw notEmpty(
+      `it has ${nameOf({ kind, name })}`,
+      "restore into a new store, and keep this one until you have looked at it",
+    );
+  }
+}
+
+async function removeAllBut(inner: Store, kept: ReadonlySet<string>): Promise<void> {
+  const gone: Write[] = [];
+  for await (const { kind, name, revision } of inner.snapshot()) {
+    if (kind === MARK.kind || kept.has(keyOf({ kind, name }))) continue;
+    gone.push({ op: "delete", kind, name, revision });
+  }
+  for (let at = 0; at < gone.length; at += BATCH) await inner.write(gone.slice(at, at + BATCH));
+}
+
+function keyOf({ kind, name }: Pick<BackupLine, "kind" | "name">): string {
+  return `${kind}/${name}`;
+}
+
+/**
+ * Reads a backup to its end.
+ *
+ * @throws PosternError `backup_invalid` with what is wrong and where, `store_newer`
+ */
+export async function readBackup(text: AsyncIterable<Uint8Array | string>): Promise<ReadBackup> {
   const hash = createHash("sha256");
   let header: BackupHeader | undefined;
   let trailer: Trailer | undefined;
-  const lines: Line[] = [];
+  const lines: BackupLine[] = [];
   let number = 0;
   for await (const line of linesOf(text)) {
     number += 1;
@@ -121,7 +183,7 @@ async function readBackup(
       trailer = { sha256: read["sha256"], ...(typeof read["seal"] === "string" && { seal: read["seal"] }) };
       continue;
     } else {
-      lines.push(read as unknown as Line);
+      lines.push(read as unknown as BackupLine);
     }
     hash.update(line);
   }
@@ -130,12 +192,11 @@ async function readBackup(
   const digest = hash.digest("hex");
   if (trailer.sha256 !== digest) throw broken("its digest is not that of its lines: it was changed");
   if (header.resources !== lines.length) throw broken(`it has ${lines.length} resources and says ${header.resources}`);
-  check(store, lines, digest, trailer.seal);
-  return { header, lines, digest };
+  return { header, lines, digest, seal: trailer.seal };
 }
 
 /** Every line must be one that the store takes and, in a guarded one, that the key sealed. */
-function check(store: Store, lines: readonly Line[], digest: string, seal: string | undefined): void {
+function check(store: Store, lines: readonly BackupLine[], digest: string, seal: string | undefined): void {
   if (store instanceof GuardedStore && (seal === undefined || !store.isSealOfBackup(digest, seal))) {
     throw foreign("its last line is not sealed with the key of this cluster");
   }
@@ -143,12 +204,12 @@ function check(store: Store, lines: readonly Line[], digest: string, seal: strin
   for (const [index, line] of lines.entries()) {
     try {
       checkWrites([toWrite(line)]);
-      if (store instanceof GuardedStore) store.open({ ...line, revision: "" });
+      if (store instanceof GuardedStore && !UNGUARDED.has(line.kind)) store.open({ ...line, revision: "" });
     } catch (error) {
       if (error instanceof PosternError && error.code === "store_tampered") throw foreign(error.message);
       throw broken(`line ${index + 2}: ${messageOf(error)}`);
     }
-    const key = `${line.kind}/${line.name}`;
+    const key = keyOf(line);
     if (names.has(key)) throw broken(`line ${index + 2} has ${nameOf(line)} again`);
     names.add(key);
   }
@@ -198,7 +259,7 @@ async function* linesOf(text: AsyncIterable<Uint8Array | string>): AsyncGenerato
   if (rest !== "") yield rest;
 }
 
-function* batches(lines: readonly Line[]): Generator<Write[]> {
+function* batches(lines: readonly BackupLine[]): Generator<Write[]> {
   let batch: Write[] = [];
   let bytes = 0;
   for (const line of lines) {
@@ -213,12 +274,22 @@ function* batches(lines: readonly Line[]): Generator<Write[]> {
   if (batch.length > 0) yield batch;
 }
 
-function toWrite({ kind, name, value, expiresAt }: Line): Write {
+function toWrite({ kind, name, value, expiresAt }: BackupLine): Write {
   return { op: "put", kind, name, value: value as StoredValue, ...(expiresAt !== undefined && { expiresAt }) };
 }
 
 function bare(store: Store): Store {
   return store instanceof GuardedStore ? store.inner : store;
+}
+
+function unfinished(attempt: string): PosternError {
+  return new PosternError("restore_unfinished", `Cannot ${attempt}: a backup was put into it in part`, {
+    hint: "finish the restore first: run it again with the same backup",
+  });
+}
+
+function notEmpty(reason: string, hint: string): PosternError {
+  return new PosternError("store_not_empty", `Cannot restore into this store: ${reason}`, { hint });
 }
 
 function broken(reason: string): PosternError {

@@ -4,9 +4,6 @@ import { Buffer } from "node:buffer";
 import type { CheckedWrite } from "./checks.ts";
 import type { Change, StoredResource, StoredValue } from "./store.ts";
 
-/** The schema of the table that this version makes and reads. */
-export const DYNAMODB_SCHEMA = 1;
-
 /** DynamoDB's form of a string and a number. */
 export type Attribute = { readonly S: string } | { readonly N: string };
 export type Item = Readonly<Record<string, Attribute>>;

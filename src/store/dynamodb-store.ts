@@ -3,11 +3,10 @@
 import type { Clock } from "../base/clock.ts";
 import { newId } from "../base/ids.ts";
 import { checkKind, checkList, checkName, type CheckedWrite, checkWrites, inOrder } from "./checks.ts";
-import { ask, type DynamoDbCall, DynamoDbError, pause, refusedByDynamoDb } from "./dynamodb-call.ts";
+import { ask, type DynamoDbCall, pause, refusedByDynamoDb } from "./dynamodb-call.ts";
 import {
   ALL_BUT_FEED,
   COUNTER_KEY,
-  DYNAMODB_SCHEMA,
   feedBetween,
   fromFeed,
   type Item,
@@ -15,9 +14,10 @@ import {
   toFeed,
   toResource,
 } from "./dynamodb-items.ts";
+import { migrateTable, TABLE_MIGRATIONS, type TableMigration } from "./dynamodb-migrations.ts";
 import { cancelled, readCounter, toTransaction } from "./dynamodb-transaction.ts";
-import { closed, corrupt, nameOf, newer, unavailable } from "./store-errors.ts";
-import type { Change, Store, StoredResource, StoredValue, Write } from "./store.ts";
+import { closed, corrupt, nameOf, newer, older, unavailable } from "./store-errors.ts";
+import type { Change, OnMigrated, Store, StoredResource, StoredValue, Write } from "./store.ts";
 import { type Finding, type WatchLoop, watchByPolling } from "./watch-loop.ts";
 
 export interface DynamoDbStoreOptions {
@@ -25,6 +25,9 @@ export interface DynamoDbStoreOptions {
   /** Its name; `createStoreTable` makes it. */
   readonly table: string;
   readonly clock: Clock;
+  /** The schemas that this version knows; for tests. */
+  readonly migrations?: readonly TableMigration[];
+  readonly onMigrated?: OnMigrated;
 }
 
 /** How often we read the counter: one small read each time. */
@@ -39,6 +42,7 @@ export class DynamoDbStore implements Store {
   readonly #call: DynamoDbCall;
   readonly #table: string;
   readonly #clock: Clock;
+  readonly #migrations: readonly TableMigration[];
   readonly #watches = new Set<WatchLoop>();
   #closed = false;
   /** Where the counter stood when we last heard of it. */
@@ -50,12 +54,13 @@ export class DynamoDbStore implements Store {
     this.#call = options.call;
     this.#table = options.table;
     this.#clock = options.clock;
+    this.#migrations = options.migrations ?? TABLE_MIGRATIONS;
   }
 
   /** @throws PosternError `store_newer`, `store_corrupt`, `store_unavailable` */
   static async open(options: DynamoDbStoreOptions): Promise<DynamoDbStore> {
     const store = new DynamoDbStore(options);
-    await store.#begin();
+    await store.#begin(options.onMigrated);
     return store;
   }
 
@@ -154,21 +159,10 @@ export class DynamoDbStore implements Store {
     await this.#turn;
   }
 
-  async #begin(): Promise<void> {
-    const fresh = { ...COUNTER_KEY, seq: { N: "0" }, schema_version: { N: String(DYNAMODB_SCHEMA) } };
-    const { Item: item } = await this.#ask("GetItem", { Key: COUNTER_KEY, ConsistentRead: true });
-    if (item !== undefined) {
-      this.#heard(item as Item);
-      return;
-    }
-    const put = { TableName: this.#table, Item: fresh, ConditionExpression: "attribute_not_exists(pk)" };
-    try {
-      await ask(this.#call, this.#table, "PutItem", put);
-    } catch (error) {
-      // Another auth service was faster.
-      const lost = error instanceof DynamoDbError && error.type === "ConditionalCheckFailedException";
-      if (!lost) throw refusedByDynamoDb(this.#table, "PutItem", error);
-    }
+  async #begin(onMigrated: OnMigrated = () => undefined): Promise<void> {
+    const known = this.#migrations.length;
+    const found = await migrateTable({ call: this.#call, table: this.#table }, known, this.#migrations);
+    if (found !== known) onMigrated(found, known);
     await this.#counter();
   }
 
@@ -187,7 +181,8 @@ export class DynamoDbStore implements Store {
     for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
       const now = this.#clock.now();
       const seen = this.#seen;
-      const items = toTransaction(this.#table, checked, resources, feed, seen, now);
+      const counter = { seen, schema: this.#migrations.length };
+      const items = toTransaction(this.#table, checked, resources, feed, counter, now);
       try {
         // The token makes it happen once, however often an answer gets lost.
         const body = { ClientRequestToken: newId(), TransactItems: items };
@@ -217,8 +212,10 @@ export class DynamoDbStore implements Store {
 
   #heard(counter: Item | undefined): number {
     const { seq, schema } = counter === undefined ? { seq: NaN, schema: NaN } : readCounter(counter);
-    if (schema > DYNAMODB_SCHEMA) throw newer(this.#table, schema, DYNAMODB_SCHEMA);
-    if (!Number.isSafeInteger(seq) || schema !== DYNAMODB_SCHEMA) {
+    const known = this.#migrations.length;
+    if (schema > known) throw newer(this.#table, schema, known);
+    if (schema >= 1 && schema < known) throw older(this.#table, schema, known);
+    if (!Number.isSafeInteger(seq) || schema !== known) {
       throw corrupt(`table "${this.#table}"`, "the item that counts its changes is missing or damaged");
     }
     this.#seen = seq;

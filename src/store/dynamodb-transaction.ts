@@ -2,7 +2,7 @@
 
 import type { CheckedWrite } from "./checks.ts";
 import { DynamoDbError } from "./dynamodb-call.ts";
-import { COUNTER_KEY, DYNAMODB_SCHEMA, isAlive, type Item, keyOf, numberOf, toItem } from "./dynamodb-items.ts";
+import { COUNTER_KEY, isAlive, type Item, keyOf, numberOf, toItem } from "./dynamodb-items.ts";
 import { type Refusal, refused } from "./store-errors.ts";
 import type { StoredResource, Write } from "./store.ts";
 
@@ -18,14 +18,14 @@ const ABSENT = "(attribute_not_exists(pk) OR expires_at < :now)";
 /**
  * The parts of a transaction: first the writes in their order, then the counter, then the feed.
  *
- * @param seen where the counter must stand; `feed` is what comes behind it
+ * @param counter where it must stand, and the schema that the table must have; `feed` is what comes behind it
  */
 export function toTransaction(
   table: string,
   checked: readonly CheckedWrite[],
   resources: ReadonlyMap<CheckedWrite, StoredResource>,
   feed: readonly ((seq: number) => Item)[],
-  seen: number,
+  { seen, schema }: { readonly seen: number; readonly schema: number },
   now: number,
 ): object[] {
   const parts = checked.map((one) => partOf(table, one, resources.get(one), now));
@@ -41,7 +41,7 @@ export function toTransaction(
         ExpressionAttributeValues: {
           ":next": { N: String(seen + feed.length) },
           ":seen": { N: String(seen) },
-          ":schema": { N: String(DYNAMODB_SCHEMA) },
+          ":schema": { N: String(schema) },
         },
         ReturnValuesOnConditionCheckFailure: "ALL_OLD",
       },

@@ -10,9 +10,17 @@ import type { Change, Store, StoredResource, StoredValue, Write } from "./store.
 const MIN_KEY_BYTES = 32;
 /** Where the key of the seals is: it is sealed by another, and so the one resource that has no seal of this kind. */
 export const GUARD_KEY = { kind: "guard_key", name: "store" } as const;
+/**
+ * Kinds without a seal: what is needed before there is the key of the seals. Each is sealed or wrapped by another key, or
+ * is a mark that can only keep people out.
+ */
+export const UNGUARDED: ReadonlySet<string> = new Set([GUARD_KEY.kind, "sealing_key", "restore"]);
 /** Says what is sealed: no seal of one kind passes for one of the other. */
 const RESOURCE = "postern store resource 1";
 const BACKUP = "postern store backup 1";
+
+/** Told which resource is not what was written. */
+export type OnTampered = (resource: { readonly kind: string; readonly name: string }) => void;
 
 /**
  * Seals kind, name, value and expiry with HMAC-SHA-256. That a resource was taken away, or put back to what it was once under
@@ -22,9 +30,13 @@ export class GuardedStore implements Store {
   /** The store with seals in its values: what backups are made of. */
   readonly inner: Store;
   readonly #key: Uint8Array;
+  readonly #onTampered: OnTampered;
 
-  /** @throws PosternError `store_key_invalid` for a key of fewer than 32 bytes */
-  constructor(inner: Store, key: Uint8Array) {
+  /**
+   * @param onTampered told of what is not as it was written, besides the error; it may not throw
+   * @throws PosternError `store_key_invalid` for a key of fewer than 32 bytes
+   */
+  constructor(inner: Store, key: Uint8Array, onTampered: OnTampered = () => undefined) {
     if (key.length < MIN_KEY_BYTES) {
       throw new PosternError("store_key_invalid", `Cannot seal a store with a key of ${key.length} bytes`, {
         hint: `give it a key of ${MIN_KEY_BYTES} bytes or more`,
@@ -32,6 +44,7 @@ export class GuardedStore implements Store {
     }
     this.inner = inner;
     this.#key = Uint8Array.from(key);
+    this.#onTampered = onTampered;
   }
 
   async get(kind: string, name: string): Promise<StoredResource | undefined> {
@@ -56,7 +69,7 @@ export class GuardedStore implements Store {
       let changes: Change[];
       try {
         changes = sealed.map((change) =>
-          change.resource === undefined
+          change.resource === undefined || UNGUARDED.has(change.kind)
             ? change
             : { ...change, resource: this.open(change.resource, change.kind, change.name) },
         );
@@ -70,7 +83,7 @@ export class GuardedStore implements Store {
 
   async *snapshot(): AsyncGenerator<StoredResource> {
     for await (const sealed of this.inner.snapshot()) {
-      if (sealed.kind === GUARD_KEY.kind && sealed.name === GUARD_KEY.name) continue;
+      if (UNGUARDED.has(sealed.kind)) continue;
       yield this.open(sealed);
     }
   }
@@ -93,6 +106,7 @@ export class GuardedStore implements Store {
       const right = this.#sealOf(RESOURCE, [kind, name, sealed.expiresAt ?? null], value);
       if (isSame(given, right)) return { ...sealed, value };
     }
+    this.#onTampered({ kind, name });
     throw new PosternError("store_tampered", `Cannot use ${nameOf({ kind, name })}: it is not what Postern wrote`, {
       hint: "find out who writes to the store; then restore a backup, or remove it, and check that the key is the one of this store",
     });

@@ -8,6 +8,7 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { makePrivateDirectory } from "../base/private-directory.ts";
 import { migrate, MIGRATIONS, type Migration, schemaOf } from "./sqlite-schema.ts";
 import { corrupt, invalid, newer, unavailable } from "./store-errors.ts";
+import type { OnMigrated } from "./store.ts";
 
 /** "PSTN": tells our files from those of others. */
 const APPLICATION_ID = 0x50_53_54_4e;
@@ -24,6 +25,7 @@ const ATTEMPTS = 250;
 export async function openSqliteFile(
   path: string,
   migrations: readonly Migration[] = MIGRATIONS,
+  onMigrated: OnMigrated = () => undefined,
 ): Promise<Database.Database> {
   prepareFile(path);
   const db = connect(path);
@@ -36,12 +38,13 @@ export async function openSqliteFile(
     });
     // Every commit reaches the disk before it is acknowledged.
     db.pragma("synchronous = FULL");
-    await whenFree(path, () => {
+    const found = await whenFree(path, () =>
       inTransaction(db, () => {
         if (applicationOf(db) === 0) db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-        migrate(db, path, migrations.length, migrations);
-      });
-    });
+        return migrate(db, path, migrations.length, migrations);
+      }),
+    );
+    if (found !== 0 && found !== migrations.length) onMigrated(found, migrations.length);
     return db;
   } catch (error) {
     db.close();
@@ -117,8 +120,7 @@ function prepareFile(path: string): void {
   const directory = dirname(path);
   try {
     makePrivateDirectory(directory);
-    // SQLite gives the files beside it the same rights.
-    closeSync(openSync(path, "a", 0o600));
+    makeFile(path);
   } catch (cause) {
     throw unavailable(
       `open the store "${path}"`,
@@ -131,6 +133,17 @@ function prepareFile(path: string): void {
     new PosternError("store_exposed", `Cannot open the store "${path}": other users can ${what}`, { hint: remedy });
   if ((statSync(path).mode & 0o077) !== 0) throw exposed("read or change it", `chmod 600 "${path}"`);
   if ((statSync(directory).mode & 0o022) !== 0) throw exposed("replace it", `chmod 700 "${directory}"`);
+}
+
+/** SQLite gives the files beside it the same rights. */
+function makeFile(path: string): void {
+  try {
+    // Never opened when it is there: closing it would take away the locks of all connections that this process has to it,
+    // and another process would remove their log as if nobody used it.
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+  }
 }
 
 /** Only reads. */

@@ -37,6 +37,7 @@ export function schemaOf(db: Database.Database): number {
 /**
  * Takes a database to a version of the schema, forward or back. Runs in the caller's transaction.
  *
+ * @returns the version that was found; 0 for a new database
  * @throws PosternError `store_newer` when the database has a version that the list does not
  */
 export function migrate(
@@ -44,7 +45,7 @@ export function migrate(
   place: string,
   target: number,
   migrations: readonly Migration[] = MIGRATIONS,
-): void {
+): number {
   const found = schemaOf(db);
   if (found > migrations.length) throw newer(place, found, migrations.length);
   for (const { up } of migrations.slice(found, target)) for (const statement of up) db.exec(statement);
@@ -54,4 +55,5 @@ export function migrate(
       target,
     );
   }
+  return found;
 }

@@ -5,9 +5,9 @@ import type { Clock } from "../base/clock.ts";
 import { newId } from "../base/ids.ts";
 import { checkKind, checkList, checkName, type CheckedWrite, checkWrites, readValue } from "./checks.ts";
 import { connect, inTransaction, openSqliteFile, whenFree } from "./sqlite-file.ts";
-import { MIGRATIONS } from "./sqlite-schema.ts";
-import { closed, newer, refused } from "./store-errors.ts";
-import type { Change, Store, StoredResource, Write } from "./store.ts";
+import { MIGRATIONS, type Migration } from "./sqlite-schema.ts";
+import { closed, newer, older, refused } from "./store-errors.ts";
+import type { Change, OnMigrated, Store, StoredResource, Write } from "./store.ts";
 import { watchByPolling } from "./watch-loop.ts";
 
 export interface SqliteStoreOptions {
@@ -16,6 +16,9 @@ export interface SqliteStoreOptions {
   readonly clock: Clock;
   /** How many changes are kept for those who watch: who is further behind is told of a gap. */
   readonly changesKept?: number;
+  /** The schemas that this version knows; for tests. */
+  readonly migrations?: readonly Migration[];
+  readonly onMigrated?: OnMigrated;
 }
 
 /** How often we look for what other processes wrote; a look costs some microseconds. */
@@ -37,6 +40,7 @@ export class SqliteStore implements Store {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #changesKept: number;
+  readonly #schema: number;
   readonly #db: Database.Database;
   readonly #statements: Statements;
   readonly #watches = new Set<{ end(): Promise<void>; wake(): void }>();
@@ -48,13 +52,14 @@ export class SqliteStore implements Store {
     this.#path = options.path;
     this.#clock = options.clock;
     this.#changesKept = options.changesKept ?? CHANGES_KEPT;
+    this.#schema = (options.migrations ?? MIGRATIONS).length;
     this.#db = db;
     this.#statements = prepare(db);
   }
 
   /** @throws PosternError `store_exposed`, `store_corrupt`, `store_newer`, `store_unavailable` */
   static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
-    return new SqliteStore(options, await openSqliteFile(options.path));
+    return new SqliteStore(options, await openSqliteFile(options.path, options.migrations, options.onMigrated));
   }
 
   async get(kind: string, name: string): Promise<StoredResource | undefined> {
@@ -160,7 +165,8 @@ export class SqliteStore implements Store {
     const statements = this.#statements;
     // Another process may have gone on to a newer schema while we ran.
     const { value: schema } = statements.schema.get() as { value: number };
-    if (schema !== MIGRATIONS.length) throw newer(this.#path, schema, MIGRATIONS.length);
+    if (schema > this.#schema) throw newer(this.#path, schema, this.#schema);
+    if (schema < this.#schema) throw older(this.#path, schema, this.#schema);
     const written: StoredResource[] = [];
     let changed = false;
     for (const { write, text } of checked) {

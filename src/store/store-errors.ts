@@ -53,8 +53,26 @@ export function newer(place: string, found: number, known: number): PosternError
   );
 }
 
+/** @param known the schema that this version works with */
+export function older(place: string, found: number, known: number): PosternError {
+  return new PosternError(
+    "store_older",
+    `Cannot use the store "${place}": it has schema ${found} by now, and this process works with schema ${known}`,
+    { hint: "restart it, which takes the store forward, or run the older Postern that it was taken back for" },
+  );
+}
+
 /** A resource as errors name it. The name of a join token may be all that it takes to join: its end is enough to find it. */
-export function nameOf({ kind, name }: { readonly kind: string; readonly name: string }): string {
-  const shown = kind === "token" ? `…${name.slice(name.length - Math.min(8, Math.floor(name.length / 4)))}` : name;
-  return `${kind} ${JSON.stringify(shown)}`;
+export function nameOf(resource: Named): string {
+  return `${resource.kind} ${JSON.stringify(shownNameOf(resource))}`;
+}
+
+interface Named {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** The name alone, as far as it may be shown. */
+export function shownNameOf({ kind, name }: Named): string {
+  return kind === "token" ? `…${name.slice(name.length - Math.min(8, Math.floor(name.length / 4)))}` : name;
 }

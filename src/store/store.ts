@@ -65,7 +65,7 @@ export interface Change {
  * A store. Errors are PosternErrors: `store_exists`, `store_missing`, `store_conflict` (each says which resource),
  * `store_invalid` (a kind, name or value that it cannot keep), `store_tampered` (what is there is not what was written),
  * `store_corrupt` (it is damaged, or no store of ours), `store_exposed` (others can write or read its file),
- * `store_newer` (made by a newer version), `store_unavailable` (try again), `store_closed`.
+ * `store_newer` (made by a newer version), `store_older` (taken back to an earlier schema meanwhile), `store_unavailable` (try again), `store_closed`.
  */
 export interface Store {
   get(kind: string, name: string): Promise<StoredResource | undefined>;
@@ -86,3 +86,6 @@ export interface Store {
   snapshot(): AsyncIterable<StoredResource>;
   close(): Promise<void>;
 }
+
+/** Told that opening a store took it from one schema to another. */
+export type OnMigrated = (from: number, to: number) => void;

@@ -19,7 +19,8 @@ export interface DiagnosticsSources {
 /** Every path there is, with its meaning; the documentation reads this table. */
 export const DIAGNOSTICS = {
   "/healthz": "200 while the process can answer at all",
-  "/readyz": "200 when policy, credentials, audit log and listeners are ready; 503 with the reasons otherwise",
+  "/readyz":
+    "200 when policy, credentials, audit log and listeners are ready, and an agent has joined its cluster; 503 with the reasons otherwise",
   "/metrics": "metrics in Prometheus' text format",
 } as const;
 

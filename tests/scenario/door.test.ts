@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/base/clock.ts";
 import { Secret } from "../../src/base/secret.ts";
 import { withAdministration } from "../../src/cli/ctl/local.ts";
+import { loadBuiltinBundle, loadControlBundle } from "../../src/cli/policy/builtin.ts";
 import { readConfig } from "../../src/cli/start/index.ts";
 import { runGateway, type RunningGateway } from "../../src/cli/start/run-gateway.ts";
 import { openDoor } from "../../src/compose/door.ts";
@@ -149,6 +150,8 @@ describe("the certificate of a cluster's door", () => {
       clock,
       log: createLog({ severity: "info", format: "text", write: (line) => void (text += line) }),
       version: "1.2.3",
+      loadControl: loadControlBundle,
+      loadPolicy: () => loadBuiltinBundle(),
       state: () => ({ policy: { shows: () => false }, databases: new Map() }),
       lookEvery: 5,
     });
@@ -160,6 +163,60 @@ describe("the certificate of a cluster's door", () => {
     await eventually(() => text.includes("Cannot renew the door's certificate"));
     door.close();
     assert.equal(shown.length, 1);
+    rmSync(directory, { recursive: true, force: true });
+  });
+});
+
+describe("an auth service", () => {
+  const ALONE = 'auth_service: {enabled: "yes", listen_addr: "127.0.0.1:0", authentication: {second_factor: off}}';
+  const cases: readonly (readonly [what: string, yaml: string, services: readonly string[]])[] = [
+    ["alone, serves the API by itself", ALONE, ["auth_service"]],
+    [
+      "with an address of its own beside the proxy service, serves it at both",
+      `${ALONE}\nproxy_service: {enabled: "yes", listen_addr: "127.0.0.1:0"}`,
+      ["proxy_service", "auth_service"],
+    ],
+  ];
+  for (const [what, yaml, ports] of cases) {
+    it(what, async () => {
+      const directory = mkdtempSync(join(tmpdir(), "postern-door-"));
+      const file = configuration(directory);
+      writeFileSync(file, `version: v3\npostern: {nodename: example, data_dir: ./data}\n${yaml}\n`);
+      const ca = await prepare(file);
+      let text = "";
+      const log = createLog({ severity: "info", format: "text", write: (line) => void (text += line) });
+      const running = await runGateway(readConfig(file), { log, env: {} });
+      try {
+        assert.deepEqual(
+          [...text.matchAll(/Listening .*service=(\S+)/g)].map(([, service]) => service),
+          ports,
+        );
+        for (const address of running.addresses) {
+          const { answered, credentials } = await logIn(Number(address.split(":").at(-1)), ca);
+          assert.equal(answered.status, 200, answered.text);
+          const other = running.addresses.find((one) => one !== address) ?? address;
+          // What one of them gave counts at the other.
+          const status = await callDoor(Number(other.split(":").at(-1)), ca, "/v1/status", { credentials });
+          assert.equal(status.status, 200, status.text);
+        }
+        const last = Number(running.addresses.at(-1)?.split(":").at(-1));
+        assert.equal((await callDoor(last, ca, "/web/invite/x")).text, "", "there are no pages");
+      } finally {
+        await running.stop("test");
+      }
+      assert.deepEqual(
+        services(join(directory, "data")).sort(),
+        ports.flatMap((service) => [`PSV01I ${service}`, `PSV02I ${service}`]).sort(),
+      );
+      rmSync(directory, { recursive: true, force: true });
+    });
+  }
+
+  it("alone, has port 3025 unless told otherwise", () => {
+    const directory = mkdtempSync(join(tmpdir(), "postern-door-"));
+    const file = join(directory, "postern.yaml");
+    writeFileSync(file, "version: v3\nauth_service: {enabled: yes}\n");
+    assert.deepEqual(readConfig(file).auth_service?.listen_addr, { kind: "tcp", host: "127.0.0.1", port: 3025 });
     rmSync(directory, { recursive: true, force: true });
   });
 });
@@ -198,9 +255,9 @@ describe("a proxy service", () => {
       yaml: "proxy_service: {enabled: yes}",
       message: /auth_service is not enabled beside it/,
     },
-    "with a second factor that this version has not": {
-      yaml: "auth_service: {enabled: yes, authentication: {second_factor: webauthn}}\nproxy_service: {enabled: yes}",
-      message: /Cannot ask for webauthn/,
+    "with passkeys at an address without a name": {
+      yaml: 'auth_service: {enabled: yes, authentication: {second_factor: webauthn}}\nproxy_service: {enabled: yes, public_addr: "192.0.2.1:443"}',
+      message: /Cannot ask for passkeys at "192\.0\.2\.1"/,
     },
     "with a public address that is none": {
       yaml: 'auth_service: {enabled: yes}\nproxy_service: {enabled: yes, public_addr: "https://x/y"}',

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { eventually } from "../support/eventually.ts";
+import { missing, type Moto, startMoto } from "../support/peers.ts";
 import { signed, startIssuer, type TestIssuer } from "../support/issuer.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../bin/postern", import.meta.url));
@@ -22,6 +23,8 @@ interface Service {
   log(): string;
 }
 
+const noMoto = await missing("motoServer");
+
 describe("joining a cluster, as people do it", () => {
   let directory: string;
   let config: string;
@@ -29,6 +32,7 @@ describe("joining a cluster, as people do it", () => {
   let auth: Service;
   let proxy: string;
   let pin: string;
+  let moto: Moto | undefined;
   const running: Service[] = [];
 
   before(async () => {
@@ -47,7 +51,8 @@ db_service: {enabled: "no"}
 `,
     );
     pin = /CA pin +(sha256:\S+)/.exec((await run(["ctl", "-c", config, "status"])).out)?.[1] ?? "";
-    auth = start(["start", "-c", config]);
+    moto = noMoto === false ? await startMoto({ verify: true }) : undefined;
+    auth = start(["start", "-c", config], moto === undefined ? {} : { AWS_ENDPOINT_URL_STS: moto.url });
     await eventually(() => /Listening.*address=(\S+)/.test(auth.log()));
     proxy = /Listening.*address=(\S+)/.exec(auth.log())?.[1] ?? "";
   });
@@ -60,6 +65,7 @@ db_service: {enabled: "no"}
   after(async () => {
     auth.child.kill();
     await auth.ended;
+    await moto?.close();
     await issuer.close();
     rmSync(directory, { recursive: true, force: true });
   });
@@ -70,9 +76,9 @@ db_service: {enabled: "no"}
     NODE_EXTRA_CA_CERTS: join(directory, "issuer.pem"),
   });
 
-  function start(words: readonly string[]): Service {
+  function start(words: readonly string[], more: Readonly<Record<string, string>> = {}): Service {
     const child = spawn(process.execPath, [LAUNCHER, ...words], {
-      env: surroundings(),
+      env: { ...surroundings(), ...more },
       stdio: ["ignore", "ignore", "pipe"],
     });
     let text = "";
@@ -97,13 +103,17 @@ db_service: {enabled: "no"}
     return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
   }
 
-  function agentFile(name: string, more: { readonly pin?: string; readonly proxy?: string } = {}): string {
+  function agentFile(
+    name: string,
+    more: { readonly pin?: string; readonly proxy?: string; readonly how?: string } = {},
+  ): string {
+    const how = more.how ?? `auth_token: ${join(directory, "token")}`;
     const file = join(directory, `${name}.yaml`);
     writeFileSync(
       file,
       `
 version: v3
-postern: {nodename: ${name}, data_dir: ./${name}, proxy_server: "${more.proxy ?? proxy}", auth_token: ${join(directory, "token")}, ca_pin: "${more.pin ?? pin}"}
+postern: {nodename: ${name}, data_dir: ./${name}, proxy_server: "${more.proxy ?? proxy}", ${how}, ca_pin: "${more.pin ?? pin}"}
 db_service:
   enabled: "yes"
   databases: [{name: orders, protocol: dynamodb, aws: {region: us-east-1, account_id: "123456789012"}}]
@@ -158,6 +168,31 @@ db_service:
       "json",
     ]);
     assert.ok(events.out.includes(host) && !events.out.includes(token), events.out);
+  });
+
+  it("an agent joins by the AWS identity that it has, without a secret of the cluster", { skip: noMoto }, async () => {
+    const { userArn, key } = moto ?? assert.fail("there is no moto");
+    const document = join(directory, "iam.yaml");
+    const rule = `{aws_account: "123456789012", aws_arn: "${userArn}"}`;
+    writeFileSync(
+      document,
+      `kind: token\nversion: v2\nmetadata: {name: agents}\nspec: {roles: [Db], join_method: iam, allow: [${rule}]}\n`,
+    );
+    assert.equal((await run(["ctl", "-c", config, "create", "-f", document])).code, 0);
+    const file = agentFile("db-6", { how: "join_params: {method: iam, token_name: agents}" });
+    const credentials = { AWS_ACCESS_KEY_ID: key.accessKeyId, AWS_SECRET_ACCESS_KEY: key.secretAccessKey };
+    const agent = start(["start", "-c", file], credentials);
+    await eventually(() => agent.log().includes("Ready"));
+    assert.match(agent.log(), /Joined cluster "example" as host/);
+    const stranger = await run(
+      ["start", "-c", agentFile("db-7", { how: "join_params: {method: iam, token_name: agents}" })],
+      {
+        ...credentials,
+        AWS_SECRET_ACCESS_KEY: "guessed",
+      },
+    );
+    assert.equal(stranger.code, 1);
+    assert.match(stranger.err, /Cannot join by AWS identity: STS answered 403/);
   });
 
   it("an agent ends with what is wrong: the pin, the token, or that nothing is there to join by", async () => {

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { afterEach, before, describe, it } from "node:test";
 import { IdentityFile } from "../../src/agent/host-identity.ts";
 import { Membership } from "../../src/agent/membership.ts";
-import { systemClock } from "../../src/base/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { Secret } from "../../src/base/secret.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { ClusterAuthorities, newKeyPair } from "../support/cluster-authorities.ts";
+import { ClusterAuthorities, HOUR, newKeyPair, settableClock } from "../support/cluster-authorities.ts";
 import { type Play, type PlayedDoor, type PlayOptions, playDoor } from "../support/doors.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
@@ -52,12 +52,17 @@ describe("what an agent believes of a door", () => {
   async function joins(played: Play, options: PlayOptions = {}): Promise<Membership> {
     directory = mkdtempSync(join(tmpdir(), "postern-agent-"));
     door = await playDoor(ours, played, options);
-    const [host = "", port = ""] = door.proxy.split(":");
+    return await opened();
+  }
+
+  async function opened(clock: Clock = systemClock): Promise<Membership> {
+    const { proxy, pin } = door ?? assert.fail("there is no door");
+    const [host = "", port = ""] = proxy.split(":");
     return await Membership.open({
-      proxy: { host, port: Number(port), text: door.proxy },
-      pins: [door.pin],
+      proxy: { host, port: Number(port), text: proxy },
+      pins: [pin],
       nodeName: "db-1",
-      clock: systemClock,
+      clock,
       token: () => new Secret(TOKEN),
       file: new IdentityFile(directory),
       log: createLog({ severity: "error", format: "text", write: () => undefined }),
@@ -115,6 +120,26 @@ describe("what an agent believes of a door", () => {
       assert.ok(!existsSync(join(directory, "identity")));
     });
   }
+
+  it("is not a certificate that has ended; then it is said how far the clocks are apart", async () => {
+    const past = settableClock(Date.now() - 30 * 24 * HOUR);
+    const old = await ClusterAuthorities.make("example", past);
+    directory = mkdtempSync(join(tmpdir(), "postern-agent-"));
+    door = await playDoor(
+      old,
+      play((answer) => answer),
+    );
+    const ahead = { now: () => Date.now() + 8 * HOUR, monotonic: () => 0 };
+    await assert.rejects(opened(ahead), (error: Error & { code?: string; hint?: string }) => {
+      assert.equal(error.code, "clock_skew");
+      assert.match(
+        error.hint ?? "",
+        /^this machine's clock is 2(?:879|880)[0-9] s ahead of the proxy's: set it right$/,
+      );
+      return true;
+    });
+    assert.ok(!door.asked.some(({ body }) => body.includes(TOKEN)));
+  });
 
   it("is nothing of an agent that stands in the door, which gets to see no token", async () => {
     await assert.rejects(

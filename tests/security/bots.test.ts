@@ -198,6 +198,8 @@ spec: {roles: [Bot], join_method: kubernetes, bot_name: ci, kubernetes: {type: s
     const { status, json, text } = await join(jwt, "once", { ttl_ms: 20 * HOUR });
     assert.equal(status, 200, text);
     assert.ok(Date.parse((json as BotAnswer).expires) - door.clock.now() <= 10 * 60_000);
+    const long = await join(jwt, "orders-ci", { ttl_ms: 20 * HOUR });
+    assert.ok(Date.parse((long.json as BotAnswer).expires) - door.clock.now() <= HOUR);
     assertRefused(await join(jwt, "once"), "join_refused", /unknown, too old, used up/);
     assert.equal(lastJoin()["error"], "the token is used up");
   });

@@ -4,6 +4,11 @@ import { describe, it } from "node:test";
 import { X509Certificate } from "node:crypto";
 import * as OTPAuth from "otpauth";
 import { Secret } from "../../src/base/secret.ts";
+import type { Cluster } from "../../src/control/cluster.ts";
+import { type GivenLink, Links } from "../../src/control/links.ts";
+import { SecretsStore } from "../../src/control/user-secrets.ts";
+import { NO_TRIES } from "../../src/identity/tries.ts";
+import { Passwords } from "../../src/identity/passwords.ts";
 import { Trust, verifyUserCertificate } from "../../src/identity/certificate-reader.ts";
 import { ROOT } from "../support/cluster.ts";
 import { startLogins, type TestLogins } from "../support/logins.ts";
@@ -57,10 +62,31 @@ function codeOf({ clock }: TestLogins, secret: Secret, steps = 0): string {
 /** A user who has set a password and an app by the link. */
 async function settled(cluster: TestLogins, user: string): Promise<Secret> {
   const { token } = await cluster.people.makeLink(ROOT, user, "invite");
-  const { totp } = await cluster.people.openLink(token);
+  const given = { token, kind: "invite", address: "192.0.2.1" } as const;
+  const { totp } = await cluster.links.open(given);
   assert.ok(totp !== undefined);
-  await cluster.people.useLink(token, new Secret(PASSWORD), codeOf(cluster, totp.secret), "192.0.2.1");
+  await cluster.links.use({ ...given, password: new Secret(PASSWORD), code: codeOf(cluster, totp.secret) });
   return totp.secret;
+}
+
+/** A store in which somebody else writes just before the first write. */
+function overtaken(store: Cluster["store"], meanwhile: () => Promise<unknown>): Cluster["store"] {
+  let isFirst = true;
+  return new Proxy(store, {
+    get(target, name) {
+      if (name !== "write") {
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      }
+      return async (writes: Parameters<Cluster["store"]["write"]>[0]) => {
+        if (isFirst) {
+          isFirst = false;
+          await meanwhile();
+        }
+        return await target.write(writes);
+      };
+    },
+  });
 }
 
 const refusedWords = { code: "login_refused", message: /^Cannot log in: user name, password or code is not right/ };
@@ -188,20 +214,24 @@ describe("a login", () => {
 describe("a link", () => {
   it("sets a password once, with a factor that was shown to work", () =>
     withLogins("otp", async (cluster) => {
-      const { people } = cluster;
+      const { people, links } = cluster;
       const { token } = await people.makeLink(ROOT, "alice", "invite");
-      const shown = await people.openLink(token);
+      const given = { token, kind: "invite", address: null } as const;
+      const [shown, again] = await Promise.all([links.open(given), links.open(given)]);
       assert.equal(shown.user, "alice");
       assert.match(shown.totp?.uri.reveal() ?? "", /^otpauth:\/\/totp\/example/);
-      assert.equal((await people.openLink(token)).totp?.secret.reveal(), shown.totp?.secret.reveal());
-      const use = (code: string, password = PASSWORD) => people.useLink(token, new Secret(password), code, null);
+      assert.equal(again.totp?.secret.reveal(), shown.totp?.secret.reveal());
+      await assert.rejects(links.open({ ...given, kind: "reset" }), { code: "invite_unknown" });
+      const use = (code: string, password = PASSWORD) => links.use({ ...given, password: new Secret(password), code });
       await assert.rejects(use("000000"), { code: "code_invalid" });
       const code = codeOf(cluster, shown.totp?.secret ?? new Secret(""));
       await assert.rejects(use(code, "short"), { code: "password_invalid" });
       const both = await Promise.allSettled([use(code), use(code, `${PASSWORD} 2`)]);
       assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+      const [lost] = both.flatMap((one) => (one.status === "rejected" ? [(one.reason as { code?: string }).code] : []));
+      assert.equal(lost, "invite_used");
       await assert.rejects(use(code), { code: "invite_used" });
-      await assert.rejects(people.openLink(token), { code: "invite_used" });
+      await assert.rejects(links.open(given), { code: "invite_used" });
       await assert.rejects(
         tryIn(cluster, "alice", PASSWORD, { code }),
         refusedWords,
@@ -211,22 +241,70 @@ describe("a link", () => {
 
   it("of a reset takes the old password away, and ends by itself", () =>
     withLogins("off", async (cluster) => {
-      const { people } = cluster;
+      const { people, links } = cluster;
       await people.setPassword(ROOT, "alice", new Secret(PASSWORD));
       const { token } = await people.makeLink(ROOT, "alice", "reset");
       await assert.rejects(tryIn(cluster, "alice", PASSWORD), refusedWords);
       cluster.advance(8 * 3_600_000);
       await assert.rejects(
-        people.useLink(token, new Secret(PASSWORD), undefined, null),
+        links.use({ token, kind: "reset", address: null, password: new Secret(PASSWORD) }),
         /unknown, was used already, or is too old/,
       );
       await assert.rejects(people.makeLink(ROOT, "alice", "reset", 25 * 3_600_000), { code: "invite_ttl_invalid" });
       await assert.rejects(people.makeLink(ROOT, "nobody", "reset"), { code: "resource_missing" });
-      await assert.rejects(people.openLink(new Secret("0".repeat(32))), { code: "invite_unknown" });
-      await assert.rejects(people.openLink(new Secret("../x")), { code: "invite_unknown" });
+      await assert.rejects(links.open({ token: new Secret("0".repeat(32)), kind: "reset", address: null }), {
+        code: "invite_unknown",
+      });
+      await assert.rejects(links.open({ token: new Secret("../x"), kind: "reset", address: null }), {
+        code: "invite_unknown",
+      });
       const bob = { name: "bob", roles: ["access"], traits: {}, kind: "user" } as const;
       await assert.rejects(people.makeLink(bob, "alice", "reset"), { code: "control_denied" });
       await assert.rejects(people.setPassword(bob, "alice", new Secret(PASSWORD)), { code: "control_denied" });
+    }));
+
+  it("is judged anew when somebody else wrote at the same moment", () =>
+    withLogins("off", async (cluster) => {
+      const { people, links } = cluster;
+      const secrets = new SecretsStore(cluster.cluster.store, cluster.ring);
+      const racing = (meanwhile: () => Promise<unknown>): Links => {
+        const store = overtaken(cluster.cluster.store, meanwhile);
+        const events = { healthy: true, record: async () => undefined };
+        const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
+        const { ring, clock } = cluster;
+        return new Links({
+          cluster: { ...cluster.cluster, store },
+          ring,
+          clock,
+          events,
+          passwords,
+          secondFactor: "off",
+        });
+      };
+      const given = async (): Promise<GivenLink> => {
+        const { token } = await people.makeLink(ROOT, "alice", "invite");
+        return { token, kind: "invite", address: null };
+      };
+      const failed = racing(() => secrets.write("alice", NO_TRIES, undefined));
+      await failed.use({ ...(await given()), password: new Secret(PASSWORD) });
+      await tryIn(cluster, "alice", PASSWORD);
+      const link = await given();
+      const second = racing(() => links.use({ ...link, password: new Secret(`${PASSWORD} 2`) }));
+      await assert.rejects(second.use({ ...link, password: new Secret(PASSWORD) }), { code: "invite_used" });
+      await tryIn(cluster, "alice", `${PASSWORD} 2`);
+    }));
+
+  it("sets nothing while that cannot be recorded", () =>
+    withLogins("off", async (cluster) => {
+      const { token } = await cluster.people.makeLink(ROOT, "alice", "invite");
+      const use = { token, kind: "invite", address: null, password: new Secret(PASSWORD) } as const;
+      const { ring, clock } = cluster;
+      const events = { healthy: false, record: async () => undefined };
+      const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
+      const links = new Links({ cluster: cluster.cluster, ring, clock, events, passwords, secondFactor: "off" });
+      await assert.rejects(links.use(use), { code: "audit_unavailable" });
+      await assert.rejects(tryIn(cluster, "alice", PASSWORD), refusedWords);
+      await cluster.links.use(use);
     }));
 
   it("leaves no secret in the store or in an event", () =>

@@ -60,7 +60,7 @@ test("a link of a user who was removed sets no password of the next user of that
   const { token } = await started.people.makeLink(ROOT, "alice", "invite");
   await started.administration.remove(ROOT, "user", "alice");
   await started.administration.create(ROOT, documents(ALICE), { force: false });
-  await assert.rejects(started.people.useLink(token, new Secret(PASSWORD), undefined, null), {
+  await assert.rejects(started.links.use({ token, kind: "invite", address: null, password: new Secret(PASSWORD) }), {
     code: "invite_unknown",
   });
 });
@@ -70,7 +70,7 @@ test("a reset ends the links that were made before it", async (t) => {
   t.after(() => started.close());
   const { token } = await started.people.makeLink(ROOT, "alice", "invite");
   await started.people.makeLink(ROOT, "alice", "reset");
-  await assert.rejects(started.people.useLink(token, new Secret(PASSWORD), undefined, null), {
+  await assert.rejects(started.links.use({ token, kind: "invite", address: null, password: new Secret(PASSWORD) }), {
     code: "invite_unknown",
   });
 });

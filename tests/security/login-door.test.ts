@@ -53,7 +53,12 @@ describe("the cluster's door", () => {
       [status, headers["content-type"], headers["cache-control"]],
       [200, "application/json", "no-store"],
     );
-    assert.deepEqual(json, { server_version: "1.2.3", cluster_name: "example", proxy: { second_factor: "off" } });
+    assert.deepEqual(json, {
+      server_version: "1.2.3",
+      cluster_name: "example",
+      proxy: { second_factor: "off" },
+      auth: { local: true, connectors: [] },
+    });
     const shown = await new Promise<PeerCertificate>((resolve, reject) => {
       const socket = connect({ port: door.port, host: "127.0.0.1", rejectUnauthorized: false }, () => {
         resolve(socket.getPeerCertificate(true));

@@ -11,7 +11,8 @@ import { Administration } from "../../src/control/administration.ts";
 import { Authorizer } from "../../src/control/authorize.ts";
 import { openCluster } from "../../src/control/cluster.ts";
 import { keyRingFromFile } from "../../src/identity/sealing.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { GuardedStore } from "../../src/store/guarded-store.ts";
+import type { Store, StoredValue, Write } from "../../src/store/store.ts";
 import { SqliteStore } from "../../src/store/sqlite-store.ts";
 import { loadBuiltinBundle, loadControlBundle } from "../../src/cli/policy/builtin.ts";
 import { documents, ROOT } from "../support/cluster.ts";
@@ -124,6 +125,66 @@ describe("a gateway that follows a store", () => {
     assert.equal(gateway.gateway.refusedChange, null);
     await put(ROLE("read"));
     await eventually(async () => (await statusOf()) === 200);
+  });
+
+  const BAD_ROLE = { op: "put", kind: "role", name: "bad", value: { kind: "role", spec: 7 } } as const;
+  const withBadRole = async (work: () => Promise<void>): Promise<void> => {
+    await store.write([BAD_ROLE]);
+    await eventually(() => gateway.gateway.refusedChange !== null);
+    try {
+      await work();
+    } finally {
+      await store.write([{ op: "delete", kind: "role", name: "bad" }]);
+    }
+    await eventually(() => gateway.gateway.refusedChange === null);
+    await eventually(async () => (await statusOf()) === 200);
+  };
+
+  it("shuts out who is locked, removed or loses a role beside what it cannot read, and gives nothing by it", async () => {
+    await withBadRole(async () => {
+      await put(LOCK);
+      await eventually(async () => (await statusOf()) === 400);
+      assert.match(await reason(), /gone/);
+      assert.match(gateway.gateway.refusedChange ?? "", /"role\/bad" in the store/);
+      await store.write([{ op: "delete", kind: "lock", name: "bob-left" }]);
+    });
+    // What gives is for when all can be read; another program may have written it.
+    const as = (yaml: string): Write => {
+      const [document] = documents(yaml);
+      assert.ok(document !== undefined);
+      const { kind, metadata } = document.value as { kind: string; metadata: { name: string } };
+      return { op: "put", kind, name: metadata.name, value: document.value as StoredValue };
+    };
+    await withBadRole(async () => {
+      await assert.rejects(put(USER("")), { code: "resource_unreadable" });
+      await store.write([as(USER(""))]);
+      await eventually(async () => (await statusOf()) === 400);
+      await store.write([as(USER("dev"))]);
+      await eventually(async () => (await statusOf()) === 200);
+      await administration.remove(ROOT, "user", "bob");
+      await eventually(async () => (await statusOf()) === 400);
+      await store.write([as(USER("dev"))]);
+    });
+    await put(ROLE("write"));
+    await eventually(async () => (await statusOf()) === 400);
+    await withBadRole(async () => {
+      await store.write([as(ROLE("read"))]);
+      await put(LOCK.replace("user: bob", "user: carol"));
+      await eventually(() => gateway.gateway.services.state().directory.locks().length === 1);
+      assert.equal(await statusOf(), 400, "what a role allows anew waits until all of it can be read");
+    });
+    await administration.remove(ROOT, "lock", "bob-left");
+  });
+
+  it("shuts out everybody while a lock cannot be read, or is not what was written", async () => {
+    const bad = { op: "put", kind: "lock", name: "bad", value: { kind: "lock", spec: 7 } } as const;
+    for (const target of [store, (store as GuardedStore).inner]) {
+      await target.write([bad]);
+      await eventually(async () => (await statusOf()) === 400);
+      assert.match(await reason(), /a lock in the store cannot be read, and may be for anybody/);
+      await target.write([{ op: "delete", kind: "lock", name: "bad" }]);
+      await eventually(async () => (await statusOf()) === 200);
+    }
   });
 
   it("refuses a name that both the files and the store have", async () => {

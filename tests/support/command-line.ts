@@ -7,9 +7,11 @@ import { Readable } from "node:stream";
 import { Command, CommanderError } from "commander";
 import { systemClock, type Clock } from "../../src/base/clock.ts";
 import type { Input } from "../../src/cli/login/ask.ts";
+import { ctlCommand } from "../../src/cli/ctl/index.ts";
 import { loginCommands } from "../../src/cli/login/index.ts";
 import { Profiles } from "../../src/cli/login/profiles.ts";
 import { reportError } from "../../src/cli/report-error.ts";
+import { readConfig } from "../../src/cli/start/index.ts";
 
 export interface Ran {
   readonly code: number;
@@ -20,6 +22,8 @@ export interface Ran {
 export interface CommandLine {
   /** POSTERN_HOME; not there until something is written. */
   readonly home: string;
+  /** What happens when a browser is to be opened; without it, there is none. */
+  browse: ((url: string) => void) | undefined;
   /** Runs one command; `input` is its standard input. */
   run(words: readonly string[], input?: Input | string): Promise<Ran>;
   close(): void;
@@ -28,8 +32,9 @@ export interface CommandLine {
 export function commandLine(clock: Clock = systemClock): CommandLine {
   const directory = mkdtempSync(join(tmpdir(), "postern-home-"));
   const home = join(directory, "home");
-  return {
+  const line: CommandLine = {
     home,
+    browse: undefined,
     async run(words, input = "") {
       let [out, err] = ["", ""];
       const surroundings = {
@@ -38,10 +43,15 @@ export function commandLine(clock: Clock = systemClock): CommandLine {
         write: (text: string) => void (out += text),
         say: (text: string) => void (err += text),
         clock,
+        openBrowser: (url: string) => {
+          line.browse?.(url);
+          return line.browse !== undefined;
+        },
       };
       const program = new Command("postern");
       for (const command of loginCommands(() => surroundings)) program.addCommand(command);
-      for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)])
+      program.addCommand(ctlCommand(readConfig, () => surroundings));
+      for (const command of withDescendants(program))
         command.exitOverride().configureOutput({ writeErr: surroundings.say, writeOut: surroundings.write });
       try {
         await program.parseAsync(words, { from: "user" });
@@ -54,4 +64,9 @@ export function commandLine(clock: Clock = systemClock): CommandLine {
     },
     close: () => rmSync(directory, { recursive: true, force: true }),
   };
+  return line;
+}
+
+function withDescendants(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withDescendants)];
 }

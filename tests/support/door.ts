@@ -1,13 +1,18 @@
 /** A cluster's door on a port of this machine, and a client that calls it over TLS, for tests. */
 
 import { request } from "node:https";
+import { loadBuiltinBundle, loadControlBundle } from "../../src/cli/policy/builtin.ts";
+import { Administrators } from "../../src/compose/administrators.ts";
 import { clusterApi } from "../../src/control/api.ts";
+import type { Api } from "../../src/control/api-routes.ts";
 import { Bots } from "../../src/control/bots.ts";
 import { DoorIdentity } from "../../src/control/door-identity.ts";
 import type { AskSts } from "../../src/control/identity-proofs.ts";
 import { Joins } from "../../src/control/joins.ts";
 import { Renewals } from "../../src/control/renewals.ts";
 import type { TokenJudging } from "../../src/identity/workload-tokens.ts";
+import { Passwords } from "../../src/identity/passwords.ts";
+import type { SecondFactor } from "../../src/identity/second-factor.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
 import type { TlsListening, TlsOptions } from "../../src/platform/ports.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -58,14 +63,13 @@ export interface Outside {
 
 export async function startDoor(
   yaml: string,
-  secondFactor: "off" | "otp",
-  options: Partial<TlsOptions> = {},
+  secondFactor: SecondFactor,
+  { localAuth = true, ...options }: Partial<TlsOptions> & { readonly localAuth?: boolean } = {},
   outside: Partial<Outside> = {},
 ): Promise<TestDoor> {
-  const started = await startLogins(yaml, secondFactor);
-  const { cluster, ring, clock, logins } = started;
-  let text = "";
-  const log = createLog({ severity: "debug", format: "json", write: (line) => void (text += line) });
+  const started = await startLogins(yaml, secondFactor, localAuth);
+  const { cluster, ring, clock, passkeys, party, logged } = started;
+  const log = createLog({ severity: "debug", format: "json", write: (line) => void (logged.text += line) });
   const events = {
     healthy: true,
     record: async (event: TestLogins["events"][number]) => void started.events.push(event),
@@ -78,26 +82,45 @@ export async function startDoor(
     bots: new Bots({ ...common, keysOf }),
     renewals: new Renewals(common),
   };
-  const identity = new DoorIdentity({ cluster, ring, events, clock, names: ["localhost", "127.0.0.1", "::1"] });
-  const api = clusterApi({
-    cluster,
-    logins,
-    joining,
+  const names = ["localhost", "127.0.0.1", "::1"];
+  const identity = new DoorIdentity({ cluster, ring, events, clock, role: "proxy", names });
+  const administrators = new Administrators({
+    opened: { cluster, ring },
     events,
     clock,
-    secondFactor,
+    service: "proxy_service",
     version: "1.2.3",
-    log,
-    databasesOf: ({ name }) => [{ kind: "db", metadata: { name: `of-${name}` } }],
+    loadControl: loadControlBundle,
+    loadPolicy: () => loadBuiltinBundle(),
+    taken: async () => new Set(),
+    publicAddress: undefined,
+    passwords: new Passwords({ cost: { ln: 10, r: 8, p: 1 } }),
   });
+  let api: Api | undefined;
   const listening = await nodePlatform.listenTls?.(
-    async (asked, connected) => api.fetch(asked, { connected }),
+    async (asked, connected) => api?.fetch(asked, { connected }) ?? new Response(null, { status: 503 }),
     { kind: "tcp", host: "127.0.0.1", port: 0 },
     { identity: await identity.current(), ...options },
   );
   if (listening === undefined) throw new Error("There is no TLS on this platform");
   started.events.length = 0;
   const port = Number(listening.address.split(":").at(-1));
+  party.origin = `https://localhost:${port}`;
+  api = clusterApi({
+    ...started,
+    localAuth,
+    joining,
+    administratorOf: administrators.of.bind(administrators),
+    passkeys: secondFactor === "webauthn" ? passkeys : undefined,
+    events,
+    clock,
+    secondFactor,
+    version: "1.2.3",
+    log,
+    origin: party.origin,
+    proxy: `localhost:${port}`,
+    databasesOf: ({ name }) => [{ kind: "db", metadata: { name: `of-${name}` } }],
+  });
   const { active } = await cluster.authority("host");
   const keys = newKeyPair();
   const call = (path: string, given: Call = {}): Promise<Answered> => callDoor(port, active.certificate, path, given);
@@ -112,10 +135,13 @@ export async function startDoor(
     call,
     logIn,
     credentials: async (user, password) => {
-      const { json } = await logIn(user, password);
-      return { cert: (json as { certificate: string }).certificate, key: keys.privateKey };
+      const { json, text } = await logIn(user, password);
+      const { certificate } = json as { certificate?: string };
+      // Without one, the next call would be refused for that, and for nothing that a test means.
+      if (certificate === undefined) throw new Error(`Cannot log in as ${user}: ${text}`);
+      return { cert: certificate, key: keys.privateKey };
     },
-    log: () => text,
+    log: () => logged.text,
     close: async () => {
       await listening.drain(0);
       await started.close();

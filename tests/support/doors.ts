@@ -4,6 +4,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { pinOf } from "../../src/identity/authority.ts";
 import type { HostRequest } from "../../src/identity/certificates.ts";
+import type { SecondFactor } from "../../src/identity/second-factor.ts";
 import type { ClusterAuthorities } from "./cluster-authorities.ts";
 import { type Outside, startDoor, type TestDoor } from "./door.ts";
 
@@ -16,7 +17,7 @@ export interface RealDoor extends TestDoor {
 /** The API over a cluster of its own, behind TLS. */
 export async function openRealDoor(
   yaml: string,
-  secondFactor: "off" | "otp" = "off",
+  secondFactor: SecondFactor = "off",
   outside: Partial<Outside> = {},
 ): Promise<RealDoor> {
   const door = await startDoor(yaml, secondFactor, {}, outside);

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openGateway, type OpenGateway } from "../../src/compose.ts";
-import { loadBuiltinBundle } from "../../src/cli/policy/builtin.ts";
+import { loadBuiltinBundle, loadControlBundle } from "../../src/cli/policy/builtin.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { gatewayApp } from "../../src/gateway/app.ts";
 import type { FixedListener } from "../../src/gateway/listener.ts";
@@ -140,6 +140,7 @@ async function startBefore(sandbox: Sandbox, options: TestGatewayOptions): Promi
     log: options.log ?? silentLog,
     env: sandbox.env,
     loadPolicy: options.loadPolicy ?? (() => loadBuiltinBundle()),
+    loadControl: loadControlBundle,
     version: "test",
   });
   const [listener] = gateway.listeners;

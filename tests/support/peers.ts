@@ -28,8 +28,10 @@ export interface PeerPaths {
   readonly motoServer: string | null;
   readonly python: string | null;
   readonly awsCli: string | null;
+  readonly kubernetesValidate: string | null;
   /** A folder with moto's `tests`, made for its `python`. */
   readonly motoTests: string | null;
+  readonly chromium: string | null;
 }
 
 /** A part that runs. */

@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { auditDirectoryOf } from "../../audit/files.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { auditLsCommand } from "./ls.ts";
-import { defaultDataDirectory } from "../../config/data-directory.ts";
+import { directoryOfLog } from "../default-configuration.ts";
 import type { AuditSurroundings } from "./surroundings.ts";
 import { auditTailCommand } from "./tail.ts";
 import { auditVerifyCommand } from "./verify.ts";
@@ -29,9 +29,7 @@ export interface AuditCommandPorts {
 export function auditCommand(ports: AuditCommandPorts): Command {
   const surroundings: AuditSurroundings = {
     directoryOf: async ({ dataDir, config }) =>
-      auditDirectoryOf(
-        dataDir ?? (config === undefined ? defaultDataDirectory(process.env) : await ports.dataDirOf(config)),
-      ),
+      auditDirectoryOf(dataDir ?? (config === undefined ? directoryOfLog(process.env) : await ports.dataDirOf(config))),
     write: ports.write ?? ((text) => void process.stdout.write(text)),
     say: ports.say ?? ((text) => void process.stderr.write(text)),
     color: ports.color ?? (process.stdout.isTTY === true && (process.env["NO_COLOR"] ?? "") === ""),

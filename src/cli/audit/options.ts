@@ -11,7 +11,7 @@ export function withWhere(command: Command): Command {
     .option("-c, --config <file>", "configuration file whose data_dir holds the log")
     .option(
       "--data-dir <dir>",
-      "data directory that holds the log (default: $POSTERN_DATA_DIR, else /var/lib/postern)",
+      "data directory that holds the log (default: $POSTERN_DATA_DIR, else /var/lib/postern, else that of postern start without a file)",
     );
 }
 

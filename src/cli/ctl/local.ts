@@ -8,17 +8,22 @@ import { auditDirectoryOf } from "../../audit/files.ts";
 import { Recorder } from "../../audit/recorder.ts";
 import { systemClock } from "../../base/clock.ts";
 import { PosternError } from "../../base/errors.ts";
-import { kindsForUse, namesInFiles } from "../../compose/kinds.ts";
+import { Administrators } from "../../compose/administrators.ts";
+import { namesInFiles } from "../../compose/kinds.ts";
 import { type OpenCluster, openClusterOf } from "../../compose/store.ts";
+import { formatAddress } from "../../config/address.ts";
 import type { Config } from "../../config/config.ts";
 import { requireDataDirectory } from "../../config/data-directory.ts";
-import { Administration, DeniedError, type EventSink } from "../../control/administration.ts";
-import { type Actor, Authorizer } from "../../control/authorize.ts";
+import { type Administration, DeniedError, type EventSink } from "../../control/administration.ts";
+import type { Administrator } from "../../control/administrator.ts";
+import type { Actor } from "../../control/authorize.ts";
 import { CommandError } from "../command-error.ts";
 import { loadBuiltinBundle, loadControlBundle } from "../policy/builtin.ts";
+import { packageVersion } from "../version.ts";
 
 /** What a command works with. */
 export interface LocalAdministration extends OpenCluster {
+  readonly administrator: Administrator;
   readonly administration: Administration;
   readonly actor: Actor;
   readonly events: EventSink;
@@ -34,30 +39,65 @@ export async function withAdministration<T>(
   requireOwner(config.postern.data_dir);
   // What is made here belongs to the service: nobody else may read it.
   process.umask(0o077);
-  const { cluster, ring } = await openClusterOf(config, { clock: systemClock, env: process.env });
-  const { store } = cluster;
   const events = new LazyRecorder(config);
+  let opened: OpenCluster | undefined;
   try {
-    const taken = mode === "writes" ? await namesInFiles(config) : new Set<string>();
+    opened = await openClusterOf(config, { clock: systemClock, env: process.env, events });
     // A change that could not be recorded is not begun.
     if (mode === "writes") await events.open();
-    const administration = new Administration({
-      store,
-      authorizer: await Authorizer.load(await loadControlBundle()),
+    const administrators = new Administrators({
+      opened,
       events,
       clock: systemClock,
-      kinds: kindsForUse({ loadPolicy: () => loadBuiltinBundle(), taken }),
       service: "ctl",
+      version: packageVersion(),
+      loadControl: loadControlBundle,
+      loadPolicy: () => loadBuiltinBundle(),
+      taken: () => namesInFiles(config),
+      publicAddress: publicAddressOf(config),
     });
-    const actor: Actor = { name: userInfo().username, roles: [], traits: {}, kind: "local" };
-    return await work({ administration, actor, cluster, ring, events });
+    const actor = localActor();
+    const { administration, administrator } = await administrators.of(actor);
+    return await work({ administration, administrator, actor, ...opened, events });
   } catch (error) {
     if (error instanceof DeniedError) throw new CommandError(3, error.message, { cause: error });
     throw error;
   } finally {
     await events.close();
-    await store.close();
+    await opened?.cluster.store.close();
   }
+}
+
+/** Where the file says that the proxy is found; undefined when it is of an auth service alone. */
+function publicAddressOf({ proxy_service }: Config): string | undefined {
+  if (proxy_service?.enabled !== true) return undefined;
+  const { public_addr, listen_addr } = proxy_service;
+  if (public_addr !== undefined || listen_addr.kind !== "tcp") return public_addr;
+  // On all addresses: on this one as well.
+  const isAny = ["0.0.0.0", "::"].includes(listen_addr.host);
+  return isAny ? `localhost:${listen_addr.port}` : formatAddress(listen_addr);
+}
+
+/** What a command works with that needs no open cluster: its log, and who runs it. */
+export async function withLocalEvents<T>(
+  config: Config,
+  work: (local: Pick<LocalAdministration, "actor" | "events">) => Promise<T>,
+): Promise<T> {
+  requireDataDirectory(config);
+  requireOwner(config.postern.data_dir);
+  process.umask(0o077);
+  const events = new LazyRecorder(config);
+  try {
+    // What could not be recorded is not begun.
+    await events.open();
+    return await work({ actor: localActor(), events });
+  } finally {
+    await events.close();
+  }
+}
+
+function localActor(): Actor {
+  return { name: userInfo().username, roles: [], traits: {}, kind: "local" };
 }
 
 /** Files that another user makes in the data directory would keep the service out of its own log. */
@@ -77,7 +117,9 @@ function requireOwner(dataDirectory: string): void {
 /** The log of this machine's commands, opened when there is something to write. */
 class LazyRecorder implements EventSink {
   readonly #config: Config;
+  readonly #recording = new Set<Promise<void>>();
   #recorder: Recorder | undefined;
+  #opening: Promise<Recorder> | undefined;
 
   constructor(config: Config) {
     this.#config = config;
@@ -88,12 +130,18 @@ class LazyRecorder implements EventSink {
   }
 
   async record(event: Parameters<EventSink["record"]>[0]): Promise<void> {
-    await (await this.open()).record(event);
+    const recorded = this.open().then((recorder) => recorder.record(event));
+    this.#recording.add(recorded);
+    await recorded.finally(() => this.#recording.delete(recorded));
+  }
+
+  open(): Promise<Recorder> {
+    this.#opening ??= this.#open();
+    return this.#opening;
   }
 
   /** Commands share one stream: each waits until the one before it is done. */
-  async open(): Promise<Recorder> {
-    if (this.#recorder !== undefined) return this.#recorder;
+  async #open(): Promise<Recorder> {
     const { data_dir, audit } = this.#config.postern;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -114,6 +162,8 @@ class LazyRecorder implements EventSink {
   }
 
   async close(): Promise<void> {
+    // Also what nobody waited for.
+    await Promise.allSettled(this.#recording);
     await this.#recorder?.close();
   }
 }

@@ -1,7 +1,7 @@
 /** Resources as people and programs read them: YAML, JSON and tables. */
 
 import { stringify } from "yaml";
-import type { ShownResource } from "../../control/administration.ts";
+import type { ShownResource } from "../../control/shown.ts";
 
 /** How resources are printed. */
 export type ResourceFormat = "yaml" | "json" | "text";
@@ -40,7 +40,11 @@ function printable(cell: string): string {
 
 /** What tables show of a document; what is stored has been read by its schema. */
 interface Document {
-  readonly metadata?: { readonly description?: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly metadata?: {
+    readonly description?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly expires?: string;
+  };
   readonly spec?: {
     readonly roles?: readonly string[] | null;
     readonly allow?: {
@@ -86,6 +90,15 @@ const TABLES: Readonly<Record<string, TableForm>> = {
       spec?.expires ?? "never",
     ],
   },
+  token: {
+    headings: ["Token", "Type", "Labels", "Expiry Time (UTC)"],
+    row: (name, { metadata, spec }) => [
+      name,
+      (spec?.roles ?? []).join(",").toLowerCase(),
+      labelsOf(metadata?.labels ?? {}),
+      timeOf(metadata?.expires),
+    ],
+  },
   db: {
     headings: ["Name", "Protocol", "URI", "Labels"],
     row: (name, { metadata, spec }) => [
@@ -96,6 +109,12 @@ const TABLES: Readonly<Record<string, TableForm>> = {
     ],
   },
 };
+
+function timeOf(text: string | undefined): string {
+  if (text === undefined) return "never";
+  const time = new Date(text);
+  return Number.isNaN(time.getTime()) ? text : time.toUTCString();
+}
 
 function labelsOf(labels: Readonly<Record<string, string | readonly string[]>>): string {
   return Object.entries(labels)

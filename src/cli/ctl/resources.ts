@@ -3,92 +3,89 @@
 import { Command, Option } from "commander";
 import type { PlacedProblem } from "../../control/documents.ts";
 import { CommandError } from "../command-error.ts";
-import { documentsIn, documentsOf } from "./documents.ts";
 import { editText } from "./editor.ts";
-import { withAdministration } from "./local.ts";
+import { textIn } from "./given-text.ts";
 import { renderResources, type ResourceFormat } from "./render.ts";
-import { answer, type ConfigOf, tell } from "./surroundings.ts";
+import { type Ctl, tell } from "./surroundings.ts";
 
 /** The `create` command. */
-export function createCommand(configOf: ConfigOf): Command {
+export function createCommand({ reach, surroundings }: Ctl): Command {
   return new Command("create")
     .description("create the resources of a file, all or none")
     .argument("[FILE]", "YAML or JSON, one or many documents; absent or -: stdin", "-")
     .option("-f, --force", "replace those that are there already")
     .action(async (file: string, { force = false }: { force?: boolean }) => {
-      const config = configOf();
-      const documents = documentsIn(file);
-      const { outcomes, warnings } = await withAdministration(config, "writes", ({ administration, actor }) =>
-        administration.create(actor, documents, { force }),
-      );
-      for (const warning of warnings) tell(`warning: ${lineOf(warning)}`);
-      for (const { noun, name, done } of outcomes) answer(`${noun} ${JSON.stringify(name)} has been ${done}\n`);
+      const given = textIn(file);
+      const { outcomes, warnings } = await reach("writes", (administrator) => administrator.create(given, { force }));
+      const around = surroundings();
+      for (const warning of warnings) tell(around, `warning: ${lineOf(warning)}`);
+      for (const { noun, name, done } of outcomes) around.write(`${noun} ${JSON.stringify(name)} has been ${done}\n`);
     })
     .addHelpText(
       "after",
       `
 Examples:
-  postern ctl -c postern.yaml create role.yaml
-  postern ctl -c postern.yaml create -f aws-dynamodb-access.yaml
+  postern ctl create role.yaml
+  postern ctl create -f aws-dynamodb-access.yaml
   cat *.yaml | postern ctl -c postern.yaml create -f`,
     );
 }
 
 /** The `get` command. */
-export function getCommand(configOf: ConfigOf): Command {
+export function getCommand({ reach, surroundings }: Ctl): Command {
   return new Command("get")
     .description("print resources")
-    .argument("<KIND[/NAME]>", "role, user, lock or db; with a name only that one")
+    .argument("<KIND[/NAME]>", "role, user, lock, token or db; with a name only that one")
+    .option("--with-secrets", "show whole join tokens")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["yaml", "json", "text"]).default("yaml"))
-    .action(async (what: string, { format }: { format: ResourceFormat }) => {
-      const { kind, name } = referenceOf(what);
-      const resources = await withAdministration(configOf(), "reads", async ({ administration, actor }) =>
-        name === undefined ? administration.list(actor, kind) : [await administration.get(actor, kind, name)],
-      );
-      answer(renderResources(resources, kind, format));
-    })
+    .action(
+      async (what: string, { format, withSecrets = false }: { format: ResourceFormat; withSecrets?: boolean }) => {
+        const { kind, name } = referenceOf(what);
+        const resources = await reach("reads", async (administrator) =>
+          name === undefined
+            ? administrator.list(kind, { withSecrets })
+            : [await administrator.get(kind, name, { withSecrets })],
+        );
+        surroundings().write(renderResources(resources, kind, format));
+      },
+    )
     .addHelpText(
       "after",
       `
 Examples:
-  postern ctl -c postern.yaml get role
-  postern ctl -c postern.yaml get user/alice -f json
+  postern ctl get role
+  postern ctl get user/alice -f json
   postern ctl -c postern.yaml get lock -f text`,
     );
 }
 
 /** The `edit` command. */
-export function editCommand(configOf: ConfigOf): Command {
+export function editCommand({ reach, surroundings }: Ctl): Command {
   return new Command("edit")
     .description("edit a resource with $EDITOR")
     .argument("<KIND/NAME>", "the resource")
     .action(async (what: string) => {
       const { kind, name } = fullReferenceOf(what, "edit");
-      const config = configOf();
+      const around = surroundings();
       // Not held open while somebody thinks: what is written back must be what was read.
-      const before = await withAdministration(config, "reads", ({ administration, actor }) =>
-        administration.get(actor, kind, name),
-      );
+      const before = await reach("reads", (administrator) => administrator.get(kind, name, { withSecrets: true }));
       const { revision } = before;
       if (revision === undefined) throw new CommandError(1, `Cannot edit ${kind} "${name}": it is built in`);
       const text = renderResources([before], kind, "yaml");
       const edited = await editText(text, `${kind}.yaml`);
       if (edited.text === text) {
         edited.forget();
-        tell(`${kind} ${JSON.stringify(name)} has not been changed`);
+        tell(around, `${kind} ${JSON.stringify(name)} has not been changed`);
         return;
       }
       try {
-        const [document, second] = documentsOf(edited.text, edited.path);
-        if (document === undefined || second !== undefined)
-          throw new CommandError(1, `Cannot use "${edited.path}": it must hold one document`);
-        const { noun } = await withAdministration(config, "writes", ({ administration, actor }) =>
-          administration.replace(actor, kind, name, revision, document),
+        const outcome = await reach("writes", (administrator) =>
+          administrator.replace(kind, name, revision, { text: edited.text, file: edited.path }),
         );
         edited.forget();
-        answer(`${noun} ${JSON.stringify(name)} has been updated\n`);
+        around.write(`${outcome.noun} ${JSON.stringify(outcome.name)} has been updated\n`);
       } catch (error) {
-        tell(`what you wrote is still in "${edited.path}"`);
+        tell(around, `what you wrote is still in "${edited.path}"`);
         throw error;
       }
     })
@@ -96,29 +93,27 @@ export function editCommand(configOf: ConfigOf): Command {
       "after",
       `
 Examples:
-  postern ctl -c postern.yaml edit role/dev
+  postern ctl edit role/dev
   EDITOR=nano postern ctl -c postern.yaml edit user/alice`,
     );
 }
 
 /** The `rm` command. */
-export function rmCommand(configOf: ConfigOf): Command {
+export function rmCommand({ reach, surroundings }: Ctl): Command {
   return new Command("rm")
     .alias("del")
     .description("delete a resource")
     .argument("<KIND/NAME>", "the resource")
     .action(async (what: string) => {
       const { kind, name } = fullReferenceOf(what, "delete");
-      const { noun } = await withAdministration(configOf(), "writes", ({ administration, actor }) =>
-        administration.remove(actor, kind, name),
-      );
-      answer(`${noun} ${JSON.stringify(name)} has been deleted\n`);
+      const outcome = await reach("writes", (administrator) => administrator.remove(kind, name));
+      surroundings().write(`${outcome.noun} ${JSON.stringify(outcome.name)} has been deleted\n`);
     })
     .addHelpText(
       "after",
       `
 Examples:
-  postern ctl -c postern.yaml rm role/dev
+  postern ctl rm role/dev
   postern ctl -c postern.yaml rm lock/alice-left`,
     );
 }

@@ -1,77 +1,46 @@
 /** `postern ctl status` and `postern ctl db ls`: what a cluster is and has. */
 
 import { Command, Option } from "commander";
-import { packageVersion } from "../version.ts";
-import { withAdministration } from "./local.ts";
 import { renderResources, type ResourceFormat } from "./render.ts";
-import { answer, type ConfigOf } from "./surroundings.ts";
+import { rotationOf } from "../../control/authority-facts.ts";
+import type { Ctl } from "./surroundings.ts";
 
 /** The `status` command. */
-export function statusCommand(configOf: ConfigOf): Command {
+export function statusCommand({ reach, surroundings }: Ctl): Command {
   return new Command("status")
     .description("show the cluster's name, version, authorities and CA pins")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json"]).default("text"))
     .action(async ({ format }: { format: "text" | "json" }) => {
-      const config = configOf();
-      const version = packageVersion();
-      const { name, id, authorities, pins } = await withAdministration(
-        config,
-        "reads",
-        async ({ administration, actor, cluster }) => {
-          // That the store can be read is what a status is about.
-          await administration.list(actor, "role");
-          const kinds = await Promise.all((["host", "user"] as const).map((kind) => cluster.authority(kind)));
-          const { name: clusterName, id: clusterId } = cluster;
-          return { name: clusterName, id: clusterId, authorities: kinds, pins: await cluster.pins() };
-        },
-      );
-      const rotations = authorities.map(({ kind, phase, rotated }) => ({
-        kind,
-        phase,
-        last_rotated: rotated === undefined ? null : new Date(rotated).toISOString(),
-      }));
+      const status = await reach("reads", (administrator) => administrator.status());
+      const { write } = surroundings();
       if (format === "json") {
-        answer(`${JSON.stringify({ cluster: name, id, version, ca_pins: pins, authorities: rotations }, null, 2)}\n`);
+        write(`${JSON.stringify(status, null, 2)}\n`);
         return;
       }
+      const { cluster, version, authorities, ca_pins: pins } = status;
       const rows = [
-        ["Cluster", name],
+        ["Cluster", cluster],
         ["Version", version],
-        ...rotations.map(({ kind, phase, last_rotated }) => [
-          `${kind} CA`,
-          phase === "standby"
-            ? last_rotated === null
-              ? "never updated"
-              : `rotated ${last_rotated}`
-            : `rotating: ${phase}`,
-        ]),
+        ...authorities.map((authority) => [`${authority.kind} CA`, rotationOf(authority)]),
         ...pins.map((pin) => ["CA pin", pin]),
       ];
-      for (const [label = "", value = ""] of rows) answer(`${label.padEnd(8)} ${value}\n`);
+      for (const [label = "", value = ""] of rows) write(`${label.padEnd(8)} ${value}\n`);
     })
-    .addHelpText(
-      "after",
-      "\nExamples:\n  postern ctl -c postern.yaml status\n  postern ctl -c postern.yaml status -f json",
-    );
+    .addHelpText("after", "\nExamples:\n  postern ctl status\n  postern ctl -c postern.yaml status -f json");
 }
 
 /** The `db` command with its subcommand `ls`. */
-export function dbCommand(configOf: ConfigOf): Command {
+export function dbCommand({ reach, surroundings }: Ctl): Command {
   const ls = new Command("ls")
     .description("list the databases that the cluster keeps")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))
     .action(async ({ format }: { format: ResourceFormat }) => {
-      const databases = await withAdministration(configOf(), "reads", ({ administration, actor }) =>
-        administration.list(actor, "db"),
-      );
-      answer(renderResources(databases, "db", format));
+      const databases = await reach("reads", (administrator) => administrator.list("db"));
+      surroundings().write(renderResources(databases, "db", format));
     })
-    .addHelpText(
-      "after",
-      "\nExamples:\n  postern ctl -c postern.yaml db ls\n  postern ctl -c postern.yaml db ls -f json",
-    );
+    .addHelpText("after", "\nExamples:\n  postern ctl db ls\n  postern ctl -c postern.yaml db ls -f json");
   return new Command("db")
     .description("list databases")
     .addCommand(ls)
-    .addHelpText("after", "\nExamples:\n  postern ctl -c postern.yaml db ls");
+    .addHelpText("after", "\nExamples:\n  postern ctl db ls");
 }

@@ -1,22 +1,32 @@
 /** What the ctl commands share. */
 
-import process from "node:process";
 import { InvalidArgumentError } from "commander";
 import type { Config } from "../../config/config.ts";
-import type { GivenDocument } from "../../control/documents.ts";
+import type { Administrator } from "../../control/administrator.ts";
 import { parseDuration } from "../../identity/duration.ts";
+import type { ClientSurroundings } from "../login/surroundings.ts";
 
-/** The configuration that `ctl -c` names. @throws CommandError when it names none */
-export type ConfigOf = () => Config;
+/**
+ * Gives whoever administers the cluster that is meant to one piece of work. Which cluster, and by which way, no command knows.
+ *
+ * @throws CommandError when it cannot be told which cluster
+ */
+export type Reach = <T>(mode: "reads" | "writes", work: (administrator: Administrator) => Promise<T>) => Promise<T>;
 
-/** Writes a part of the answer. */
-export function answer(text: string): void {
-  process.stdout.write(text);
+/** The configuration of the auth service on this machine. @throws CommandError when there is none */
+export type ConfigOf = () => Promise<Config>;
+
+/** What a command has at hand. */
+export interface Ctl {
+  readonly reach: Reach;
+  /** For what is done beside the store, and so on its own machine only. */
+  readonly configOf: ConfigOf;
+  readonly surroundings: () => ClientSurroundings;
 }
 
 /** Tells a person something that is no part of the answer. */
-export function tell(text: string): void {
-  process.stderr.write(`postern: ${text}\n`);
+export function tell({ say }: ClientSurroundings, text: string): void {
+  say(`postern: ${text}\n`);
 }
 
 /** `a,b` as a list; what is empty does not count, as in `"$ROLES,new"` where there were no roles. */
@@ -27,14 +37,15 @@ export function commaList(text: string): string[] {
     .filter((part) => part !== "");
 }
 
-/** A document that nobody wrote: what is wrong with it stands on the command line. */
-export function fromCommandLine(value: unknown): GivenDocument {
-  return { value, positionOf: () => ({ file: "command line", line: 1, column: 1 }) };
-}
-
 /** Milliseconds of an option such as `30m`. */
 export function durationOf(text: string): number {
   const duration = parseDuration(text);
   if (duration === undefined) throw new InvalidArgumentError("it is not a duration: write it as 30m or 1h30m");
   return duration;
+}
+
+/** A whole number of an option. */
+export function wholeNumberOf(text: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError("it is not a whole number");
+  return Number(text);
 }

@@ -2,145 +2,129 @@
 
 import { Command, Option } from "commander";
 import { stringify } from "yaml";
-import { systemClock } from "../../base/clock.ts";
-import { PosternError } from "../../base/errors.ts";
-import {
-  type JoinToken,
-  joinTokenDocument,
-  maskedName,
-  newJoinToken,
-  parseJoinRoles,
-  parseJoinToken,
-} from "../../identity/join-tokens.ts";
+import { Secret } from "../../base/secret.ts";
+import type { MadeToken } from "../../control/administrator.ts";
+import type { ShownResource } from "../../control/shown.ts";
+import { parseJoinRoles } from "../../identity/join-tokens.ts";
 import { CommandError } from "../command-error.ts";
-import { withAdministration } from "./local.ts";
-import { renderResources, renderTable } from "./render.ts";
-import { answer, type ConfigOf, durationOf, fromCommandLine } from "./surroundings.ts";
+import { secretFrom } from "../login/ask.ts";
+import { printable } from "../../client/ask-door.ts";
+import { renderResources } from "./render.ts";
+import { type Ctl, durationOf, tell, wholeNumberOf } from "./surroundings.ts";
 
 /** The `tokens` command with its subcommands. */
-export function tokensCommand(configOf: ConfigOf): Command {
+export function tokensCommand(ctl: Ctl): Command {
   return new Command("tokens")
     .description("add, list and remove join tokens")
-    .addCommand(addCommand(configOf))
-    .addCommand(lsCommand(configOf))
-    .addCommand(rmCommand(configOf))
+    .addCommand(addCommand(ctl))
+    .addCommand(lsCommand(ctl))
+    .addCommand(rmCommand(ctl))
     .addHelpText(
       "after",
       `
 Examples:
-  postern ctl -c postern.yaml tokens add --type=db --format=text
-  postern ctl -c postern.yaml tokens ls
-  postern ctl -c postern.yaml tokens rm abcd1234…`,
+  postern ctl tokens add --type=db --format=text
+  postern ctl tokens ls
+  postern ctl tokens rm '************************12345678'`,
     );
 }
 
 interface AddOptions {
   readonly type: string;
   readonly value?: string;
+  readonly valueStdin?: true;
   readonly ttl?: number;
   readonly maxUses?: number;
   readonly format?: "text" | "json" | "yaml";
 }
 
-function addCommand(configOf: ConfigOf): Command {
+function addCommand({ reach, surroundings }: Ctl): Command {
   return new Command("add")
     .description("make a token that services join by until it expires")
     .requiredOption("--type <a,b>", "what may join by it: db, proxy, auth")
-    .option("--value <token>", "the token; absent: a random one")
+    .option("--value-stdin", "the token is what standard input gives; absent: a random one")
+    .addOption(new Option("--value <token>", "the token, which others on this machine can see").hideHelp())
     .option("--ttl <duration>", "how long it lasts, such as 1h (default: 30m)", durationOf)
-    .option("--max-uses <n>", "how often it can be used (default: until it expires)", Number)
+    .option("--max-uses <n>", "how often it can be used (default: until it expires)", wholeNumberOf)
     .addOption(new Option("-f, --format <format>", "text: the token alone").choices(["text", "json", "yaml"]))
-    .action(async ({ type, value, ttl, maxUses, format }: AddOptions) => {
-      const now = systemClock.now();
-      const token = newJoinToken({ roles: parseJoinRoles(type), value, ttl, maxUses, now });
-      const given = fromCommandLine(joinTokenDocument(token));
-      await withAdministration(configOf(), "writes", ({ administration, actor }) =>
-        administration.create(actor, [given], { force: false }),
-      ).catch((error: unknown) => {
-        if (!(error instanceof PosternError) || error.code !== "resource_exists") throw error;
-        throw new CommandError(
-          1,
-          `Failed to create token (${maskedName(token)} already exists), please use another name`,
-        );
-      });
-      answer(renderNew(token, now, format));
+    .action(async ({ type, value, valueStdin, ttl, maxUses, format }: AddOptions) => {
+      const roles = parseJoinRoles(type);
+      const around = surroundings();
+      if (value !== undefined && valueStdin === true)
+        throw new CommandError(2, "Cannot take a token from both --value and --value-stdin");
+      if (value !== undefined)
+        tell(around, "warning: --value can be seen by others on this machine; --value-stdin cannot");
+      const hint = "hand in a file: postern ctl tokens add --type=db --value-stdin < token";
+      const given = valueStdin === true ? await secretFrom(around.input, hint, "a token") : secretOf(value);
+      const made = await reach("writes", (administrator) =>
+        administrator.addToken({ roles, value: given, ttl, maxUses }),
+      );
+      around.write(renderNew(made, format));
     })
     .addHelpText(
       "after",
       `
 Examples:
-  postern ctl -c postern.yaml tokens add --type=db --format=text > /tmp/token
-  postern ctl -c postern.yaml tokens add --type=db --ttl=1h --max-uses=1`,
+  postern ctl tokens add --type=db --format=text > /tmp/token
+  postern ctl tokens add --type=db --ttl=1h --max-uses=1
+  postern ctl -c postern.yaml tokens add --type=db --value-stdin < token`,
     );
 }
 
-function renderNew(token: JoinToken, now: number, format: AddOptions["format"]): string {
-  const { name, roles, expires } = token;
-  const facts = { expires: new Date(expires ?? now).toISOString(), roles, token: name };
+function secretOf(value: string | undefined): Secret | undefined {
+  return value === undefined ? undefined : new Secret(value);
+}
+
+function renderNew({ token, roles, expires, lasts }: MadeToken, format: AddOptions["format"]): string {
+  const name = token.reveal();
+  const facts = { expires: new Date(expires).toISOString(), roles, token: name };
   if (format === "text") return `${name}\n`;
   if (format === "json") return `${JSON.stringify(facts, null, 1)}\n`;
   if (format === "yaml") return stringify(facts);
-  const minutes = Math.round(((expires ?? now) - now) / 60_000);
-  return `The invite token: ${name}\nThis token will expire in ${minutes} minutes.\n`;
+  return `The invite token: ${name}\nThis token will expire in ${Math.round(lasts / 60_000)} minutes.\n`;
 }
 
-function lsCommand(configOf: ConfigOf): Command {
+function lsCommand({ reach, surroundings }: Ctl): Command {
   return new Command("ls")
     .description("list join tokens")
     .option("--with-secrets", "show whole tokens")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json", "yaml"]))
-    .action(async ({ withSecrets, format }: { withSecrets?: true; format?: "text" | "json" | "yaml" }) => {
-      const found = await withAdministration(configOf(), "reads", ({ administration, actor }) =>
-        administration.list(actor, "token"),
-      );
-      const tokens = found
-        .map(({ value }) => parseJoinToken(value).value)
-        .sort((one, other) => (one.expires ?? Infinity) - (other.expires ?? Infinity));
-      const shown = (token: JoinToken): string => (withSecrets === true ? token.name : maskedName(token));
-      if (format === "json" || format === "yaml") {
-        const values = tokens.map((token) => joinTokenDocument({ ...token, name: shown(token) }));
-        answer(
-          renderResources(
-            values.map((value) => ({ kind: "token", name: "", value: value as never })),
-            "token",
-            format,
-          ),
-        );
-        return;
-      }
-      if (tokens.length === 0) answer("No active tokens found.\n");
-      else if (format === "text") answer(tokens.map((token) => `${shown(token)}\n`).join(""));
-      else
-        answer(
-          renderTable(
-            HEADINGS,
-            tokens.map((token) => [shown(token), ...cellsOf(token)]),
-          ),
-        );
+    .action(async ({ withSecrets = false, format }: { withSecrets?: boolean; format?: "text" | "json" | "yaml" }) => {
+      const found = await reach("reads", (administrator) => administrator.list("token", { withSecrets }));
+      const tokens = found.toSorted((one, other) => endOf(one) - endOf(other));
+      const { write } = surroundings();
+      if (format === "json" || format === "yaml") write(renderResources(tokens, "token", format));
+      else if (tokens.length === 0) write("No active tokens found.\n");
+      else if (format === "text") write(tokens.map(({ name }) => `${printable(name)}\n`).join(""));
+      else write(renderResources(tokens, "token", "text"));
     })
-    .addHelpText(
-      "after",
-      "\nExamples:\n  postern ctl -c postern.yaml tokens ls\n  postern ctl -c postern.yaml tokens ls -f json",
-    );
+    .addHelpText("after", "\nExamples:\n  postern ctl tokens ls\n  postern ctl -c postern.yaml tokens ls -f json");
 }
 
-const HEADINGS = ["Token", "Type", "Labels", "Expiry Time (UTC)"];
-
-function cellsOf({ roles, labels = {}, expires }: JoinToken): string[] {
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  return [roles.join(","), pairs.join(","), expires === undefined ? "never" : new Date(expires).toUTCString()];
+/** Those that never end come last. */
+function endOf({ value }: ShownResource): number {
+  const { metadata } = Object(value) as { readonly metadata?: { readonly expires?: string } };
+  const time = Date.parse(metadata?.expires ?? "");
+  return Number.isNaN(time) ? Number.MAX_VALUE : time;
 }
 
-function rmCommand(configOf: ConfigOf): Command {
+function rmCommand({ reach, surroundings }: Ctl): Command {
   return new Command("rm")
     .alias("del")
     .description("remove a join token; who joined by it stays")
-    .argument("<TOKEN>", "the token")
-    .action(async (token: string) => {
-      await withAdministration(configOf(), "writes", ({ administration, actor }) =>
-        administration.remove(actor, "token", token),
-      );
-      answer(`Token ${token} has been deleted\n`);
+    .argument("<TOKEN>", "the token, or as tokens ls shows it; -: what standard input gives")
+    .action(async (given: string) => {
+      const around = surroundings();
+      const hint = "name it as postern ctl tokens ls shows it";
+      const token = given === "-" ? (await secretFrom(around.input, hint, "a token")).reveal() : given;
+      const { name } = await reach("writes", (administrator) => administrator.remove("token", token));
+      around.write(`Token ${given === "-" ? name : given} has been deleted\n`);
     })
-    .addHelpText("after", "\nExamples:\n  postern ctl -c postern.yaml tokens rm 0123456789abcdef0123456789abcdef");
+    .addHelpText(
+      "after",
+      `
+Examples:
+  postern ctl tokens rm '************************12345678'
+  postern ctl -c postern.yaml tokens rm - < token`,
+    );
 }

@@ -1,91 +1,89 @@
-/** `postern ctl users`: people and their roles. */
+/** `postern ctl users`: users, and by what they get in. */
 
-import process from "node:process";
 import { Command, Option } from "commander";
-import { systemClock } from "../../base/clock.ts";
-import { PosternError } from "../../base/errors.ts";
 import type { Secret } from "../../base/secret.ts";
-import type { Config } from "../../config/config.ts";
-import { People } from "../../control/people.ts";
-import { Passwords } from "../../identity/passwords.ts";
-import type { StoredValue } from "../../store/store.ts";
+import type { Entrance, ShownLink } from "../../control/administrator.ts";
 import { CommandError } from "../command-error.ts";
-import { secretFrom } from "../login/ask.ts";
-import { type LocalAdministration, withAdministration } from "./local.ts";
+import { newPassword, secretFrom } from "../login/ask.ts";
+import { goDuration } from "../login/go-duration.ts";
+import type { ClientSurroundings } from "../login/surroundings.ts";
 import { renderResources } from "./render.ts";
-import { answer, commaList, type ConfigOf, fromCommandLine } from "./surroundings.ts";
+import { commaList, type Ctl, durationOf } from "./surroundings.ts";
 
 /** The `users` command with its subcommands. */
-export function usersCommand(configOf: ConfigOf): Command {
+export function usersCommand(ctl: Ctl): Command {
   return new Command("users")
     .description("add, update, list, reset and remove users")
-    .addCommand(addCommand(configOf))
-    .addCommand(updateCommand(configOf))
-    .addCommand(lsCommand(configOf))
-    .addCommand(resetCommand(configOf))
-    .addCommand(rmCommand(configOf))
+    .addCommand(addCommand(ctl))
+    .addCommand(updateCommand(ctl))
+    .addCommand(lsCommand(ctl))
+    .addCommand(resetCommand(ctl))
+    .addCommand(rmCommand(ctl))
     .addHelpText(
       "after",
       `
 Examples:
-  postern ctl -c postern.yaml users add alice --roles=access
-  postern ctl -c postern.yaml users update alice --set-roles access,dev
+  postern ctl users add alice --roles=access
+  postern ctl users update alice --set-roles access,dev
   postern ctl -c postern.yaml users ls`,
     );
 }
 
-function addCommand(configOf: ConfigOf): Command {
+interface EntranceOptions {
+  readonly passwordStdin?: boolean;
+  readonly ttl?: number;
+}
+
+interface AddOptions extends EntranceOptions {
+  readonly roles: string[];
+  readonly dbUsers?: string[];
+}
+
+function addCommand({ reach, surroundings }: Ctl): Command {
   return new Command("add")
-    .description("create a user")
+    .description("create a user, and a link by which they set a password")
     .argument("<NAME>", "name of the user")
     .requiredOption("--roles <a,b>", "roles of the user", commaList)
     .option("--db-users <a,b>", "AWS roles, for the role access", commaList)
-    .option("--password-stdin", "set the password that standard input gives")
-    .action(async (name: string, { roles, dbUsers, passwordStdin = false }: AddOptions) => {
-      const traits = dbUsers === undefined ? {} : { db_users: dbUsers };
-      const value = { kind: "user", version: "v2", metadata: { name }, spec: { roles, traits } };
-      const config = configOf();
-      const password = passwordStdin ? await passwordFromStdin() : undefined;
-      await withAdministration(config, "writes", async (local) => {
-        const people = peopleOf(local, config);
-        // A password that cannot be one is refused before there is a user.
-        const kept = password === undefined ? undefined : await people.prepare(password);
-        await local.administration.create(local.actor, [fromCommandLine(value)], { force: false });
-        if (kept !== undefined) await people.keepPassword(local.actor, name, kept);
-      }).catch((error: unknown) => {
-        if (!(error instanceof PosternError) || error.code !== "resource_exists") throw error;
-        throw new CommandError(1, error.message, {
-          hint: `postern ctl users update ${name} --set-roles ${roles.join(",")} replaces the roles`,
-        });
-      });
-      answer(`User ${JSON.stringify(name)} has been created\n`);
+    .option("--password-stdin", "set the password that standard input gives, instead of making a link")
+    .option("--ttl <duration>", "how long the link works, such as 8h (default: 1h, at most 48h)", durationOf)
+    .action(async (name: string, { roles, dbUsers, ...options }: AddOptions) => {
+      const around = surroundings();
+      const entrance = await entranceOf(options, around);
+      const link = await reach("writes", (administrator) => administrator.addUser({ name, roles, dbUsers }, entrance));
+      around.write(renderEntrance(name, link, "created"));
     })
     .addHelpText(
       "after",
       `
 Examples:
-  postern ctl -c postern.yaml users add alice --roles=access,auditor
+  postern ctl users add alice --roles=access,auditor
   postern ctl -c postern.yaml users add bob --roles=access --db-users=ExampleRole --password-stdin < password`,
     );
 }
 
-function resetCommand(configOf: ConfigOf): Command {
+function resetCommand({ reach, surroundings }: Ctl): Command {
   return new Command("reset")
-    .description("set a user's password, and let the user try again who failed too often")
+    .description("end a user's logins, take the password away, and make a link by which they set another")
     .argument("<NAME>", "name of the user")
-    .requiredOption("--password-stdin", "the password is what standard input gives")
-    .action(async (name: string) => {
-      const config = configOf();
-      const password = await passwordFromStdin();
-      await withAdministration(config, "writes", (local) =>
-        peopleOf(local, config).setPassword(local.actor, name, password),
-      );
-      answer(`User ${JSON.stringify(name)} has been reset\n`);
+    .option("--password-stdin", "set the password that standard input gives, instead of making a link")
+    .option("--ttl <duration>", "how long the link works, such as 1h (default: 8h, at most 24h)", durationOf)
+    .action(async (name: string, options: EntranceOptions) => {
+      const around = surroundings();
+      const entrance = await entranceOf(options, around);
+      const link = await reach("writes", (administrator) => administrator.resetUser(name, entrance));
+      around.write(renderEntrance(name, link, "reset"));
     })
-    .addHelpText("after", "\nExamples:\n  postern ctl -c postern.yaml users reset alice --password-stdin < password");
+    .addHelpText(
+      "after",
+      `
+Examples:
+  postern ctl users reset alice
+  postern ctl -c postern.yaml users reset alice --password-stdin < password`,
+    );
 }
 
-function updateCommand(configOf: ConfigOf): Command {
+function updateCommand({ reach, surroundings }: Ctl): Command {
   return new Command("update")
     .description("change a user; each --set flag replaces")
     .argument("<NAME>", "name of the user")
@@ -94,84 +92,87 @@ function updateCommand(configOf: ConfigOf): Command {
     .action(async (name: string, { setRoles, setDbUsers }: { setRoles?: string[]; setDbUsers?: string[] }) => {
       if (setRoles === undefined && setDbUsers === undefined)
         throw new CommandError(2, "Nothing to update. Please provide at least one --set flag.");
-      await withAdministration(configOf(), "writes", ({ administration, actor }) =>
-        administration.change(actor, "user", name, (document) => withChanges(document, setRoles, setDbUsers)),
-      );
-      answer(`User ${name} has been updated:\n`);
-      if (setRoles !== undefined) answer(`\tNew roles: ${setRoles.join(",")}\n`);
-      if (setDbUsers !== undefined) answer(`\tNew database users: ${setDbUsers.join(",")}\n`);
+      const changes = {
+        ...(setRoles === undefined ? {} : { roles: setRoles }),
+        ...(setDbUsers === undefined ? {} : { dbUsers: setDbUsers }),
+      };
+      await reach("writes", (administrator) => administrator.updateUser(name, changes));
+      const { write } = surroundings();
+      write(`User ${name} has been updated:\n`);
+      if (setRoles !== undefined) write(`\tNew roles: ${setRoles.join(",")}\n`);
+      if (setDbUsers !== undefined) write(`\tNew database users: ${setDbUsers.join(",")}\n`);
     })
     .addHelpText(
       "after",
       `
 Examples:
-  postern ctl -c postern.yaml users update alice --set-roles access,dev
+  postern ctl users update alice --set-roles access,dev
   postern ctl -c postern.yaml users update alice --set-db-users ExampleRole`,
     );
 }
 
-function lsCommand(configOf: ConfigOf): Command {
+function lsCommand({ reach, surroundings }: Ctl): Command {
   return new Command("ls")
     .description("list users")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))
     .action(async ({ format }: { format: "text" | "json" | "yaml" }) => {
-      const users = await withAdministration(configOf(), "reads", ({ administration, actor }) =>
-        administration.list(actor, "user"),
-      );
-      if (format !== "text") answer(renderResources(users, "user", format));
-      else answer(users.length === 0 ? "No users found\n" : `${renderResources(users, "user", "text")}\n`);
+      const users = await reach("reads", (administrator) => administrator.list("user"));
+      const { write } = surroundings();
+      if (format !== "text") write(renderResources(users, "user", format));
+      else write(users.length === 0 ? "No users found\n" : `${renderResources(users, "user", "text")}\n`);
     })
-    .addHelpText(
-      "after",
-      "\nExamples:\n  postern ctl -c postern.yaml users ls\n  postern ctl -c postern.yaml users ls -f json",
-    );
+    .addHelpText("after", "\nExamples:\n  postern ctl users ls\n  postern ctl -c postern.yaml users ls -f json");
 }
 
-function rmCommand(configOf: ConfigOf): Command {
+function rmCommand({ reach, surroundings }: Ctl): Command {
   return new Command("rm")
-    .description("delete users")
+    .description("delete users, and end their logins")
     .argument("<NAMES>", "names, with commas between them", commaList)
     .action(async (names: string[]) => {
-      await withAdministration(configOf(), "writes", async ({ administration, actor }) => {
+      const { write } = surroundings();
+      await reach("writes", async (administrator) => {
         for (const name of names) {
-          await administration.remove(actor, "user", name);
-          answer(`User ${JSON.stringify(name)} has been deleted\n`);
+          await administrator.remove("user", name);
+          write(`User ${JSON.stringify(name)} has been deleted\n`);
         }
       });
     })
     .addHelpText(
       "after",
-      "\nExamples:\n  postern ctl -c postern.yaml users rm alice\n  postern ctl -c postern.yaml users rm alice,bob",
+      "\nExamples:\n  postern ctl users rm alice\n  postern ctl -c postern.yaml users rm alice,bob",
     );
 }
 
-interface AddOptions {
-  readonly roles: string[];
-  readonly dbUsers?: string[];
-  readonly passwordStdin?: boolean;
+async function entranceOf(
+  { passwordStdin = false, ttl }: EntranceOptions,
+  around: ClientSurroundings,
+): Promise<Entrance> {
+  if (!passwordStdin) return { ttl };
+  if (ttl !== undefined)
+    throw new CommandError(2, "Cannot use --ttl with --password-stdin: there is no link that could end");
+  return { password: await passwordFrom(around) };
 }
 
-function peopleOf(local: LocalAdministration, config: Config): People {
-  const { administration, cluster, ring, events } = local;
-  const secondFactor = config.auth_service?.authentication.second_factor === "off" ? "off" : "otp";
-  return new People({
-    administration,
-    cluster,
-    ring,
-    events,
-    passwords: new Passwords(),
-    clock: systemClock,
-    secondFactor,
-  });
+/** On a terminal it is asked for, unseen; else standard input is the password. */
+function passwordFrom({ input, say }: ClientSurroundings): Promise<Secret> {
+  return input.isTTY === true
+    ? newPassword(input, say)
+    : secretFrom(input, "postern ctl users add NAME --roles=a,b --password-stdin < file");
 }
 
-function passwordFromStdin(): Promise<Secret> {
-  return secretFrom(process.stdin, "postern ctl users add NAME --roles=a,b --password-stdin < file");
-}
+/** As in Teleport. The link is on the screen this once, and nowhere else. */
+function renderEntrance(name: string, link: ShownLink | undefined, done: "created" | "reset"): string {
+  const user = `User ${JSON.stringify(name)} has been ${done}`;
+  if (link === undefined) return `${user}\n`;
+  const { kind, token, lasts, address = "<proxyhost>:3080" } = link;
+  const what =
+    done === "created"
+      ? " but requires a password. Share this URL with the user to complete user setup"
+      : ". Share this URL with the user to complete password reset";
+  const time = goDuration(lasts).replace(/(?<=[hm])0[ms](?:0s)?$/, "");
+  return `${user}${what}, link is valid for ${time}:
+https://${address}/web/${kind}/${token.reveal()}
 
-function withChanges(document: StoredValue, roles: string[] | undefined, dbUsers: string[] | undefined): StoredValue {
-  const copy = structuredClone(document) as { spec: { roles?: string[]; traits?: Record<string, string[]> | null } };
-  if (roles !== undefined) copy.spec.roles = roles;
-  if (dbUsers !== undefined) copy.spec.traits = { ...copy.spec.traits, db_users: dbUsers };
-  return copy as unknown as StoredValue;
+NOTE: Make sure ${address} points at a Postern proxy which users can access.
+`;
 }

@@ -11,9 +11,9 @@ const MAX_BYTES = 4096;
 export type Input = NodeJS.ReadableStream & Partial<Pick<ReadStream, "isTTY" | "setRawMode">>;
 
 /** All of an input as one line, without its end; `hint` is for a terminal. @throws CommandError when it is one, too long or empty */
-export async function secretFrom(input: Input, hint: string): Promise<Secret> {
+export async function secretFrom(input: Input, hint: string, what = "a password"): Promise<Secret> {
   if (input.isTTY === true) {
-    throw new CommandError(2, "Cannot read a password: standard input is a terminal, which would show it", {
+    throw new CommandError(2, `Cannot read ${what}: standard input is a terminal, which would show it`, {
       hint,
     });
   }
@@ -21,13 +21,13 @@ export async function secretFrom(input: Input, hint: string): Promise<Secret> {
   let size = 0;
   for await (const chunk of input as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BYTES) throw new CommandError(2, `Cannot read a password: there are more than ${MAX_BYTES} bytes`);
+    if (size > MAX_BYTES) throw new CommandError(2, `Cannot read ${what}: there are more than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks)
     .toString("utf8")
     .replace(/\r?\n$/, "");
-  if (text === "") throw new CommandError(2, "Cannot read a password: standard input is empty");
+  if (text === "") throw new CommandError(2, `Cannot read ${what}: standard input is empty`);
   return new Secret(text);
 }
 
@@ -53,6 +53,16 @@ export async function askSecret(
   }
 }
 
+/** Asks for a password that nobody has yet, twice: what was mistyped could not be read off the screen. @throws CommandError as `askSecret()`, and when the two differ */
+export async function newPassword(input: Input, say: (text: string) => void): Promise<Secret> {
+  const hint = "hand it in: --password-stdin < file";
+  const first = await askSecret(input, "New password", hint, say);
+  const second = await askSecret(input, "The same again", hint, say);
+  if (first.reveal() !== second.reveal())
+    throw new CommandError(1, "Cannot set the password: the two were not the same");
+  return first;
+}
+
 function lineOf(input: Input): Promise<string> {
   return new Promise((resolve, reject) => {
     const decoder = new TextDecoder();
@@ -62,7 +72,7 @@ function lineOf(input: Input): Promise<string> {
       input.removeListener("end", giveUp);
       finish();
     };
-    const giveUp = (): void => done(() => reject(new CommandError(1, "Not logged in: there was no answer")));
+    const giveUp = (): void => done(() => reject(new CommandError(1, "Cannot go on: there was no answer")));
     const take = (chunk: Buffer | string): void => {
       for (const char of typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true })) {
         if (char === "\r" || char === "\n") return done(() => resolve(line));

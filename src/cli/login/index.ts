@@ -6,9 +6,9 @@ import { BOT_METHODS } from "../../identity/bot-join-schema.ts";
 import { CommandError } from "../command-error.ts";
 import { envCommand, execCommand } from "../database/exec.ts";
 import { durationOf } from "../ctl/surroundings.ts";
-import { Door } from "./door.ts";
+import { doorOf, expired } from "./door-of.ts";
 import { type BotOptions, isBotLogin, joinAsBot } from "./join-bot.ts";
-import { logIn, type LoginOptions, trustingOf } from "./log-in.ts";
+import { logIn, type LoginOptions } from "./log-in.ts";
 import { type Choice, proxyAddress } from "./profiles.ts";
 import { profilesJson, renderDatabases, renderProfiles } from "./render.ts";
 import { type ClientSurroundings, clientSurroundings } from "./surroundings.ts";
@@ -26,6 +26,9 @@ function loginCommand(surroundings: Surroundings): Command {
     .option("--proxy <host:port>", "the cluster's proxy (default: the current profile's)")
     .option("--user <name>", "name of the user (default: the profile's, or the one on this machine)")
     .option("--cluster <name>", "a cluster that there is a profile of")
+    .option("--auth <name>", "how: local, or the name of a connector (default: the cluster's usual way)")
+    .option("--headless", "confirm a connector's login on another device: no browser is needed here")
+    .addOption(new Option("--browser <which>", "none: open no browser, and tell its address").choices(["none"]))
     .option("--password-stdin", "the password is what standard input gives, instead of asking")
     .option("--otp <code>", "the code that the authenticator app shows, instead of asking")
     .option("--ca-pin <pin>", "on first contact: sha256:… of the cluster's authority")
@@ -54,6 +57,8 @@ function loginCommand(surroundings: Surroundings): Command {
 Examples:
   postern login --proxy=postern.example.com:443 --user=alice
   postern login --proxy=localhost:3080 --user=alice --ca-pin=sha256:…
+  postern login --proxy=postern.example.com:443 --auth=corp
+  postern login --proxy=postern.example.com:443 --auth=corp --headless
   postern login --proxy=localhost:3080 --user=bot --password-stdin --ttl=1h < password
   postern login --proxy=postern.example.com:443 --join-method=github --token=orders-ci`,
     );
@@ -112,17 +117,9 @@ function dbCommand(surroundings: Surroundings): Command {
     .option("--cluster <name>", "of this cluster")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))
     .action(async ({ format, proxy, cluster }: Choice & { readonly format: "text" | "json" | "yaml" }) => {
-      const { profiles, clock, write } = surroundings();
-      const profile = await profiles.choose({ proxy, cluster });
-      if (profile.stated.expires <= clock.now()) throw expired();
-      const door = new Door({
-        proxy: profile.proxy,
-        trusting: trustingOf(profile),
-        clock,
-        identity: profile,
-        cluster: profile.stated.cluster,
-      });
-      write(renderDatabases(await door.databases(), format));
+      const around = surroundings();
+      const { door } = await doorOf({ proxy, cluster }, around);
+      around.write(renderDatabases(await door.databases(), format));
     })
     .addHelpText("after", "\nExamples:\n  postern db ls\n  postern db ls -f json\n  postern db ls --cluster=example");
   return new Command("db")
@@ -135,8 +132,4 @@ function dbCommand(surroundings: Surroundings): Command {
 
 function notLoggedIn(): CommandError {
   return new CommandError(1, "Not logged in.", { hint: "postern login --proxy=HOST:PORT --user=NAME" });
-}
-
-function expired(): CommandError {
-  return new CommandError(1, "Active profile expired.", { hint: "postern login" });
 }

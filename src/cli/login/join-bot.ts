@@ -63,7 +63,7 @@ export async function joinAsBot(
   });
   // Which user it is was for the cluster to say.
   requireFitting(proxy, stated, { user: stated.user.name, cluster, publicKey, said: answer.cluster });
-  requireMoment(proxy, stated, clock.now());
+  requireMoment(proxy, stated, clock.now(), door.clocks);
   requireAuthorities(proxy, answer.trusted, trusting);
   // Whom to trust was told by nobody in particular: that the next command will get in as well is tried now.
   if (trusting.by === "nobody")

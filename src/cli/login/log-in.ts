@@ -11,8 +11,8 @@ import { CLOCK_SKEW_MS } from "../../identity/authority-keys.ts";
 import { readOwnCertificate, type StatedUser } from "../../identity/certificate-reader.ts";
 import { nameFault, quoted } from "../../identity/names.ts";
 import { CommandError } from "../command-error.ts";
-import { askSecret, secretFrom } from "./ask.ts";
 import { Door, LOGIN_HINTS } from "./door.ts";
+import { comeIn, wayIn } from "./ways.ts";
 import { type Profile, proxyAddress } from "./profiles.ts";
 import type { ClientSurroundings } from "./surroundings.ts";
 
@@ -24,44 +24,46 @@ export interface LoginOptions {
   readonly otp?: string;
   readonly caPin?: string;
   readonly insecure?: boolean;
+  /** `local`, or the name of a connector. */
+  readonly auth?: string;
+  /** `none`: none is opened. */
+  readonly browser?: string;
+  readonly headless?: boolean;
   /** Milliseconds. */
   readonly ttl?: number;
 }
 
 /** Logs in, or takes up a login that still holds. Nothing is written unless all went well. @returns the profile in use */
 export async function logIn(options: LoginOptions, surroundings: ClientSurroundings): Promise<Profile> {
-  const { profiles, clock, input, say } = surroundings;
+  const { profiles, clock, say } = surroundings;
   const { known, proxy } = await whereTo(options, surroundings);
   if (known !== undefined && takesUp(options, known, clock.now())) {
     profiles.use(proxy);
     say(`postern: still logged in to ${proxy.text}; postern logout --proxy=${proxy.text} ends that\n`);
     return known;
   }
-  const user = options.user ?? known?.stated.user.name ?? userInfo().username;
-  const fault = nameFault(user);
-  if (fault !== undefined) throw new CommandError(2, `Cannot log in as ${quoted(user)}: ${fault}`);
+  const usual = options.user ?? known?.stated.user.name ?? userInfo().username;
+  const fault = nameFault(usual);
+  if (fault !== undefined) throw new CommandError(2, `Cannot log in as ${quoted(usual)}: ${fault}`);
   const trusting = await trustingFor(options, proxy, known, surroundings);
   // A cluster that is known must stay the one that it was.
   const expected = trusting.by === "cluster" && options.caPin === undefined ? known?.stated.cluster : undefined;
   const first = new Door({ proxy, trusting, clock, cluster: expected });
-  const { cluster, secondFactor } = await first.ping();
+  const welcome = await first.ping();
+  const { cluster } = welcome;
+  if (first.clocks !== undefined) say(`postern: warning: ${first.clocks}: logins may end early, or not begin\n`);
+  const way = wayIn(options, welcome);
   const door = new Door({ proxy, trusting, clock, cluster });
-  const password =
-    options.passwordStdin === true
-      ? await secretFrom(
-          input,
-          "leave --password-stdin out to be asked, or hand in a file: --password-stdin < password",
-        )
-      : await askFor("password", user, surroundings);
-  const asksCode = secondFactor === "otp" && options.otp === undefined;
-  const otp = asksCode ? (await askFor("code", user, surroundings)).reveal().trim() : options.otp;
   const { publicKey, privateKey } = newKey();
-  const answer = await door.login({ user, password, otp, publicKey, ttl: options.ttl });
+  // Who comes by a connector is whoever its provider says.
+  const user = way.connector === undefined ? usual : options.user;
+  const asked = { door, user, publicKey, ttl: options.ttl };
+  const answer = await comeIn(way, asked, options, surroundings);
   const stated = await readOwnCertificate(answer.certificate).catch((cause: unknown) => {
     throw notFitting(proxy, "its certificate cannot be read", cause);
   });
   requireFitting(proxy, stated, { user, cluster, publicKey, said: answer.cluster });
-  requireMoment(proxy, stated, clock.now());
+  requireMoment(proxy, stated, clock.now(), door.clocks);
   requireAuthorities(proxy, answer.trusted, trusting);
   const trusted = answer.trusted;
   // Whom to trust was told by nobody in particular: that the next command will get in as well is tried now.
@@ -107,11 +109,11 @@ export async function whereTo(
 
 /** As tsh does: who names a cluster that they are logged in to wants to use it. */
 function takesUp(
-  { user, passwordStdin, otp, caPin, insecure, ttl }: LoginOptions,
+  { user, passwordStdin, otp, caPin, insecure, ttl, auth, headless }: LoginOptions,
   known: Profile,
   now: number,
 ): boolean {
-  const asksAnew = [passwordStdin, otp, caPin, insecure, ttl].some((option) => option !== undefined);
+  const asksAnew = [passwordStdin, otp, caPin, insecure, ttl, auth, headless].some((option) => option !== undefined);
   const { stated } = known;
   return !asksAnew && (user === undefined || user === stated.user.name) && now < stated.expires;
 }
@@ -147,12 +149,6 @@ export async function trustingFor(
   return known === undefined ? { by: "system" } : trustingOf(known);
 }
 
-function askFor(what: "password" | "code", user: string, { input, say }: ClientSurroundings): Promise<Secret> {
-  return what === "password"
-    ? askSecret(input, `Password of ${user}`, "hand it in with --password-stdin", say)
-    : askSecret(input, "Code of the authenticator app", "hand it in with --otp", say);
-}
-
 /** The private key never leaves this machine. */
 export function newKey(): { readonly publicKey: string; readonly privateKey: Secret } {
   const { publicKey, privateKey } = generateKeyPairSync("ec", {
@@ -167,12 +163,17 @@ export function newKey(): { readonly publicKey: string; readonly privateKey: Sec
 export function requireFitting(
   proxy: ProxyAddress,
   stated: StatedUser,
-  asked: { readonly user: string; readonly cluster: string; readonly publicKey: string; readonly said: string },
+  asked: {
+    readonly user: string | undefined;
+    readonly cluster: string;
+    readonly publicKey: string;
+    readonly said: string;
+  },
 ): void {
   const { user, cluster, publicKey, said } = asked;
   const key = stated.publicKey.export({ type: "spki", format: "pem" });
   if (key !== publicKey) throw notFitting(proxy, "its certificate is for another key");
-  if (stated.user.name !== user) {
+  if (user !== undefined && stated.user.name !== user) {
     throw notFitting(proxy, `its certificate is for ${quoted(stated.user.name)}, and ${quoted(user)} asked for one`);
   }
   const other = [stated.cluster, said].find((one) => one !== cluster);
@@ -180,7 +181,12 @@ export function requireFitting(
 }
 
 /** @throws PosternError `clock_skew` unless the certificate counts now */
-export function requireMoment(proxy: ProxyAddress, { begins, expires }: StatedUser, now: number): void {
+export function requireMoment(
+  proxy: ProxyAddress,
+  { begins, expires }: StatedUser,
+  now: number,
+  clocks: string | undefined,
+): void {
   const reason =
     now < begins - CLOCK_SKEW_MS
       ? `begins on ${new Date(begins).toISOString()}`
@@ -191,7 +197,7 @@ export function requireMoment(proxy: ProxyAddress, { begins, expires }: StatedUs
   const here = new Date(now).toISOString();
   throw new PosternError(
     "clock_skew",
-    `Cannot use the certificate that ${proxy.text} has just issued: it ${reason}, and here it is ${here}`,
+    `Cannot use the certificate that ${proxy.text} has just issued: it ${reason}, and here it is ${here}${clocks === undefined ? "" : `; ${clocks}`}`,
     { hint: "set the clocks of this machine and of the cluster right" },
   );
 }

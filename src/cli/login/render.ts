@@ -4,6 +4,7 @@ import { stringify } from "yaml";
 import { renderTable } from "../ctl/render.ts";
 import { printable } from "../../client/ask-door.ts";
 import type { DatabaseDocument } from "./door.ts";
+import { goDuration } from "./go-duration.ts";
 import type { Profile } from "./profiles.ts";
 
 /** The profiles, the current one first and marked. */
@@ -35,14 +36,6 @@ export function renderDatabases(databases: readonly DatabaseDocument[], format: 
       "",
     ]),
   );
-}
-
-/** A span of time as Go writes it: `12h0m0s`. */
-export function goDuration(milliseconds: number): string {
-  const seconds = Math.max(0, Math.round(milliseconds / 1000));
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  const rest = `${seconds % 60}s`;
-  return hours > 0 ? `${hours}h${minutes}m${rest}` : minutes > 0 ? `${minutes}m${rest}` : rest;
 }
 
 const LABEL_WIDTH = 20;

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { Input } from "./ask.ts";
+import { openBrowser } from "./browser.ts";
 import { Profiles } from "./profiles.ts";
 
 export interface ClientSurroundings {
@@ -15,6 +16,8 @@ export interface ClientSurroundings {
   /** Tells a person something that is no part of the answer, as it is. */
   readonly say: (text: string) => void;
   readonly clock: Clock;
+  /** Opens an address in a browser; false when there is none. */
+  readonly openBrowser: (url: string) => boolean;
 }
 
 /** The terminal's, and the profiles of POSTERN_HOME or ~/.postern. */
@@ -26,5 +29,6 @@ export function clientSurroundings(): ClientSurroundings {
     write: (text) => void process.stdout.write(text),
     say: (text) => void process.stderr.write(text),
     clock: systemClock,
+    openBrowser,
   };
 }

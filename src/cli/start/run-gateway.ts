@@ -10,10 +10,12 @@ import { refuseUnparsable } from "../../gateway/unparsable.ts";
 import { endSession } from "../../gateway/trace.ts";
 import { PosternError } from "../../base/errors.ts";
 import type { ClusterDoor } from "../../compose/door.ts";
-import type { Listening, Platform } from "../../platform/ports.ts";
+import { AddressLimiter } from "../../identity/lockout.ts";
+import type { Listening, Platform, TlsHandler, TlsListening } from "../../platform/ports.ts";
 import { thisPlatform } from "../../platform/this-platform.ts";
 import type { Readiness } from "../../telemetry/diagnostics.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { loadControlBundle } from "../policy/builtin.ts";
 import { packageVersion } from "../version.ts";
 import { policySource } from "./policy-source.ts";
 
@@ -48,6 +50,7 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
     log,
     env,
     loadPolicy: policySource(config),
+    loadControl: loadControlBundle,
     version: packageVersion(),
     door: first,
     ...(worker === undefined ? {} : { stream: `worker-${worker}` }),
@@ -74,7 +77,7 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
         "Listening",
       );
     }
-    if (gateway.door !== undefined) bound.push(await openPort(gateway.door, platform, log));
+    if (gateway.door !== undefined) await openPorts(gateway.door, platform, log, bound);
     if (first && isAgent(config)) membership = await openMembership(config, { log, clock: systemClock, env });
   } catch (error) {
     await Promise.all(bound.map((listening) => listening.drain(0)));
@@ -100,17 +103,36 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
   };
 }
 
-async function openPort(door: ClusterDoor, platform: Platform, log: Log): Promise<Listening> {
+/** Each is put with what is bound as soon as it is, so that it is let go when the next one cannot be had. */
+async function openPorts(door: ClusterDoor, platform: Platform, log: Log, bound: Listening[]): Promise<void> {
   if (platform.listenTls === undefined) {
-    throw new PosternError("door_unavailable", `Cannot serve proxy_service on ${platform.name}`, {
+    throw new PosternError("door_unavailable", `Cannot serve ${door.ports[0].service} on ${platform.name}`, {
       hint: "run it on Node",
     });
   }
-  const { address, identity } = door;
-  const listening = await platform.listenTls((request, client) => door.handle(request, client), address, {
-    identity: identity,
+  const { identity, maxConnectionsPerAddress } = door;
+  const noted = new AddressLimiter(systemClock, TURNED_AWAY_NOTES);
+  const onTurnedAway = (address: string): void => {
+    if (noted.take(address) > 0) return;
+    log.warn({ address }, "An address has as many connections to the door as it may: further ones are not taken");
+  };
+  const opened: TlsListening[] = [];
+  for (const { service, address } of door.ports) {
+    const handle: TlsHandler = (request, client) => door.handle(request, client, service);
+    const options = {
+      identity,
+      onTurnedAway,
+      ...(maxConnectionsPerAddress === undefined ? {} : { maxConnectionsPerAddress }),
+    };
+    const listening = await platform.listenTls(handle, address, options);
+    bound.push(listening);
+    opened.push(listening);
+    log.info({ address: listening.address, service }, "Listening");
+  }
+  door.follow((next) => {
+    for (const listening of opened) listening.show(next);
   });
-  door.follow((next) => listening.show(next));
-  log.info({ address: listening.address, service: "proxy_service" }, "Listening");
-  return listening;
 }
+
+/** Strangers must not be able to fill the log. */
+const TURNED_AWAY_NOTES = { burst: 1, every: 60_000, addresses: 1_000 };

@@ -226,12 +226,14 @@ async function clusterLog(t: TestContext): Promise<string> {
     ...from,
     success: false,
     error: "wrong password or code",
+    attributes: null,
   });
   await recorder.record({
     event: "user.create",
     code: "T1002I",
     user: "root",
     service: "auth",
+    ...from,
     name: "bob",
     roles: ["dev"],
   });
@@ -240,6 +242,7 @@ async function clusterLog(t: TestContext): Promise<string> {
     code: "PCT01E",
     user: "bob",
     service: "auth",
+    ...from,
     verb: "delete",
     kind: "role",
     name: "dev",

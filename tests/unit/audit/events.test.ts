@@ -70,9 +70,17 @@ describe("The table of events", () => {
   });
 });
 
-const BY = { user: "root", service: "auth", name: "alice" };
+const BY = { user: "root", service: "auth", "addr.remote": null, name: "alice" };
 const USER = { ...BY, roles: ["dev"] };
-const REFUSED = { user: "bob", service: "auth", verb: "delete", kind: "role", name: "dev", reason: "no" };
+const REFUSED = {
+  user: "bob",
+  service: "auth",
+  "addr.remote": "192.0.2.1",
+  verb: "delete",
+  kind: "role",
+  name: "dev",
+  reason: "no",
+};
 const JOIN = {
   token_name: "****abcd",
   method: "token",
@@ -95,6 +103,7 @@ const ONE_OF_EACH: readonly ClusterEvent[] = [
     "addr.remote": null,
     success: false,
     error: "no",
+    attributes: null,
   },
   { event: "user.create", code: "T1002I", ...USER },
   { event: "user.update", code: "T1003I", ...USER },
@@ -132,6 +141,7 @@ const ONE_OF_EACH: readonly ClusterEvent[] = [
     "addr.remote": null,
     locked_until: "2027-01-01T00:00:00Z",
   },
+  { event: "postern.link.refused", code: "PLK01W", user: "alice", "addr.remote": "192.0.2.1", reason: "invite_used" },
   { event: "postern.user.unlocked", code: "PUL02I", ...BY },
   { event: "postern.join_token.deleted", code: "PJT01I", ...BY },
   { event: "postern.control.denied", code: "PCT01E", ...REFUSED },

@@ -3,11 +3,12 @@ import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { documentsOf } from "../../../src/cli/ctl/documents.ts";
+import { documentsOf } from "../../../src/compose/documents.ts";
 import { withAdministration } from "../../../src/cli/ctl/local.ts";
 import { renderResources } from "../../../src/cli/ctl/render.ts";
 import { commaList } from "../../../src/cli/ctl/surroundings.ts";
 import { readConfig } from "../../../src/cli/start/index.ts";
+import { commandLine } from "../../support/command-line.ts";
 
 function withConfig(auth: string): { config: ReturnType<typeof readConfig>; directory: string; data: string } {
   const directory = mkdtempSync(join(tmpdir(), "postern-ctl-"));
@@ -51,6 +52,29 @@ describe("postern ctl on the auth service's own machine", () => {
   });
 });
 
+describe("postern ctl", () => {
+  it("is told one cluster, by one way", async () => {
+    const { directory } = withConfig("auth_service: {enabled: yes}");
+    const user = commandLine();
+    try {
+      const both = await user.run(["ctl", "-c", join(directory, "p.yaml"), "--proxy=127.0.0.1:1", "status"]);
+      assert.equal(both.code, 2);
+      assert.match(both.err, /Cannot administer with -c what --proxy or --cluster name/);
+      const none = await user.run(["ctl", "status"]);
+      assert.equal(none.code, 2);
+      assert.match(
+        none.err,
+        /nobody is logged in\npostern: hint: log in: postern login .*postern ctl -c postern\.yaml/,
+      );
+      assert.equal((await user.run(["ctl", "--proxy=127.0.0.1:1", "status"])).code, 1);
+      assert.equal((await user.run(["ctl", "--cluster=example", "status"])).code, 1);
+    } finally {
+      user.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("what ctl reads and prints", () => {
   it("shows nothing in a table that a terminal would take for a command", () => {
     const value = { spec: { target: { user: "ada" }, message: "\u001b[2Jgone\u202e" } };
@@ -76,14 +100,18 @@ describe("what ctl reads and prints", () => {
     const shown = { kind: "role", name: "x: #y", value };
     for (const format of ["yaml", "json"] as const) {
       const text = renderResources([shown, shown], "role", format);
-      const read = format === "json" ? (JSON.parse(text) as unknown[]) : documentsOf(text, "f").map((one) => one.value);
+      const read =
+        format === "json" ? (JSON.parse(text) as unknown[]) : documentsOf({ text, file: "f" }).map((one) => one.value);
       assert.deepEqual(read, [value, value]);
     }
   });
 
   it("names the place of what is no YAML, and of a placeholder that was left in", () => {
-    assert.throws(() => documentsOf("kind: [", "f.yaml"), /f\.yaml:1:\d+/);
-    const [document] = documentsOf("kind: db\nspec: {aws: {account_id: abcd1234-this-is-an-example}}\n", "f.yaml");
+    assert.throws(() => documentsOf({ text: "kind: [", file: "f.yaml" }), /f\.yaml:1:\d+/);
+    const [document] = documentsOf({
+      text: "kind: db\nspec: {aws: {account_id: abcd1234-this-is-an-example}}\n",
+      file: "f.yaml",
+    });
     assert.match(document?.problems?.[0]?.message ?? "", /still a placeholder/);
   });
 });

@@ -6,7 +6,7 @@ import { after, before, beforeEach, afterEach, describe, it } from "node:test";
 import * as OTPAuth from "otpauth";
 import { documents, ROOT } from "../../support/cluster.ts";
 import { Secret } from "../../../src/base/secret.ts";
-import { goDuration } from "../../../src/cli/login/render.ts";
+import { goDuration } from "../../../src/cli/login/go-duration.ts";
 import { ClusterAuthorities, HOUR } from "../../support/cluster-authorities.ts";
 import { type CommandLine, commandLine } from "../../support/command-line.ts";
 import { honest, openRealDoor, playDoor, type PlayedDoor, type RealDoor } from "../../support/doors.ts";
@@ -115,7 +115,7 @@ describe("the commands of users", () => {
       const words = ["login", `--proxy=${door.proxy}`, "--user=alice", `--ca-pin=${door.pin}`];
       const { code, err } = await user.run(words, terminal as never);
       assert.deepEqual([code, modes], [1, [true, false]]);
-      assert.match(err, /Not logged in: there was no answer/);
+      assert.match(err, /Cannot go on: there was no answer/);
     });
 
     it("says how to hand a password in where nobody can be asked", async () => {
@@ -180,7 +180,7 @@ describe("the commands of users", () => {
       await door.administration.create(ROOT, documents(lock), { force: false });
       const { code, out, err } = await user.run(["db", "ls"]);
       await door.administration.remove(ROOT, "lock", "out");
-      assert.deepEqual([code, out], [1, ""]);
+      assert.deepEqual([code, out], [3, ""]);
       assert.equal(err, 'postern: error: Cannot go on as "alice": the user is locked: on leave\n');
     });
   });
@@ -191,10 +191,11 @@ describe("the commands of users", () => {
     before(async () => {
       strict = await openRealDoor(PEOPLE, "otp");
       const { token } = await strict.people.makeLink(ROOT, "alice", "invite");
-      const { totp } = await strict.people.openLink(token);
+      const given = { token, kind: "invite", address: null } as const;
+      const { totp } = await strict.links.open(given);
       assert.ok(totp !== undefined);
       ({ secret } = totp);
-      await strict.people.useLink(token, new Secret(PASSWORD), codeAt(0), null);
+      await strict.links.use({ ...given, password: new Secret(PASSWORD), code: codeAt(0) });
     });
     after(() => strict.close());
 

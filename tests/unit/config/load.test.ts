@@ -54,6 +54,32 @@ describe("parseConfig()", () => {
     );
   });
 
+  it("reads how an agent joins, and refuses what says it twice or nowhere to dial", () => {
+    const agent = (words: string): string => `version: v3\npostern: {${words}}\ndb_service: {enabled: "yes"}\n`;
+    const { postern } = parse(agent("proxy_server: 'p:443', join_params: {method: iam, token_name: agents}"));
+    assert.deepEqual(
+      [postern.join_method, postern.auth_token?.kind === "token" && postern.auth_token.token.reveal()],
+      ["iam", "agents"],
+    );
+    const file = parse(agent("proxy_server: 'p:443', join_params: {method: token, token_name: /tmp/t}")).postern;
+    assert.deepEqual([file.join_method, file.auth_token], ["token", { kind: "file", path: "/tmp/t" }]);
+    assert.match(
+      problemsIn(agent("auth_token: /tmp/t, join_params: {method: iam, token_name: a}")).join(),
+      /postern\.join_params: there is auth_token as well/,
+    );
+    assert.match(
+      problemsIn(agent("join_params: {method: iam}")).join(),
+      /postern\.join_params\.token_name: is missing/,
+    );
+    for (const proxy of ["p", "unix:/run/p", "p:0", "https://p:443"])
+      assert.match(problemsIn(agent(`proxy_server: '${proxy}'`)).join(), /postern\.proxy_server: cannot dial/);
+    const { warnings } = parse(`${agent("proxy_server: 'p:443'")}auth_service: {enabled: "yes"}\n`);
+    assert.match(
+      warnings[0]?.message ?? "",
+      /proxy_server is not used: the cluster's own auth_service is in this process/,
+    );
+  });
+
   it("names the placeholders that were left in the guide's file, and nothing else", () => {
     assert.deepEqual(problemsIn(GUIDE), [
       '3:13 teleport.nodename: "CHANGEME" is still a placeholder',
@@ -156,9 +182,17 @@ policy: {opa_config: x}
       cluster_name: "n",
       listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3025 },
       storage: { type: "sqlite", path: "/x/d/store.sqlite" },
-      authentication: { second_factor: "otp" },
+      sealing: { type: "file", path: "/x/d/sealing.key" },
+      authentication: { second_factor: "otp", local_auth: true },
     });
-    assert.deepEqual(proxy_service, { enabled: false, listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3080 } });
+    assert.deepEqual(proxy_service, {
+      enabled: false,
+      listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3080 },
+      max_connections_per_address: 100,
+    });
+    // Beside another service it has a port only where one is written.
+    const beside = parse("version: v3\nauth_service: {enabled: yes}\nproxy_service: {enabled: yes}\n");
+    assert.equal(beside.auth_service?.listen_addr, undefined);
     const { auth_service: shared } = parse(`version: v3
 auth_service:
   enabled: yes
@@ -168,6 +202,15 @@ auth_service:
 `);
     assert.deepEqual(shared?.storage, { type: "dynamodb", table: "t", region: "us-east-1" });
     assert.equal(shared?.authentication.second_factor, "off");
+    const sealing = (text: string): string => `version: v3\nauth_service: {enabled: yes, sealing: ${text}}\n`;
+    const kms = { type: "kms", key_id: "arn:aws:kms:us-east-1:123456789012:key/1", region: "us-east-1" };
+    assert.deepEqual(parse(sealing(JSON.stringify(kms))).auth_service?.sealing, kms);
+    assert.deepEqual(parse(sealing("{type: file, path: k}"), "/x/y.yaml").auth_service?.sealing, {
+      type: "file",
+      path: "/x/k",
+    });
+    assert.match(problemsIn(sealing("{type: vault}")).join(), /sealing.type: .*expected file or kms/);
+    assert.match(problemsIn(sealing("{type: kms, region: us-east-1}")).join(), /sealing.key_id/);
     assert.equal("auth_service" in parse("version: v3\n"), false);
   });
 

@@ -66,6 +66,7 @@ describe("Administration.create()", () => {
         user: "root",
         name: "ada",
         service: "test",
+        "addr.remote": null,
         roles: ["dev", "editor"],
       });
     }));
@@ -83,6 +84,7 @@ describe("Administration.create()", () => {
           code: "PCT02E",
           user: "root",
           service: "test",
+          "addr.remote": null,
           verb: "create",
           kind: "role",
           name: "",

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
-import { loadBuiltinBundle } from "../../../src/cli/policy/builtin.ts";
+import { loadBuiltinBundle, loadControlBundle } from "../../../src/cli/policy/builtin.ts";
 import { openGateway } from "../../../src/compose.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import { thisPlatform } from "../../../src/platform/this-platform.ts";
@@ -40,6 +40,7 @@ db_service:
         log: silentLog,
         env: {},
         loadPolicy: loadBuiltinBundle,
+        loadControl: loadControlBundle,
         version: "test",
       };
       await assert.rejects(openGateway(loadConfig(file, { env: {} }), options), { code: "database_unknown" });

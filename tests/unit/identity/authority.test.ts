@@ -4,14 +4,11 @@ import { before, describe, it } from "node:test";
 import { inspect } from "node:util";
 import {
   advanceRotation,
-  newAuthority,
   parseAuthority,
   pinOf,
   pinsOf,
-  resealAuthority,
   sealingContextOf,
   startRotation,
-  trustedCertificates,
   type Authority,
   type AuthorityKey,
   type RotationPhase,
@@ -79,21 +76,6 @@ describe("an authority", () => {
       code: "authority_invalid",
       message: /its private key is not that of sha256:/,
     });
-  });
-
-  it("is sealed anew under another key, once", async () => {
-    const ring = new KeyRing([randomBytes(32)]);
-    assert.equal(resealAuthority(own.user, own.ring), own.user);
-    const key = randomBytes(32);
-    const [old, both] = [new KeyRing([key]), new KeyRing([randomBytes(32), key])];
-    const made = newAuthority("user", CLUSTER, await newAuthorityKey("user", CLUSTER, { ...own, ring: old }));
-    const rotating = startRotation(made, await newAuthorityKey("user", CLUSTER, { ring: old, clock: own.clock }), NOW);
-    const resealed = resealAuthority(rotating, both);
-    assert.equal(both.needsResealing(resealed.active.sealedKey), false);
-    assert.equal(both.needsResealing(resealed.other?.sealedKey ?? ""), false);
-    assert.deepEqual(trustedCertificates(resealed), trustedCertificates(rotating));
-    await openAuthority(resealed, both);
-    assert.throws(() => resealAuthority(made, ring), { code: "sealing_key_lost" });
   });
 
   it("refuses a name that could pass for another", async () => {

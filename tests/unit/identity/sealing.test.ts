@@ -173,6 +173,12 @@ function fakeKms(): KeyService & { readonly asked: string[] } {
       kept.set(wrapped.toString("hex"), { plain: Uint8Array.from(plain), context: JSON.stringify(context) });
       return Promise.resolve({ plain, wrapped });
     },
+    encrypt: (plain, context) => {
+      const wrapped = randomBytes(184);
+      asked.push(`Encrypt ${JSON.stringify(context)}`);
+      kept.set(wrapped.toString("hex"), { plain: Uint8Array.from(plain), context: JSON.stringify(context) });
+      return Promise.resolve(wrapped);
+    },
     decrypt: (wrapped, context) => {
       asked.push(`Decrypt ${JSON.stringify(context)}`);
       const found = kept.get(Buffer.from(wrapped).toString("hex"));

@@ -90,6 +90,34 @@ describe("the port with TLS", () => {
       await eventually(async () => (await callDoor(port, cert, "/")).status === 200);
     }));
 
+  it("takes no more of one address than it may, and still those of others", () => {
+    const away: string[] = [];
+    const options = { maxConnectionsPerAddress: 2, onTurnedAway: (address: string) => void away.push(address) };
+    return withPort(echo, options, async (port) => {
+      const from = (localAddress: string): Socket => connectPlain({ port, host: "127.0.0.1", localAddress });
+      const held = [from("127.0.0.2"), from("127.0.0.2")];
+      for (const socket of held) await new Promise((resolve) => socket.once("connect", resolve));
+      await ended(from("127.0.0.2"));
+      assert.deepEqual(away, ["127.0.0.2"]);
+      assert.equal((await callDoor(port, cert, "/")).status, 200);
+      for (const socket of held) socket.destroy();
+      await eventually(() => {
+        const again = from("127.0.0.2");
+        return new Promise((resolve) => {
+          const taken = setTimeout(() => resolve(true), 50);
+          again
+            .on("error", () => undefined)
+            .once("close", () => {
+              clearTimeout(taken);
+              resolve(false);
+            });
+        }).finally(() => again.destroy()) as Promise<boolean>;
+      });
+      // None of the many that came and went is counted for ever.
+      for (let round = 0; round < 20; round++) assert.equal((await callDoor(port, cert, "/")).status, 200);
+    });
+  });
+
   it("lets a request in flight end when it drains, and cuts what does not end", async () => {
     let go: () => void = () => undefined;
     const waiting = new Promise<void>((resolve) => (go = resolve));

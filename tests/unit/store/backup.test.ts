@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
-import { backup, restore } from "../../../src/store/backup.ts";
+import { backup, readBackup, restore, type BackupHeader } from "../../../src/store/backup.ts";
 import { GuardedStore } from "../../../src/store/guarded-store.ts";
 import type { Store, StoredResource } from "../../../src/store/store.ts";
 import { newStore } from "./support.ts";
@@ -25,7 +25,7 @@ describe("A backup", () => {
         { ...header, created_at: typeof header["created_at"] },
         { format: "postern-backup", format_version: 1, version: "1.2.3", created_at: "string", resources: 132 },
       );
-      assert.deepEqual(await restore(to, inPieces(text)), header);
+      assert.deepEqual(await putBack(to, inPieces(text)), header);
       assert.deepEqual(await contents(to), await contents(from));
       assert.notDeepEqual((await to.get("role", "ü/a"))?.revision, (await from.get("role", "ü/a"))?.revision);
     });
@@ -33,7 +33,7 @@ describe("A backup", () => {
 
   it("of an empty store can be restored", async (t) => {
     const text = await textOf(await newStore(t));
-    assert.equal((await restore(await newStore(t), inPieces(text))).resources, 0);
+    assert.equal((await putBack(await newStore(t), inPieces(text))).resources, 0);
   });
 
   it("is refused by a store that has something, which stays as it is", async (t) => {
@@ -43,7 +43,7 @@ describe("A backup", () => {
     await to.write([{ op: "put", kind: "user", name: "alice", value: 1 }]);
     const before = await contents(to);
     const text = await textOf(from);
-    await assert.rejects(restore(to, inPieces(text)), { code: "store_not_empty", message: /user "alice"/ });
+    await assert.rejects(putBack(to, inPieces(text)), { code: "store_not_empty", message: /user "alice"/ });
     assert.deepEqual(await contents(to), before);
   });
 
@@ -55,7 +55,7 @@ describe("A backup", () => {
     const ends = [...text.matchAll(/\n/g)].map(({ index }) => index);
     for (const end of [0, 1, ...ends.flatMap((at) => [at - 1, at, at + 1])]) {
       if (end >= text.length) continue;
-      await assert.rejects(restore(to, inPieces(text.slice(0, end))), {
+      await assert.rejects(putBack(to, inPieces(text.slice(0, end))), {
         code: "backup_invalid",
         hint: /nothing was written/,
       });
@@ -89,14 +89,14 @@ describe("A backup", () => {
     };
     const to = await newStore(t);
     for (const [title, [text, message]] of Object.entries(altered)) {
-      await assert.rejects(restore(to, inPieces(text.join(""))), (error: Error & { code: string }) => {
+      await assert.rejects(putBack(to, inPieces(text.join(""))), (error: Error & { code: string }) => {
         assert.equal(error.code, "backup_invalid", title);
         assert.match(error.message, message, title);
         assert.doesNotMatch(`${error.stack}`, /hunter/, title);
         return true;
       });
     }
-    await assert.rejects(restore(to, inPieces(lines.join("").replace('"format_version":1', '"format_version":2'))), {
+    await assert.rejects(putBack(to, inPieces(lines.join("").replace('"format_version":1', '"format_version":2'))), {
       code: "store_newer",
       hint: /1\.2\.3/,
     });
@@ -119,7 +119,7 @@ describe("A backup", () => {
     ];
     for (const [bad, own] of refused) {
       const to = new GuardedStore(await newStore(t), own);
-      await assert.rejects(restore(to, inPieces(bad)), { code: "store_tampered", hint: /key file of the cluster/ });
+      await assert.rejects(putBack(to, inPieces(bad)), { code: "store_tampered", hint: /key file of the cluster/ });
       assert.deepEqual(await contents(to), []);
     }
   });
@@ -137,13 +137,13 @@ describe("A backup", () => {
     await fill(from);
     const text = await textOf(from);
     const to = await newStore(t);
-    await assert.rejects(restore(failingAfter(to, 2), inPieces(text)), /power cut/);
+    await assert.rejects(putBack(failingAfter(to, 2), inPieces(text)), /power cut/);
     assert.ok((await contents(to)).length > 0);
     await assert.rejects(textOf(to), { code: "restore_unfinished" });
     await from.write([{ op: "put", kind: "role", name: "more", value: 1 }]);
     const another = await textOf(from);
-    await assert.rejects(restore(to, inPieces(another)), { code: "store_not_empty", message: /another backup/ });
-    await restore(to, inPieces(text));
+    await assert.rejects(putBack(to, inPieces(another)), { code: "store_not_empty", message: /another backup/ });
+    await putBack(to, inPieces(text));
     await from.write([{ op: "delete", kind: "role", name: "more" }]);
     assert.deepEqual(await contents(to), await contents(from));
   });
@@ -158,6 +158,10 @@ async function fill(store: Store, count = 130): Promise<void> {
   for (let n = 0; n < count; n += 1) {
     await store.write([{ op: "create", kind: "db", name: `n${n}`, value: "x".repeat(n === 3 ? 290_000 : n) }]);
   }
+}
+
+async function putBack(store: Store, text: AsyncIterable<Uint8Array>): Promise<BackupHeader> {
+  return restore(store, await readBackup(text));
 }
 
 async function textOf(store: Store): Promise<string> {

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import { describe, it, type TestContext } from "node:test";
 import Database from "libsql";
 import { connect, inTransaction, migrateSqliteFile, openSqliteFile } from "../../../src/store/sqlite-file.ts";
@@ -186,6 +197,19 @@ describe("A SQLite store among processes", () => {
     for (const [n, store] of stores.entries())
       await store.write([{ op: "create", kind: "k", name: `n${n}`, value: n }]);
     assert.equal((await stores[0]?.list("k"))?.length, 6);
+  });
+
+  it("is in use for others as long as this process has it open, however often it opened it", async (t) => {
+    const path = temporaryPath(t);
+    const store = await newStore(t, path);
+    await (await SqliteStore.open({ path, clock: systemClock })).close();
+    const other = new URL("./other-process-writer.ts", import.meta.url).pathname;
+    const child = spawnSync(process.execPath, ["--import", "tsx", other, path], { encoding: "utf8" });
+    assert.equal(child.status, 0, child.stderr);
+    assert.ok(existsSync(`${path}-wal`), "who closed last took the log away, which we still read");
+    assert.equal((await store.get("role", "theirs"))?.value, 1);
+    await store.write([{ op: "put", kind: "role", name: "ours", value: 2 }]);
+    assert.equal((await (await newStore(t, path)).get("role", "ours"))?.value, 2);
   });
 
   it("calls a value that is no JSON damage, and does not quote it", async (t) => {

@@ -1,0 +1,103 @@
+/** The one table of what in the store is sealed by the ring, read by whoever seals it anew and by who counts it. */
+
+import { parseAuthority, sealingContextOf } from "../identity/authority.ts";
+import type { KeyRing, SealingContext } from "../identity/sealing.ts";
+import { GUARD_KEY } from "../store/guarded-store.ts";
+import type { StoredResource, StoredValue } from "../store/store.ts";
+import { parseOidcConnector } from "../identity/oidc-connector.ts";
+import { AUTHORITY, GUARD_CONTEXT } from "./cluster.ts";
+import { connectorContext } from "./connectors.ts";
+import { INVITE, linkContext } from "./links.ts";
+import { totpContext, USER_SECRET } from "./user-secrets.ts";
+
+/** A sealed text within a value, and where it belongs. */
+interface SealedPlace {
+  readonly path: readonly string[];
+  readonly context: SealingContext;
+}
+
+/** A kind of resource that holds sealed texts. */
+export interface SealedKind {
+  readonly kind: string;
+  /** The file that seals them: tests hold the sources to this table. */
+  readonly sealedIn: string;
+  /** Where they may be in a resource; places that hold none are passed over. */
+  places(resource: Pick<StoredResource, "name" | "value">): readonly SealedPlace[];
+}
+
+/** Every kind that holds sealed texts. What is sealed anywhere else keeps an old key from being retired. */
+export const SEALED_KINDS: readonly SealedKind[] = [
+  {
+    kind: GUARD_KEY.kind,
+    sealedIn: "src/control/cluster.ts",
+    places: () => [{ path: ["sealed"], context: GUARD_CONTEXT }],
+  },
+  {
+    kind: AUTHORITY,
+    sealedIn: "src/identity/authority-keys.ts",
+    places({ value }) {
+      const { kind, cluster, active, other } = parseAuthority(value);
+      return Object.entries({ active, other }).flatMap(([member, key]) =>
+        key === undefined
+          ? []
+          : [{ path: [member, "sealedKey"], context: sealingContextOf(kind, cluster, key.certificate) }],
+      );
+    },
+  },
+  {
+    kind: USER_SECRET,
+    sealedIn: "src/control/user-secrets.ts",
+    places: ({ name }) => [{ path: ["totp", "sealed"], context: totpContext(name) }],
+  },
+  {
+    kind: INVITE,
+    sealedIn: "src/control/links.ts",
+    places: ({ name }) => [{ path: ["totp"], context: linkContext({ token_hash: name }) }],
+  },
+  {
+    kind: "oidc",
+    sealedIn: "src/control/connectors.ts",
+    places: ({ value }) => [
+      { path: ["spec", "client_secret"], context: connectorContext(parseOidcConnector(value).value) },
+    ],
+  },
+];
+
+/** Files that seal what is over in minutes: an old key is not retired before, and nobody needs it afterwards. */
+export const SEALED_BRIEFLY: readonly string[] = [
+  "src/control/device-logins.ts",
+  "src/control/join-challenges.ts",
+  "src/control/oidc-logins.ts",
+];
+
+/** The ids of the keys under which anything in a value is sealed, wherever it stands. */
+export function keysSealing(value: StoredValue): readonly string[] {
+  if (typeof value === "string") return /^sealed:1:([0-9a-f]{16}):/.exec(value)?.slice(1, 2) ?? [];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.values(value).flatMap((member: StoredValue) => keysSealing(member));
+}
+
+/**
+ * The value with all that is registered of it under the key that seals now; undefined when it is so already.
+ *
+ * @throws PosternError of the ring, for what cannot be opened
+ */
+export function resealed(
+  resource: Pick<StoredResource, "kind" | "name" | "value">,
+  ring: KeyRing,
+): StoredValue | undefined {
+  const kind = SEALED_KINDS.find((one) => one.kind === resource.kind);
+  let { value } = resource;
+  for (const { path, context } of kind?.places(resource) ?? []) {
+    const text = path.reduce<unknown>((at, step) => (at as Record<string, unknown> | undefined)?.[step], value);
+    if (typeof text !== "string" || !ring.needsResealing(text)) continue;
+    value = withText(value, path, ring.reseal(text, context));
+  }
+  return value === resource.value ? undefined : value;
+}
+
+function withText(value: StoredValue, [step, ...rest]: readonly string[], text: string): StoredValue {
+  if (step === undefined) return text;
+  const object = value as { readonly [name: string]: StoredValue };
+  return { ...object, [step]: withText(object[step] ?? null, rest, text) };
+}

@@ -1,0 +1,126 @@
+/** Logins while something else happens: strangers guess, the user is removed, made anew, or reset. */
+
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { Secret } from "../../src/base/secret.ts";
+import { Logins } from "../../src/control/logins.ts";
+import { Passwords } from "../../src/identity/passwords.ts";
+import { documents, ROOT } from "../support/cluster.ts";
+import { startDoor } from "../support/door.ts";
+import { startLogins, type TestLogins } from "../support/logins.ts";
+
+const PASSWORD = "correct horse battery";
+const ALICE = "kind: user\nversion: v2\nmetadata: {name: alice}\nspec: {roles: [access]}\n";
+const OTHER_ALICE = ALICE.replace("[access]", "[access, auditor]");
+
+async function withAlice(t: TestContext): Promise<TestLogins> {
+  const started = await startLogins(ALICE, "off");
+  t.after(() => started.close());
+  await started.people.setPassword(ROOT, "alice", new Secret(PASSWORD));
+  return started;
+}
+
+test("strangers who guess keep nobody out where they have logged in before", async (t) => {
+  const { logins, publicKey, cluster, advance, people } = await withAlice(t);
+  const logIn = (address: string, password: string): Promise<unknown> =>
+    logins.logIn({ user: "alice", password: new Secret(password), address, publicKey });
+  await logIn("192.0.2.1", PASSWORD);
+  for (let round = 0; round < 3; round++) {
+    for (let at = 0; at < 6; at++) await assert.rejects(logIn(`198.51.100.${at}`, "a wrong password"));
+    await assert.rejects(logIn("203.0.113.1", PASSWORD), { code: "login_refused" });
+    await logIn("192.0.2.1", PASSWORD);
+    advance(21 * 60_000);
+  }
+  // Nobody's guesses there are free either.
+  for (let at = 0; at < 5; at++) await assert.rejects(logIn("192.0.2.1", "a wrong password"));
+  await assert.rejects(logIn("192.0.2.1", PASSWORD), { code: "login_refused" });
+  // A reset forgets where the user was: it may have been somebody else.
+  await people.setPassword(ROOT, "alice", new Secret(PASSWORD));
+  const kept = await cluster.store.get("user_secret", "alice");
+  assert.deepEqual((kept?.value as { familiar?: unknown } | undefined)?.familiar, []);
+});
+
+for (const [what, meanwhile] of [
+  [
+    "removed, and another one of that name made",
+    async ({ administration }: TestLogins) => {
+      await administration.remove(ROOT, "user", "alice");
+      await administration.create(ROOT, documents(OTHER_ALICE), { force: false });
+    },
+  ],
+  ["reset", ({ people }: TestLogins) => people.setPassword(ROOT, "alice", new Secret("another good password"))],
+] as const) {
+  test(`nobody gets a certificate by the password of a user who is ${what} during the login`, async (t) => {
+    const started = await withAlice(t);
+    const { cluster, ring, clock, publicKey, events } = started;
+    const issuing = ring.open.bind(ring);
+    let opened = 0;
+    // The last thing before a certificate is signed: the authority's key is opened.
+    const slow = Object.assign(Object.create(ring) as typeof ring, {
+      open: (...words: Parameters<typeof issuing>) => {
+        opened++;
+        return issuing(...words);
+      },
+    });
+    const authority = cluster.authority.bind(cluster);
+    const interrupted = {
+      ...cluster,
+      authority: async (kind: "host" | "user") => {
+        await meanwhile(started);
+        return await authority(kind);
+      },
+    };
+    const logins = new Logins({
+      cluster: interrupted,
+      ring: slow,
+      passwords: new Passwords({ cost: { ln: 10, r: 8, p: 1 } }),
+      events: { healthy: true, record: async (event) => void events.push(event) },
+      clock,
+      secondFactor: "off",
+    });
+    events.length = 0;
+    const attempt = { user: "alice", password: new Secret(PASSWORD), address: null, publicKey };
+    await assert.rejects(logins.logIn(attempt), { code: "login_refused" });
+    assert.ok(opened > 0, "it got as far as signing");
+    const logged = events.filter(({ event }) => event === "user.login" || event === "cert.create");
+    assert.deepEqual(
+      logged.map((event) => ("error" in event ? event.error : event.event)),
+      ["the user was removed or reset meanwhile"],
+    );
+  });
+}
+
+test("a reset ends the logins before it, and a login of the same second holds", async (t) => {
+  const door = await startDoor(ALICE, "off");
+  t.after(() => door.close());
+  const at = async (password: string): Promise<number> => {
+    const credentials = await door.credentials("alice", password);
+    return (await door.call("/v1/status", { credentials })).status;
+  };
+  await door.people.setPassword(ROOT, "alice", new Secret(PASSWORD));
+  assert.equal(await at(PASSWORD), 200, "the first password ends nothing");
+  const old = await door.credentials("alice", PASSWORD);
+  await door.people.setPassword(ROOT, "alice", new Secret("another good password"));
+  const refused = await door.call("/v1/status", { credentials: old });
+  assert.equal(refused.status, 401);
+  assert.deepEqual(refused.json, {
+    error: {
+      code: "login_required",
+      message: 'Cannot go on as "alice": the user was reset after this login',
+      hint: "log in again with postern login",
+    },
+  });
+  assert.equal(await at("another good password"), 200);
+  assert.equal((await door.call("/v1/status", { credentials: old })).status, 401);
+  // By a link it is the same, and the link itself counts.
+  const current = await door.credentials("alice", "another good password");
+  const { token } = await door.people.makeLink(ROOT, "alice", "reset");
+  assert.equal((await door.call("/v1/status", { credentials: current })).status, 401);
+  await door.links.use({ token, kind: "reset", password: new Secret(PASSWORD), address: null });
+  assert.equal(await at(PASSWORD), 200);
+  // And so it is after a removal.
+  await door.administration.remove(ROOT, "user", "alice");
+  await door.administration.create(ROOT, documents(ALICE), { force: false });
+  await door.people.setPassword(ROOT, "alice", new Secret(PASSWORD));
+  assert.equal(await at(PASSWORD), 200);
+});
