@@ -53,7 +53,7 @@ export interface ComposeOptions {
   /** Whether this process serves the cluster's door, where the configuration enables it. */
   readonly door?: boolean;
   /** What an agent is told of its cluster's resources. */
-  readonly fed?: { readonly store: ReadableStore; lostFor(): number | undefined };
+  readonly fed?: { readonly store: ReadableStore; readonly lostFor: () => number | undefined };
 }
 
 /** A gateway that is ready to serve, without its listeners. */
@@ -175,7 +175,6 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
         };
       },
       async close(reason) {
-        door?.close();
         await Promise.all(stopped.map(async (stop) => stop()));
         for (const service of running)
           await recorder

@@ -48,10 +48,10 @@ export class AgentResources {
   }
 
   /** How many milliseconds ago the cluster was last heard of, when that is too long ago to decide; else undefined. */
-  lostFor(): number | undefined {
+  readonly lostFor = (): number | undefined => {
     const { silence, isFilled } = this.store;
     return isFilled && silence <= (this.#options.longestSilence ?? LONGEST_SILENCE_MS) ? undefined : silence;
-  }
+  };
 
   /** Why what is decided by may be old; `null` when it is of now. */
   get readiness(): string | null {

@@ -10,7 +10,7 @@ import type { Principal } from "../identity/principal.ts";
 import type { TakeoverHandler } from "../platform/ports.ts";
 import type { Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
-import { agreedVersion, TUNNEL_PATH, upgradeOffer } from "../tunnel/protocol.ts";
+import { agreedVersion, type ServedDatabase, TUNNEL_PATH, upgradeOffer } from "../tunnel/protocol.ts";
 import { splice } from "../tunnel/splice.ts";
 import { Tunnels } from "../tunnel/tunnels.ts";
 import { ConnectionCounts } from "./connection-counts.ts";
@@ -27,7 +27,8 @@ export interface DoorTunnelsOptions {
 
 /** What a door does with connections that stop being HTTP. */
 export interface DoorTunnels {
-  readonly tunnels: Tunnels;
+  /** Databases that agents serve now. */
+  served(): readonly ServedDatabase[];
   readonly takeOver: TakeoverHandler;
   close(timeoutMs: number): Promise<void>;
 }
@@ -71,7 +72,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
   };
 
   return {
-    tunnels,
+    served: () => tunnels.databases(),
     async takeOver({ kind, target, headers }, client) {
       try {
         if (kind === "connect") return await toDatabase(target, client);

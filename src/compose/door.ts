@@ -1,6 +1,5 @@
 /** The cluster's door: the API of the auth service, and the certificate that it shows. */
 
-import type { Database } from "../aws/database.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { formatAddress, type ListenAddress } from "../config/address.ts";
@@ -8,22 +7,26 @@ import type { Config } from "../config/config.ts";
 import { type PublicAddress, publicAddressOf } from "../config/public-address.ts";
 import type { EventSink } from "../control/administration.ts";
 import { clusterApi } from "../control/api.ts";
-import type { Connected } from "../control/callers.ts";
+import { Callers, type Connected } from "../control/callers.ts";
 import { connectorLogins } from "../control/connector-logins.ts";
 import { DoorIdentity, type ShownIdentity } from "../control/door-identity.ts";
 import { Links } from "../control/links.ts";
 import { Logins } from "../control/logins.ts";
+import { Members } from "../control/members.ts";
+import { RouteCertificates } from "../control/route-certificates.ts";
 import { quoted } from "../identity/names.ts";
 import { Passkeys } from "../identity/passkeys.ts";
 import { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
 import type { PolicyBundle } from "../policy/bundle.ts";
-import type { PolicyDecisionPoint } from "../policy/pdp.ts";
+import type { TakeoverHandler } from "../platform/ports.ts";
 import type { Log } from "../telemetry/log.ts";
 import { Administrators } from "./administrators.ts";
+import { openDoorTunnels } from "./door-tunnels.ts";
 import { namesInFiles } from "./kinds.ts";
 import { joinServices } from "./joining.ts";
+import { type DoorState, ShownDatabases } from "./shown-databases.ts";
 import type { OpenCluster } from "./store.ts";
 
 export interface DoorOptions {
@@ -41,12 +44,6 @@ export interface DoorOptions {
   readonly state: () => DoorState;
   /** Milliseconds between two looks at whether the certificate must be replaced; a minute when absent. */
   readonly lookEvery?: number;
-}
-
-/** As much of what is in force as the door tells of. */
-interface DoorState {
-  readonly policy: Pick<PolicyDecisionPoint, "shows">;
-  readonly databases: ReadonlyMap<string, Database>;
 }
 
 /** An address at which the API is served, and by which service's configuration. */
@@ -68,7 +65,10 @@ export interface ClusterDoor {
   pins(): Promise<readonly string[]>;
   /** From now on calls `show` whenever something else is to be shown. */
   follow(show: (identity: ShownIdentity) => void): void;
-  close(): void;
+  /** Whose connections stop being HTTP, and go to databases or come from their services. */
+  readonly takeOver: TakeoverHandler;
+  /** Lets what goes through it end, and ends what is left after a while. */
+  drain(timeoutMs: number): Promise<void>;
 }
 
 const LOOK_EVERY_MS = 60_000;
@@ -116,6 +116,13 @@ export async function openDoor(
     publicAddress: proxy_service?.public_addr,
     passwords,
   });
+  const closing = new AbortController();
+  const callers = new Callers({ cluster, events, clock });
+  const members = new Members({ cluster, events, clock });
+  const shownDatabases = new ShownDatabases(state, () => tunnels.served());
+  const isShown = (user: Principal, database: string): boolean => shownDatabases.isShown(user, database);
+  const tunnels = await openDoorTunnels({ callers, members, store: cluster.store, log, isShown });
+  const routes = new RouteCertificates({ cluster, ring, events, clock, isShown });
   const api = clusterApi({
     ...judging,
     ...address,
@@ -125,7 +132,8 @@ export async function openDoor(
     joining: joinServices({ cluster, ring, events, clock }, env),
     version,
     log,
-    databasesOf: (user) => shownDatabases(state(), user),
+    databasesOf: (user) => shownDatabases.documents(user),
+    reaching: { callers, members, routes, log, closing: closing.signal },
     administratorOf: administrators.of.bind(administrators),
   });
   const identity = await doorIdentity.current();
@@ -160,27 +168,18 @@ export async function openDoor(
       }, lookEvery);
       timer.unref();
     },
-    close: () => clearInterval(timer),
+    takeOver: tunnels.takeOver,
+    async drain(timeoutMs) {
+      clearInterval(timer);
+      // Whoever listens for changes listens elsewhere from now on.
+      closing.abort();
+      await tunnels.close(timeoutMs);
+    },
   };
 }
 
 function usersAmong(names: ReadonlySet<string>): ReadonlySet<string> {
   return new Set([...names].flatMap((name) => (name.startsWith("user/") ? [name.slice("user/".length)] : [])));
-}
-
-/** As documents of kind db, whichever way they were defined. */
-function shownDatabases({ policy, databases }: DoorState, user: Principal): readonly object[] {
-  const { name: userName, roles, traits, mfaVerified } = user;
-  const asker = { name: userName, roles, traits, mfa_verified: mfaVerified };
-  return [...databases.values()]
-    .filter((database) => policy.shows(asker, database))
-    .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-    .map(({ name, labels, uri, region, accountId }) => ({
-      kind: "db",
-      version: "v3",
-      metadata: { name, labels },
-      spec: { protocol: "dynamodb", uri, aws: { region, account_id: accountId } },
-    }));
 }
 
 /** Whether this configuration has the API served at all. */

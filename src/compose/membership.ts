@@ -45,6 +45,11 @@ export async function openMembership(config: Config, { log, clock, env }: Member
   });
 }
 
+/** The doors of the cluster, as the configuration names them. */
+export function proxiesOf({ postern }: Config): readonly ProxyAddress[] {
+  return [proxyOf(postern.proxy_server ?? "")];
+}
+
 function proxyOf(text: string): ProxyAddress {
   const parsed = parseAddress(text);
   if ("address" in parsed && parsed.address.kind === "tcp") {

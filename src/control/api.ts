@@ -10,6 +10,7 @@ import type { SecondFactor } from "../identity/second-factor.ts";
 import type { EventSink } from "./administration.ts";
 import { type AdministratorOf, administrationRoutes } from "./api-administration.ts";
 import { answer, answerOf, readBody } from "./api-answers.ts";
+import { databaseRoutes, type DatabaseServices } from "./api-databases.ts";
 import { joinRoutes, type JoinServices } from "./api-join.ts";
 import { type Api, only } from "./api-routes.ts";
 import { addWaitingLogins } from "./api-waiting-logins.ts";
@@ -19,6 +20,8 @@ import { loginAnswer, shownPrincipal } from "./login-answer.ts";
 import { addWebPages, type WebOptions } from "./web/routes.ts";
 
 export interface ApiOptions extends WebOptions, ConnectorLogins {
+  /** Absent: no database is reached through here. */
+  readonly reaching?: DatabaseServices;
   /** Absent: nothing can join here. */
   readonly joining?: JoinServices;
   readonly events: EventSink;
@@ -34,7 +37,7 @@ export interface ApiOptions extends WebOptions, ConnectorLogins {
 /** Makes the app of a cluster. */
 export function clusterApi(options: ApiOptions): Api {
   const { cluster, logins, secondFactor, localAuth, version, log } = options;
-  const callers = new Callers(options);
+  const callers = options.reaching?.callers ?? new Callers(options);
   const api: Api = new Hono();
 
   only(api, "GET", "/webapi/ping", async () =>
@@ -62,6 +65,7 @@ export function clusterApi(options: ApiOptions): Api {
     answer(200, { databases: options.databasesOf((await callers.identify(connected)).user) }),
   );
 
+  if (options.reaching !== undefined) databaseRoutes(api, cluster, options.reaching);
   if (options.joining !== undefined) joinRoutes(api, cluster, options.joining);
   administrationRoutes(api, { callers, administratorOf: options.administratorOf });
   addWaitingLogins(api, options);

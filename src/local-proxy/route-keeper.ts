@@ -61,15 +61,15 @@ export class RouteKeeper {
   }
 
   #ask(): Promise<RouteCredentials> {
-    this.#asking ??= this.#options
-      .issue()
-      .then((next) => {
-        const isFirst = this.#current === undefined;
-        this.#current = next;
-        if (!isFirst) this.#options.onRenewed(next);
-        return next;
-      })
-      .finally(() => (this.#asking = undefined));
+    this.#asking ??= this.#next().finally(() => (this.#asking = undefined));
     return this.#asking;
+  }
+
+  async #next(): Promise<RouteCredentials> {
+    const next = await this.#options.issue();
+    const isFirst = this.#current === undefined;
+    this.#current = next;
+    if (!isFirst) this.#options.onRenewed(next);
+    return next;
   }
 }

@@ -161,7 +161,7 @@ describe("the certificate of a cluster's door", () => {
     await eventually(() => shown.length === 1 && shown[0] !== door.identity);
     await opened.cluster.store.close();
     await eventually(() => text.includes("Cannot renew the door's certificate"));
-    door.close();
+    await door.drain(0);
     assert.equal(shown.length, 1);
     rmSync(directory, { recursive: true, force: true });
   });

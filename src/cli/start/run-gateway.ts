@@ -3,7 +3,10 @@
 import type { Membership } from "../../agent/membership.ts";
 import { systemClock } from "../../base/clock.ts";
 import { openGateway, type OpenGateway } from "../../compose.ts";
-import { isAgent, openMembership } from "../../compose/membership.ts";
+import { type Agent, openAgent } from "../../compose/agent.ts";
+import { AgentResources } from "../../compose/agent-resources.ts";
+import { isAgent, openMembership, proxiesOf } from "../../compose/membership.ts";
+import type { ProxyAddress } from "../../client/tls.ts";
 import type { Config } from "../../config/config.ts";
 import { gatewayApp } from "../../gateway/app.ts";
 import { refuseUnparsable } from "../../gateway/unparsable.ts";
@@ -45,6 +48,7 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
   const platform = await thisPlatform();
   // What there is once for several workers: the door, whose tries to log in are counted in memory, and the membership.
   const first = worker === undefined || worker === 1;
+  const member = first && isAgent(config) ? await openMember(config, { log, env }) : undefined;
   const gateway = await openGateway(config, {
     upstream: platform.createUpstream(),
     log,
@@ -54,10 +58,14 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
     version: packageVersion(),
     door: first,
     ...(worker === undefined ? {} : { stream: `worker-${worker}` }),
+    ...(member === undefined ? {} : { fed: member.resources }),
+  }).catch(async (error: unknown) => {
+    await member?.close();
+    throw error;
   });
   const { services } = gateway;
   const bound: Listening[] = [];
-  let membership: Membership | undefined;
+  let agent: Agent | undefined;
   let stopping = false;
   try {
     for (const [at, listener] of gateway.listeners.entries()) {
@@ -78,9 +86,14 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
       );
     }
     if (gateway.door !== undefined) await openPorts(gateway.door, platform, log, bound);
-    if (first && isAgent(config)) membership = await openMembership(config, { log, clock: systemClock, env });
+    if (member !== undefined) {
+      const { membership, proxies } = member;
+      const nodeName = config.postern.nodename;
+      const parts = { services, platform, version: packageVersion(), clock: systemClock, log };
+      agent = openAgent({ ...parts, membership, proxies, nodeName });
+    }
   } catch (error) {
-    await Promise.all(bound.map((listening) => listening.drain(0)));
+    await Promise.all([...bound.map((listening) => listening.drain(0)), gateway.door?.drain(0), member?.close()]);
     await gateway.close("could not listen");
     throw error;
   }
@@ -89,16 +102,52 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
     addresses: bound.map(({ address }) => address),
     async readiness() {
       const parts = await gateway.readiness();
-      const cluster = membership === undefined ? {} : { cluster: membership.readiness };
+      const { membership, resources } = member ?? {};
+      const cluster =
+        membership === undefined
+          ? {}
+          : {
+              cluster: membership.readiness,
+              resources: resources?.readiness ?? null,
+              tunnel: agent?.readiness ?? null,
+            };
       return { ...parts, ...cluster, listeners: stopping ? "draining" : null };
     },
     async stop(reason) {
       stopping = true;
       log.info({ reason }, "Draining");
-      await membership?.close();
-      await Promise.all(bound.map((listening) => listening.drain(DRAIN_MS)));
+      const draining = [agent?.stop(DRAIN_MS), gateway.door?.drain(DRAIN_MS)];
+      await Promise.all([...draining, ...bound.map((listening) => listening.drain(DRAIN_MS))]);
+      await member?.close();
       await gateway.close(reason);
       log.info({ reason }, "Stopped");
+    },
+  };
+}
+
+/** What makes a process a member of a cluster elsewhere, and what it decides by. */
+interface Member {
+  readonly membership: Membership;
+  readonly proxies: readonly ProxyAddress[];
+  readonly resources: AgentResources;
+  close(): Promise<void>;
+}
+
+/** Milliseconds that a start waits for the cluster's resources; until they come, all is denied. */
+const FIRST_RESOURCES_MS = 5_000;
+
+async function openMember(config: Config, { log, env }: Pick<RunOptions, "log" | "env">): Promise<Member> {
+  const membership = await openMembership(config, { log, clock: systemClock, env });
+  const proxies = proxiesOf(config);
+  const resources = new AgentResources({ membership, proxies, clock: systemClock, log, random: Math.random });
+  await resources.first(FIRST_RESOURCES_MS);
+  return {
+    membership,
+    proxies,
+    resources,
+    async close() {
+      await resources.close();
+      await membership.close();
     },
   };
 }
@@ -122,6 +171,8 @@ async function openPorts(door: ClusterDoor, platform: Platform, log: Log, bound:
     const options = {
       identity,
       onTurnedAway,
+      // What an auth service opens beside the proxy is for its API.
+      ...(service === "proxy_service" ? { takeOver: door.takeOver } : {}),
       ...(maxConnectionsPerAddress === undefined ? {} : { maxConnectionsPerAddress }),
     };
     const listening = await platform.listenTls(handle, address, options);

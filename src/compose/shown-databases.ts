@@ -1,0 +1,60 @@
+/** The databases that a user may know of: those that are defined, and those that agents say they serve. */
+
+import type { Database } from "../aws/database.ts";
+import type { Principal } from "../identity/principal.ts";
+import type { PolicyDecisionPoint } from "../policy/pdp.ts";
+import type { ServedDatabase } from "../tunnel/protocol.ts";
+
+/** As much of what is in force as the door tells of. */
+export interface DoorState {
+  readonly policy: Pick<PolicyDecisionPoint, "shows">;
+  readonly databases: ReadonlyMap<string, Database>;
+}
+
+type Shown = Pick<Database, "name" | "labels" | "uri" | "region" | "accountId">;
+
+/** Asks policy for each. */
+export class ShownDatabases {
+  readonly #state: () => DoorState;
+  readonly #served: () => readonly ServedDatabase[];
+
+  /** What is in force, and what agents serve now. */
+  constructor(state: () => DoorState, served: () => readonly ServedDatabase[]) {
+    this.#state = state;
+    this.#served = served;
+  }
+
+  /** Whether there is a database of this name, and the user may know of it. */
+  isShown(user: Principal, name: string): boolean {
+    return this.#of(name).some((database) => this.#shows(user, database));
+  }
+
+  /** As documents of kind db, whichever way they were defined, by name. */
+  documents(user: Principal): readonly object[] {
+    const shown = new Map<string, Shown>();
+    for (const database of this.#all())
+      if (!shown.has(database.name) && this.#shows(user, database)) shown.set(database.name, database);
+    return [...shown.values()]
+      .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+      .map(({ name, labels, uri, region, accountId }) => ({
+        kind: "db",
+        version: "v3",
+        metadata: { name, labels },
+        spec: { protocol: "dynamodb", uri, aws: { region, account_id: accountId } },
+      }));
+  }
+
+  #of(name: string): readonly Shown[] {
+    return this.#all().filter((database) => database.name === name);
+  }
+
+  /** What an agent says of its own counts before what is defined: it is there that requests arrive. */
+  #all(): readonly Shown[] {
+    const served = this.#served().map(({ account_id: accountId, ...rest }) => ({ ...rest, accountId }));
+    return [...served, ...this.#state().databases.values()];
+  }
+
+  #shows({ name, roles, traits, mfaVerified }: Principal, database: Shown): boolean {
+    return this.#state().policy.shows({ name, roles, traits, mfa_verified: mfaVerified }, database);
+  }
+}
