@@ -40,6 +40,8 @@ export function answerUnavailable(socket: Socket, error: PosternError): void {
   const timer = setTimeout(() => socket.destroy(), PATIENCE_MS);
   timer.unref();
   socket.on("data", read);
+  // Somebody may have stopped it who has looked at the beginning.
+  socket.resume();
 }
 
 function answerOf({ code, message, hint }: PosternError): string {
