@@ -13,6 +13,8 @@ export type Proof =
       readonly user: string;
       /** The second factor that was shown; a passkey is one by itself. */
       readonly mfa: "totp" | "webauthn" | null;
+      /** Of the password that was shown: it must be the user's still when the login is redeemed. */
+      readonly mark: string;
     }
   | {
       readonly by: "connector";
@@ -39,7 +41,7 @@ export interface BrowserLoginRecord {
   readonly leg?: unknown;
   /** Absent: nobody has proved anything yet. Of the code there is its hash only. */
   readonly outcome?:
-    | { readonly proved: number; readonly code_hash: string; readonly proof: Proof }
+    | { readonly code_hash: string; readonly proof: Proof }
     | { readonly failure: { readonly code: string; readonly message: string; readonly hint?: string | undefined } }
     | undefined;
 }
@@ -54,7 +56,12 @@ export function readBrowserLogin(value: unknown): BrowserLoginRecord {
 }
 
 const PROOF: z.ZodType<Proof> = z.discriminatedUnion("by", [
-  z.strictObject({ by: z.literal("local"), user: z.string(), mfa: z.enum(["totp", "webauthn"]).nullable() }),
+  z.strictObject({
+    by: z.literal("local"),
+    user: z.string(),
+    mfa: z.enum(["totp", "webauthn"]).nullable(),
+    mark: z.string(),
+  }),
   z.strictObject({
     by: z.literal("connector"),
     user: z.string(),
@@ -77,7 +84,7 @@ const RECORD: z.ZodType<BrowserLoginRecord> = z.strictObject({
   leg: z.unknown().optional(),
   outcome: z
     .union([
-      z.strictObject({ proved: z.number(), code_hash: z.string(), proof: PROOF }),
+      z.strictObject({ code_hash: z.string(), proof: PROOF }),
       z.strictObject({
         failure: z.strictObject({ code: z.string(), message: z.string(), hint: z.string().optional() }),
       }),

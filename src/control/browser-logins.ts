@@ -13,7 +13,7 @@ import { type BrowserLoginRecord, type LoginMethod, type Proof, readBrowserLogin
 import type { ConnectorUsers } from "./connector-users.ts";
 import { loginEvent } from "./login-event.ts";
 import { limited, requireRoom } from "./open-logins.ts";
-import { wasRemovedSince } from "./removed-users.ts";
+import { SecretsStore } from "./user-secrets.ts";
 
 export interface BrowserLoginsOptions extends AdmissionOptions {
   /** Where browsers reach the door: `https://host:port`, without a path. */
@@ -69,9 +69,11 @@ const LIFETIME_MS = 5 * 60_000;
 export class BrowserLogins {
   readonly #options: BrowserLoginsOptions;
   readonly #limiter: AddressLimiter;
+  readonly #secrets: SecretsStore;
 
   constructor(options: BrowserLoginsOptions) {
     this.#options = options;
+    this.#secrets = new SecretsStore(options.cluster.store, options.ring);
     this.#limiter = new AddressLimiter(options.clock);
   }
 
@@ -142,7 +144,7 @@ export class BrowserLogins {
     const asked = record.method === "local" ? undefined : record.method.connector;
     if (asked !== (proof.by === "local" ? undefined : proof.connector)) throw unknown();
     const code = randomBytes(32).toString("base64url");
-    const outcome = { proved: this.#options.clock.now(), code_hash: hashOf(code), proof };
+    const outcome = { code_hash: hashOf(code), proof };
     await this.#update(id, { ...record, outcome }, revision);
     return callbackOf(record, { code });
   }
@@ -197,7 +199,7 @@ export class BrowserLogins {
       // Who has the code and not the verifier has it from somewhere else: it is to be worth nothing to anybody.
       if (isRight) await this.#spend(id, found.revision);
       if (!isRight || !isOwn) throw refused();
-      const login = await this.#admit(record, outcome.proof, outcome.proved);
+      const login = await this.#admit(record, outcome.proof);
       await events.record(loginEvent({ ...facts, error: null }));
       return login;
     } catch (thrown) {
@@ -207,13 +209,11 @@ export class BrowserLogins {
     }
   }
 
-  async #admit(record: BrowserLoginRecord, proof: Proof, proved: number): Promise<Login> {
-    const { store } = this.#options.cluster;
-    const { public_key: publicKey, lifetime } = record;
+  async #admit({ public_key: publicKey, lifetime }: BrowserLoginRecord, proof: Proof): Promise<Login> {
     if (proof.by === "connector") return this.#options.users.admit({ ...proof, publicKey, lifetime });
-    const { user, mfa } = proof;
-    if (await wasRemovedSince(store, user, proved)) throw new RefusedError("the user was removed meanwhile");
-    return admit(this.#options, { user, mfaVerified: mfa !== null, publicKey, lifetime });
+    const { user, mfa, mark } = proof;
+    const stillProven = (): Promise<boolean> => this.#secrets.isStill(user, mark);
+    return admit(this.#options, { user, mfaVerified: mfa !== null, publicKey, lifetime, stillProven });
   }
 
   async #find(id: string): Promise<StoredResource | undefined> {
