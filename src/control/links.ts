@@ -15,7 +15,7 @@ import { isRace } from "../store/store-errors.ts";
 import type { StoredValue, Write } from "../store/store.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
-import { wasRemovedSince } from "./removed-users.ts";
+import { resetNoted, wasRemovedSince } from "./removed-users.ts";
 import { freshTotp, SecretsStore, type UserSecrets } from "./user-secrets.ts";
 
 export interface LinksOptions {
@@ -138,10 +138,8 @@ export class Links {
   async #settle(use: LinkUse, password: string, factor: NewFactor): Promise<string> {
     const { cluster, clock, secondFactor } = this.#options;
     for (let round = 1; ; round++) {
-      const { record, revision } = await this.#usable(use);
+      const { record, revision, known } = await this.#usable(use);
       const { user } = record;
-      const known = await cluster.store.get("user", user);
-      if (known === undefined) throw refusal(use.token, clock.now());
       const { secrets, revision: kept } = await this.#secrets.read(user);
       // What was set up before ends with it: whoever has that may be why there is a link.
       const factors = secondFactor === "off" ? secrets : factor;
@@ -149,9 +147,11 @@ export class Links {
       const value = { ...useInvite(record, use.token, clock.now()) };
       const writes: Write[] = [
         { op: "update", kind, name, value, expiresAt, revision },
-        { op: "expect", kind: "user", name: user, revision: known.revision },
+        { op: "expect", kind: "user", name: user, revision: known },
         this.#secrets.writeOf(user, { ...factors, password, ...NO_TRIES }, kept),
       ];
+      // With the old password end the logins by it.
+      if (kept !== undefined) writes.push(await resetNoted(cluster.store, user, clock.now()));
       try {
         await cluster.store.write(writes);
         return user;
@@ -185,6 +185,8 @@ export class Links {
     readonly record: InviteRecord;
     readonly totp: string | undefined;
     readonly revision: string;
+    /** Revision of the user whom the link is for. */
+    readonly known: string;
   }> {
     const { cluster, clock } = this.#options;
     const name = inviteNameOf(token);
@@ -192,9 +194,11 @@ export class Links {
     if (found === undefined) throw refusal(token, clock.now());
     const { totp, ...record } = found.value as unknown as InviteRecord & { readonly totp?: string };
     useInvite(record, token, clock.now());
-    if (record.kind !== kind || (await wasRemovedSince(cluster.store, record.user, record.created)))
-      throw refusal(token, clock.now());
-    return { record, totp, revision: found.revision };
+    // In this order: who is made after it is looked at whether the link's user was removed is not who was found here.
+    const known = await cluster.store.get("user", record.user);
+    const isOver = await wasRemovedSince(cluster.store, record.user, record.created);
+    if (known === undefined || record.kind !== kind || isOver) throw refusal(token, clock.now());
+    return { record, totp, revision: found.revision, known: known.revision };
   }
 
   #passkeys(): Passkeys {

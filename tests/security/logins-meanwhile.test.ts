@@ -9,6 +9,7 @@ import { Callers } from "../../src/control/callers.ts";
 import { connectorLogins } from "../../src/control/connector-logins.ts";
 import { Connectors } from "../../src/control/connectors.ts";
 import { ConnectorUsers } from "../../src/control/connector-users.ts";
+import { Links } from "../../src/control/links.ts";
 import { Logins } from "../../src/control/logins.ts";
 import { Passwords } from "../../src/identity/passwords.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -131,6 +132,61 @@ test("a reset ends the logins before it, and a login of the same second holds", 
   await door.administration.create(ROOT, documents(ALICE), { force: false });
   await door.people.setPassword(ROOT, "alice", new Secret(PASSWORD));
   assert.equal(await at(PASSWORD), 200);
+});
+
+for (const kind of ["invite", "reset"] as const) {
+  test(`a password that is set at once ends the ${kind} link before it, whether or not there was a password`, async (t) => {
+    const { people, links } = await withAlice(t);
+    const { token } = await people.makeLink(ROOT, "alice", kind);
+    const given = { token, kind, address: null };
+    assert.equal((await links.open(given)).user, "alice");
+    await people.setPassword(ROOT, "alice", new Secret("another good password"));
+    await assert.rejects(links.open(given), { code: "invite_unknown" });
+    await assert.rejects(links.use({ ...given, password: new Secret(PASSWORD) }), { code: "invite_unknown" });
+  });
+}
+
+test("a link that sets another password ends the logins by the one before", async (t) => {
+  const door = await startDoor(ALICE, "off");
+  t.after(() => door.close());
+  await door.people.setPassword(ROOT, "alice", new Secret(PASSWORD));
+  const old = await door.credentials("alice", PASSWORD);
+  const { token } = await door.people.makeLink(ROOT, "alice", "invite");
+  assert.equal((await door.call("/v1/status", { credentials: old })).status, 200, "a link alone ends nothing");
+  await door.links.use({ token, kind: "invite", password: new Secret("another good password"), address: null });
+  assert.equal((await door.call("/v1/status", { credentials: old })).status, 401);
+  const now = await door.credentials("alice", "another good password");
+  assert.equal((await door.call("/v1/status", { credentials: now })).status, 200);
+});
+
+test("a link sets no password of a user who is made in the place of its own meanwhile", async (t) => {
+  const started = await withAlice(t);
+  const { people, administration, cluster } = started;
+  const { token } = await people.makeLink(ROOT, "alice", "invite");
+  const { store } = cluster;
+  let reads = 0;
+  const slow = Object.assign(Object.create(store) as typeof store, {
+    // Right after it was looked at whether the user was removed, when the password is there to be kept.
+    async get(kind: string, name: string) {
+      const found = await store.get(kind, name);
+      if (kind === "user_removed" && ++reads === 2) {
+        await administration.remove(ROOT, "user", "alice");
+        await administration.create(ROOT, documents(OTHER_ALICE), { force: false });
+      }
+      return found;
+    },
+    write: store.write.bind(store),
+  });
+  const links = new Links({
+    ...started,
+    cluster: { ...cluster, store: slow },
+    passwords: new Passwords({ cost: { ln: 10, r: 8, p: 1 } }),
+    events: { healthy: true, record: async () => undefined },
+    secondFactor: "off",
+  });
+  const use = { token, kind: "invite", password: new Secret(PASSWORD), address: null } as const;
+  await assert.rejects(links.use(use), { code: "invite_unknown" });
+  assert.equal(await store.get("user_secret", "alice"), undefined);
 });
 
 const VERIFIER = "v".repeat(43);
