@@ -315,7 +315,7 @@ spec:
       callback_state: STATE,
       challenge: "c".repeat(43),
     };
-    for (const name of ["other", "", "x".repeat(255), "../user"])
+    for (const name of ["other", "", "x".repeat(255), "é".repeat(255), "../user", "\u0000", " corp"])
       assert.equal(
         refusalOf(await door.post("/v1/login/browser", { ...body, connector: name })),
         "404 connector_unknown",
