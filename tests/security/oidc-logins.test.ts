@@ -233,6 +233,15 @@ spec:
     assert.equal(await statusOf(again.credentials), "200 -");
   });
 
+  it("ends when an administrator puts a user of the cluster's own in the place of its user", async () => {
+    const { credentials } = await logIn("alice");
+    assert.equal(await statusOf(credentials), "200 -");
+    const local = "kind: user\nversion: v2\nmetadata: {name: alice@example.com}\nspec: {roles: [dev]}\n";
+    await door.connect(local);
+    assert.equal(await statusOf(credentials), "403 user_removed");
+    await door.administration.remove(ROOT, "user", "alice@example.com");
+  });
+
   it("is judged anew when it is redeemed", async () => {
     const [gone, narrowed] = [await door.begin("corp"), await door.begin("corp")];
     const [goneAt, narrowedAt] = [await door.go(gone, "alice"), await door.go(narrowed, "alice")];
