@@ -1,7 +1,6 @@
 /** What the store keeps of a login in a browser, from its beginning to its redemption. Nothing of it lets anybody in. */
 
 import * as z from "zod";
-import { PosternError } from "../base/errors.ts";
 
 /** How somebody is to prove who they are: to the cluster itself, or to an identity provider. */
 export type LoginMethod = "local" | { readonly connector: string };
@@ -46,13 +45,9 @@ export interface BrowserLoginRecord {
     | undefined;
 }
 
-/** Reads one as it was kept. @throws PosternError `browser_login_unreadable` */
-export function readBrowserLogin(value: unknown): BrowserLoginRecord {
-  const read = RECORD.safeParse(value);
-  if (read.success) return read.data;
-  throw new PosternError("browser_login_unreadable", "Cannot log in: what is kept of this login cannot be read", {
-    hint: "begin again: postern login",
-  });
+/** Reads one as it was kept; undefined for what is none, which may be another version's. */
+export function readBrowserLogin(value: unknown): BrowserLoginRecord | undefined {
+  return RECORD.safeParse(value).data;
 }
 
 const PROOF: z.ZodType<Proof> = z.discriminatedUnion("by", [

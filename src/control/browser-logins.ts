@@ -7,7 +7,7 @@ import { type Secret } from "../base/secret.ts";
 import { AddressLimiter } from "../identity/lockout.ts";
 import { readPublicKey } from "../identity/public-key.ts";
 import { isRace } from "../store/store-errors.ts";
-import type { StoredResource, StoredValue } from "../store/store.ts";
+import type { StoredValue } from "../store/store.ts";
 import { admit, type AdmissionOptions, type Login, RefusedError } from "./admission.ts";
 import { type BrowserLoginRecord, type LoginMethod, type Proof, readBrowserLogin } from "./browser-login-record.ts";
 import type { ConnectorUsers } from "./connector-users.ts";
@@ -121,11 +121,9 @@ export class BrowserLogins {
 
   /** A login that nobody has completed yet. @throws PosternError `browser_login_unknown` */
   async open(id: string): Promise<KeptBrowserLogin> {
-    const found = await this.#find(id);
-    if (found === undefined) throw unknown();
-    const record = readBrowserLogin(found.value);
-    if (record.outcome !== undefined) throw unknown();
-    return { record, revision: found.revision };
+    const kept = await this.#find(id);
+    if (kept.record.outcome !== undefined) throw unknown();
+    return kept;
   }
 
   /** Keeps what whoever takes a login further needs at the next step. @throws PosternError `browser_login_unknown` */
@@ -179,15 +177,13 @@ export class BrowserLogins {
     const { id, address } = redemption;
     this.#requireHealth();
     this.#takeTry(address);
-    const found = await this.#find(id);
-    if (found === undefined) throw unknown();
-    const record = readBrowserLogin(found.value);
+    const { record, revision } = await this.#find(id);
     const { method, outcome, challenge } = record;
     if (outcome === undefined) throw unknown();
     const isOwn = isSame(hashOf(redemption.verifier.reveal()), challenge);
     if ("failure" in outcome) {
       if (!isOwn) throw refused();
-      await this.#spend(id, found.revision);
+      await this.#spend(id, revision);
       const { code, message, hint } = outcome.failure;
       throw new PosternError(code, message, hint === undefined ? {} : { hint });
     }
@@ -197,7 +193,7 @@ export class BrowserLogins {
     try {
       const isRight = redemption.code !== undefined && isSame(hashOf(redemption.code.reveal()), outcome.code_hash);
       // Who has the code and not the verifier has it from somewhere else: it is to be worth nothing to anybody.
-      if (isRight) await this.#spend(id, found.revision);
+      if (isRight) await this.#spend(id, revision);
       if (!isRight || !isOwn) throw refused();
       const login = await this.#admit(record, outcome.proof);
       await events.record(loginEvent({ ...facts, error: null }));
@@ -216,10 +212,13 @@ export class BrowserLogins {
     return admit(this.#options, { user, mfaVerified: mfa !== null, publicKey, lifetime, stillProven });
   }
 
-  async #find(id: string): Promise<StoredResource | undefined> {
+  /** @throws PosternError `browser_login_unknown` */
+  async #find(id: string): Promise<KeptBrowserLogin> {
     const found = /^[0-9a-f]{32}$/.test(id) ? await this.#options.cluster.store.get(KIND, id) : undefined;
-    if (found?.expiresAt === undefined || this.#options.clock.now() >= found.expiresAt) return undefined;
-    return found;
+    const record = readBrowserLogin(found?.value);
+    if (found?.expiresAt === undefined || this.#options.clock.now() >= found.expiresAt || record === undefined)
+      throw unknown();
+    return { record, revision: found.revision };
   }
 
   /** Whoever comes second finds another revision. */
