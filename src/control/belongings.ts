@@ -1,8 +1,9 @@
-/** What goes with a resource that is made, removed or put in another's place: secrets of its own, and that it was there. */
+/** What goes with a resource that is made, removed or put in another's place: its secrets and links, and that it was there. */
 
 import { parseUser } from "../identity/user.ts";
 import type { StoredValue, Write } from "../store/store.ts";
 import type { AdministrationOptions } from "./administration.ts";
+import { linksEnded } from "./links.ts";
 import { removalNoted } from "./removed-users.ts";
 import type { PlannedChange } from "./world.ts";
 
@@ -16,6 +17,7 @@ export async function belongingsOf(
     const isReplaced = kind === "user" && verb === "update" && originIn(before?.value) !== originIn(after);
     if (verb === "update" && !isReplaced) continue;
     if (isReplaced || (kind === "user" && verb === "delete")) writes.push(await removalNoted(store, name, clock.now()));
+    if (kind === "user") writes.push(...(await linksEnded(store, name)));
     for (const belonging of kinds.get(kind)?.belongings ?? []) {
       const found = await store.get(belonging, name);
       if (found !== undefined) writes.push({ op: "delete", kind: belonging, name, revision: found.revision });

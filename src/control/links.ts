@@ -12,7 +12,7 @@ import type { SecondFactor } from "../identity/second-factor.ts";
 import { checkTotp, totpUri } from "../identity/totp.ts";
 import { NO_TRIES } from "../identity/tries.ts";
 import { isRace } from "../store/store-errors.ts";
-import type { StoredValue, Write } from "../store/store.ts";
+import type { Store, StoredValue, Write } from "../store/store.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
 import { resetNoted, wasRemovedSince } from "./removed-users.ts";
@@ -62,6 +62,8 @@ type NewFactor = Pick<UserSecrets, "totp" | "passkeys">;
 
 export const INVITE = "invite";
 const MAX_ATTEMPTS = 5;
+/** Of one user there is one, unless several were made at the same moment; a store takes 50 writes at once. */
+const MOST_LINKS = 40;
 /** Of links that are refused, how many an address has written down: strangers must not be able to fill the log. */
 const NOTES: AddressRule = { burst: 5, every: 60_000, addresses: 10_000 };
 
@@ -234,6 +236,12 @@ export function storedLink(record: InviteRecord): {
   readonly expiresAt: number;
 } {
   return { kind: INVITE, name: record.token_hash, value: { ...record }, expiresAt: record.expires };
+}
+
+/** The writes by which all links of a user end that there are now. */
+export async function linksEnded(store: Store, user: string): Promise<Write[]> {
+  const links = (await store.list(INVITE)).filter(({ value }) => (value as { user?: unknown }).user === user);
+  return links.slice(0, MOST_LINKS).map(({ name, revision }) => ({ op: "delete", kind: INVITE, name, revision }));
 }
 
 /** Where the second factor belongs that a link is to set up. */

@@ -12,7 +12,7 @@ import type { Actor } from "./authorize.ts";
 import type { Cluster } from "./cluster.ts";
 import type { GivenDocument } from "./documents.ts";
 import { byWhom } from "./events.ts";
-import { INVITE, storedLink } from "./links.ts";
+import { linksEnded, storedLink } from "./links.ts";
 import { resetNoted } from "./removed-users.ts";
 import { SecretsStore, USER_SECRET } from "./user-secrets.ts";
 
@@ -101,7 +101,7 @@ export class People {
       const writes = [this.#secrets.writeOf(user, { ...secrets, password: hashed, ...NO_TRIES }, revision)];
       // At once: whoever had the old one must neither stay in nor get in between the two.
       if (revision !== undefined) writes.push(await resetNoted(cluster.store, user, clock.now()));
-      return [...writes, ...(await this.#linksEnded(user))];
+      return [...writes, ...(await linksEnded(cluster.store, user))];
     };
     // Says whether the actor may, and puts the change of the user on record.
     await administration.change(actor, "user", user, (document) => document, beside);
@@ -132,14 +132,8 @@ export class People {
       // An instant before the link, which must count.
       writes.push(await resetNoted(cluster.store, user, record.created - 1));
     }
-    return [...writes, ...(await this.#linksEnded(user))];
-  }
-
-  /** What is set last is what counts: whoever has an older link may be why. */
-  async #linksEnded(user: string): Promise<Write[]> {
-    const links = await this.#options.cluster.store.list(INVITE);
-    const older = links.filter(({ value }) => (value as { user?: unknown }).user === user);
-    return older.slice(0, MOST_OLDER).map(({ name, revision }) => ({ op: "delete", kind: INVITE, name, revision }));
+    // The newest link is the one that counts: whoever has an older one may be why there is another.
+    return [...writes, ...(await linksEnded(cluster.store, user))];
   }
 
   async #linkMade(
@@ -168,6 +162,3 @@ export class People {
     });
   }
 }
-
-/** Of one user there is one, unless several were made at the same moment; a store takes 50 writes at once. */
-const MOST_OLDER = 40;
