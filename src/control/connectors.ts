@@ -1,6 +1,5 @@
 /** Connectors as the store keeps them: the provider's secret sealed, for this connector, provider and client only. */
 
-import { Buffer } from "node:buffer";
 import { PosternError } from "../base/errors.ts";
 import { quoted } from "../identity/names.ts";
 import { type OidcConnector, parseOidcConnector } from "../identity/oidc-connector.ts";
@@ -9,6 +8,7 @@ import { isSealed, type KeyRing, type SealingContext } from "../identity/sealing
 import { isMapping } from "../identity/teleport-keys.ts";
 import type { Store, StoredValue } from "../store/store.ts";
 import type { Kind } from "./kinds.ts";
+import { isStorable } from "./world.ts";
 
 const KIND = "oidc";
 
@@ -73,7 +73,7 @@ export class Connectors {
 
   /** One, with its secret. @throws PosternError `connector_unknown`, and what keeps it from being read or its secret from being opened */
   async named(name: string): Promise<OidcConnector> {
-    const found = Buffer.byteLength(name) > 255 || name === "" ? undefined : await this.#store.get(KIND, name);
+    const found = isStorable(name) ? await this.#store.get(KIND, name) : undefined;
     if (found === undefined) {
       throw new PosternError("connector_unknown", `Cannot log in by ${quoted(name)}: there is no such connector`, {
         hint: "GET /webapi/ping names those that there are; ask whoever administers the cluster",

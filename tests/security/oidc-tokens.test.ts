@@ -128,6 +128,14 @@ spec:
     assert.deepEqual([user.name, user.traits["team"]], ["alice@example.com", ["payments"]]);
   });
 
+  it("has no address verified by what the person's page says of another one", async () => {
+    const claims: Lies["claims"] = ({ email_verified: _, ...rest }) => ({ ...rest, email: "boss@example.com" });
+    assert.equal(await outcome({ claims }), "403 oidc_email_unverified");
+    const userinfo: Lies["userinfo"] = (who) => ({ ...who, email: "boss@example.com" });
+    assert.equal(await outcome({ claims, userinfo }), "200 -");
+    assert.equal(await outcome({ userinfo: ({ email_verified: _, ...who }) => who }), "200 -");
+  });
+
   const providers: Record<string, [lies: Lies, expected: string]> = {
     "speaks for another issuer": [
       { discovery: (metadata) => ({ ...metadata, issuer: "http://127.0.0.1:1" }) },
