@@ -41,7 +41,7 @@ export async function backUp(
 ): Promise<BackupReport> {
   let report: BackupReport = { resources: 0, counts: {}, keys: [] };
   const describe = (lines: readonly BackupLine[]): Pick<BackupHeader, "cluster" | "sealing_keys"> => {
-    const keys = [...new Set(lines.flatMap(({ value }) => keysSealing(value)))];
+    const keys = [...new Set(lines.flatMap(keysSealing))];
     report = { resources: lines.length, counts: countsOf(lines), keys };
     return { cluster: cluster.name, sealing_keys: keys };
   };
