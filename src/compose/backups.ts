@@ -67,14 +67,14 @@ export async function backUp(
 export interface RestoreReport {
   readonly header: BackupHeader;
   readonly counts: Counts;
-  /** Links and join tokens that were left out. */
+  /** Links, join tokens and services that were left out. */
   readonly leftOut: number;
 }
 
 /**
  * Puts a backup into the store of a configuration, which must be empty unless `force` is given.
  *
- * @param options `keepIssued`: certificates, links and join tokens from before stay good, as nothing was changed since
+ * @param options `keepIssued`: certificates, links, join tokens and services from before stay good, as nothing was changed since
  * @throws PosternError what is wrong with backup, key or store; nothing was written then, or the restore can be gone on with
  */
 export async function restoreFile(

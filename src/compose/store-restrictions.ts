@@ -6,6 +6,7 @@ import { BUILT_IN_ROLES } from "../identity/built-in-roles.ts";
 import { type Lock, parseLock } from "../identity/lock.ts";
 import { parseOidcConnector } from "../identity/oidc-connector.ts";
 import { type KnownConnector, parseUser, type User, vouchedFor } from "../identity/user.ts";
+import { requireWhole } from "../store/backup.ts";
 import type { Store, StoredValue } from "../store/store.ts";
 import type { StoredSet } from "./store-follower.ts";
 
@@ -27,6 +28,8 @@ export async function restrictedBy(store: Store, inForce: StoredSet): Promise<St
   const users = usersIn(documents, inForce);
   const origins = new Set(users.flatMap(({ origin }) => (origin === undefined ? [] : [origin.connector])));
   const connectors = connectorsIn(await documentsOf(store, "oidc", origins));
+  // What is half put back says nothing of anybody yet.
+  await requireWhole(store, "look at what this store takes away");
   const next = { ...inForce, ...locksIn(locks, inForce), users: vouchedFor(users, connectors) };
   const restrictions = restrictionsOf(next);
   if (restrictions === restrictionsOf(inForce)) return inForce;

@@ -106,6 +106,15 @@ describe("what takes away, beside what cannot be read", () => {
     await eventually(() => directory().lockOf("came") !== undefined);
   });
 
+  it("is nothing that a backup says which is half put back", async (t) => {
+    const { store, swaps, told } = await followed(t);
+    await store.inner.write([put("restore", "pending", "digest")]);
+    await store.write([{ op: "delete", kind: "user", name: "alice" }]);
+    await eventually(() => told.length > 0);
+    assert.match(String(told[0]), /a backup was put into it in part/);
+    assert.equal(swaps.length, 0);
+  });
+
   it("is everybody's where it is a lock that cannot be read, also theirs whom files define", async (t) => {
     const { store, directory } = await followed(t);
     await store.write([put("lock", "bad", { kind: "lock" })]);
