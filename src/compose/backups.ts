@@ -124,6 +124,8 @@ function guardKeyIn({ lines, header }: ReadBackup, ring: KeyRing): Uint8Array {
   try {
     return openGuardKey(line.value, ring);
   } catch (cause) {
+    // Another key would not help with what was altered.
+    if (cause instanceof PosternError && cause.code !== "sealing_key_lost") throw altered(cause);
     throw needsKey(header, messageOf(cause), cause);
   }
 }
@@ -139,6 +141,13 @@ function requireCluster(config: Config, { lines }: ReadBackup, guarded: GuardedS
     `Cannot restore the backup: it is of cluster ${quoted(String(name))}, and this is ${quoted(own)}`,
     { hint: "set auth_service.cluster_name to that name: nothing was written" },
   );
+}
+
+function altered(cause: PosternError): PosternError {
+  return new PosternError("store_tampered", `Cannot restore the backup: ${cause.message}`, {
+    cause,
+    hint: "take another copy of it, or an older backup: nothing was written",
+  });
 }
 
 function needsKey({ sealing_keys: keys = [] }: BackupHeader, reason: string, cause: unknown): PosternError {
