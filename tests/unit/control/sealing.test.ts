@@ -350,6 +350,14 @@ describe("rotating the sealing key", () => {
     assert.ok(behind.ring.seal(new Secret("x"), place).startsWith(`sealed:1:${key}:`));
   });
 
+  it("is followed by a node that read its keys just before", async (t) => {
+    const directory = directoryOf(t);
+    const [node, starting] = [await openNode(t, directory), await openNode(t, directory)];
+    const { key } = await rotateSealing("root", { ...node, prepare: false });
+    await followState(starting.cluster, starting.ring);
+    assert.equal(starting.ring.ids[0], key);
+  });
+
   it("does not open a store whose sealing key is not here", async (t) => {
     const directory = directoryOf(t);
     const node = await openNode(t, directory);
