@@ -19,6 +19,8 @@ export interface StoredSet {
   readonly roles: readonly Role[];
   readonly locks: readonly Lock[];
   readonly databases: readonly DatabaseSpec[];
+  /** Why everybody is shut out, also whom files define; absent: nobody is by this. */
+  readonly shut?: string | undefined;
   /** The same resources in the same revisions give the same digest. */
   readonly digest: string;
 }

@@ -30,6 +30,7 @@ import { freshTotp, SecretsStore } from "../../../src/control/user-secrets.ts";
 import { openAuthority } from "../../../src/identity/authority-keys.ts";
 import { NO_TRIES } from "../../../src/identity/tries.ts";
 import { Passwords } from "../../../src/identity/passwords.ts";
+import { eventually } from "../../support/eventually.ts";
 import { SqliteStore } from "../../../src/store/sqlite-store.ts";
 import type { Store, Write } from "../../../src/store/store.ts";
 
@@ -126,8 +127,8 @@ async function opensAll({ cluster, ring }: SealingOptions, totp: string): Promis
 /** The keys under which anything lies, with the kinds. */
 async function sealedNow({ cluster }: SealingOptions): Promise<Map<string, Set<string>>> {
   const found = new Map<string, Set<string>>();
-  for await (const { kind, value } of cluster.store.inner.snapshot())
-    for (const id of keysSealing(value)) found.set(id, (found.get(id) ?? new Set()).add(kind));
+  for await (const resource of cluster.store.inner.snapshot())
+    for (const id of keysSealing(resource)) found.set(id, (found.get(id) ?? new Set()).add(resource.kind));
   return found;
 }
 
@@ -149,7 +150,7 @@ describe("the table of what is sealed", () => {
     for await (const resource of node.cluster.store.inner.snapshot()) {
       const guarded = (resource.value as { value?: unknown } | null)?.value;
       const value = resource.kind === "guard_key" ? resource.value : (guarded as typeof resource.value);
-      const there = keysSealing(value).length;
+      const there = keysSealing(resource).length;
       if (there === 0) continue;
       kinds.add(resource.kind);
       const places = SEALED_KINDS.find(({ kind }) => kind === resource.kind)?.places({ name: resource.name, value });
@@ -286,6 +287,39 @@ describe("rotating the sealing key", () => {
     assert.equal((await node.keys.read()).ids.length, 2);
   });
 
+  it("is kept from nothing by what people write, or providers say of them", async (t) => {
+    const node = await openNode(t, directoryOf(t));
+    const [old = ""] = node.ring.ids;
+    const text = `sealed:1:${old}:AAAA`;
+    const kinds = ["user", "role", "lock", "token", "db", "host"];
+    const proof = { outcome: { proof: { claims: { nickname: text } } }, address: text };
+    await node.cluster.store.write([
+      ...kinds.map((kind) => ({ op: "create", kind, name: "a", value: { spec: { traits: [text] } } }) as const),
+      { op: "create", kind: "browser_login", name: "a", value: proof },
+    ]);
+    await rotateSealing("root", { ...node, prepare: false });
+    node.advance(60_001);
+    assert.deepEqual(await retireSealing(node), [old]);
+    assert.equal((await rotateSealing("root", { ...node, prepare: false })).done, "rotated");
+  });
+
+  it("never lets a key seal again that was retired, whoever puts it back", async (t) => {
+    const directory = directoryOf(t);
+    const node = await openNode(t, directory);
+    const [old = ""] = node.ring.ids;
+    const path = join(directory, "sealing.key");
+    const line = readFileSync(path, "utf8");
+    await rotateSealing("root", { ...node, prepare: false });
+    node.advance(60_001);
+    assert.deepEqual(await retireSealing(node), [old]);
+    writeFileSync(path, readFileSync(path, "utf8") + line);
+    const { key, done } = await rotateSealing("root", { ...node, prepare: false });
+    assert.equal(done, "rotated");
+    assert.notEqual(key, old);
+    node.advance(60_001);
+    assert.equal((await retireSealing(node)).includes(old), true);
+  });
+
   it("is waited for by a node that has not got the key yet: it opens, seals nothing, and goes on once it has", async (t) => {
     const directory = directoryOf(t);
     const [node, behind] = [await openNode(t, directory), await openNode(t, directory)];
@@ -306,6 +340,14 @@ describe("rotating the sealing key", () => {
     });
     writeFileSync(path, late);
     assert.ok(behind.ring.seal(new Secret("x"), place).startsWith(`sealed:1:${key}:`));
+  });
+
+  it("is followed by a node that read its keys just before", async (t) => {
+    const directory = directoryOf(t);
+    const [node, starting] = [await openNode(t, directory), await openNode(t, directory)];
+    const { key } = await rotateSealing("root", { ...node, prepare: false });
+    await followState(starting.cluster, starting.ring);
+    assert.equal(starting.ring.ids[0], key);
   });
 
   it("does not open a store whose sealing key is not here", async (t) => {
