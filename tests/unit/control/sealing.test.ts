@@ -30,7 +30,6 @@ import { freshTotp, SecretsStore } from "../../../src/control/user-secrets.ts";
 import { openAuthority } from "../../../src/identity/authority-keys.ts";
 import { NO_TRIES } from "../../../src/identity/tries.ts";
 import { Passwords } from "../../../src/identity/passwords.ts";
-import { eventually } from "../../support/eventually.ts";
 import { SqliteStore } from "../../../src/store/sqlite-store.ts";
 import type { Store, Write } from "../../../src/store/store.ts";
 
