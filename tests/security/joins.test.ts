@@ -5,7 +5,8 @@ import { pinOf } from "../../src/identity/authority.ts";
 import { openAuthority } from "../../src/identity/authority-keys.ts";
 import { verifyHostCertificate, Trust } from "../../src/identity/certificate-reader.ts";
 import { issueHostCertificate, issueUserCertificate } from "../../src/identity/certificates.ts";
-import { CHALLENGE_HEADER, type IdentityReplay } from "../../src/identity/iam-join.ts";
+import { CHALLENGE_HEADER, challengeFor, type IdentityReplay } from "../../src/identity/iam-join.ts";
+import { readPublicKey } from "../../src/identity/public-key.ts";
 import { newKeyPair } from "../support/cluster-authorities.ts";
 import { documents, ROOT } from "../support/cluster.ts";
 import { type Answered, type Call, type Credentials, startDoor, type TestDoor } from "../support/door.ts";
@@ -285,7 +286,8 @@ describe("joining by an AWS identity", () => {
   }
 
   async function prove(given: string, parts: IdentityRequestParts = {}): Promise<Record<string, unknown>> {
-    const headers = { ...parts.headers, [CHALLENGE_HEADER]: given };
+    const signedFor = challengeFor(given, readPublicKey(door.keys.publicKey));
+    const headers = { ...parts.headers, [CHALLENGE_HEADER]: signedFor };
     const identity = await signedIdentityRequest({ at: door.clock.now(), ...parts, headers });
     return { challenge: given, identity };
   }
@@ -354,6 +356,21 @@ describe("joining by an AWS identity", () => {
     }
     assert.equal(codeOf(await join(await prove(given, { at: door.clock.now() - HOUR }))), "identity_request_stale");
     assert.equal(replayed.length, 0);
+  });
+
+  it("certifies no other key than the one that was signed for, so that nobody can pass on what an agent signs", async () => {
+    const proof = await prove(await challenge());
+    const answered = await join({ ...proof, public_key: newKeyPair().publicKey });
+    assert.deepEqual([answered.status, codeOf(answered)], [400, "identity_request_invalid"], answered.text);
+    const given = await challenge();
+    const headers = { [CHALLENGE_HEADER]: given };
+    const bare = await join({
+      challenge: given,
+      identity: await signedIdentityRequest({ at: door.clock.now(), headers }),
+    });
+    assert.deepEqual([bare.status, codeOf(bare)], [400, "identity_request_invalid"], bare.text);
+    assert.equal(replayed.length, 0);
+    assert.equal((await join(proof)).status, 200);
   });
 
   it("keeps out whom STS does not confirm, who is of another account, and whom no rule fits", async () => {
