@@ -6,8 +6,10 @@ import { GUARD_KEY } from "../store/guarded-store.ts";
 import type { StoredResource, StoredValue } from "../store/store.ts";
 import { parseOidcConnector } from "../identity/oidc-connector.ts";
 import { AUTHORITY, GUARD_CONTEXT } from "./cluster.ts";
-import { connectorContext } from "./connectors.ts";
+import { clientSecretContext } from "./connectors.ts";
+import { deviceCodeContext } from "./device-logins.ts";
 import { INVITE, linkContext } from "./links.ts";
+import { legContext } from "./oidc-logins.ts";
 import { totpContext, USER_SECRET } from "./user-secrets.ts";
 
 /** A sealed text within a value, and where it belongs. */
@@ -58,17 +60,23 @@ export const SEALED_KINDS: readonly SealedKind[] = [
     kind: "oidc",
     sealedIn: "src/control/connectors.ts",
     places: ({ value }) => [
-      { path: ["spec", "client_secret"], context: connectorContext(parseOidcConnector(value).value) },
+      { path: ["spec", "client_secret"], context: clientSecretContext(parseOidcConnector(value).value) },
     ],
+  },
+  {
+    kind: "browser_login",
+    sealedIn: "src/control/oidc-logins.ts",
+    places: ({ name }) => [{ path: ["leg", "verifier"], context: legContext(name) }],
+  },
+  {
+    kind: "device_login",
+    sealedIn: "src/control/device-logins.ts",
+    places: ({ name }) => [{ path: ["device_code"], context: deviceCodeContext(name) }],
   },
 ];
 
-/** Files that seal what is over in minutes: an old key is not retired before, and nobody needs it afterwards. */
-export const SEALED_BRIEFLY: readonly string[] = [
-  "src/control/device-logins.ts",
-  "src/control/join-challenges.ts",
-  "src/control/oidc-logins.ts",
-];
+/** Files that seal what is kept by others, for a minute at most. */
+export const SEALED_ELSEWHERE: readonly string[] = ["src/control/join-challenges.ts"];
 
 /** The ids of the keys under which anything in a value is sealed, wherever it stands. */
 export function keysSealing(value: StoredValue): readonly string[] {

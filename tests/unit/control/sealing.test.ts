@@ -11,12 +11,14 @@ import { openKeys } from "../../../src/compose/sealing.ts";
 import { parseConfig } from "../../../src/config/load.ts";
 import { openCluster } from "../../../src/control/cluster.ts";
 import type { Administration } from "../../../src/control/administration.ts";
-import { connectorContext, connectorKind } from "../../../src/control/connectors.ts";
+import { clientSecretContext, connectorKind } from "../../../src/control/connectors.ts";
 import { parseOidcConnector } from "../../../src/identity/oidc-connector.ts";
+import { deviceCodeContext } from "../../../src/control/device-logins.ts";
 import { Links } from "../../../src/control/links.ts";
+import { legContext } from "../../../src/control/oidc-logins.ts";
 import { People } from "../../../src/control/people.ts";
 import { rotateAuthorities } from "../../../src/control/rotation.ts";
-import { keysSealing, SEALED_BRIEFLY, SEALED_KINDS } from "../../../src/control/sealed-values.ts";
+import { keysSealing, SEALED_ELSEWHERE, SEALED_KINDS } from "../../../src/control/sealed-values.ts";
 import {
   followState,
   retireSealing,
@@ -96,7 +98,12 @@ async function fill(node: Node, users = 45): Promise<{ readonly link: Secret; re
     },
   };
   const value = connectorKind(ring).keep?.(connector) ?? null;
-  await cluster.store.write([{ op: "create", kind: "oidc", name: "corp", value }]);
+  const [verifier, code] = [ring.seal(secret, legContext("b")), ring.seal(secret, deviceCodeContext("d"))];
+  await cluster.store.write([
+    { op: "create", kind: "oidc", name: "corp", value },
+    { op: "create", kind: "browser_login", name: "b", value: { leg: { verifier } } },
+    { op: "create", kind: "device_login", name: "d", value: { device_code: code } },
+  ]);
   return { link: token, totp: secret.reveal() };
 }
 
@@ -107,7 +114,7 @@ async function opensAll({ cluster, ring }: SealingOptions, totp: string): Promis
   assert.ok(connector !== undefined);
   const { client_secret: text } = (connector.value as { spec: { client_secret: string } }).spec;
   const { value } = parseOidcConnector(connector.value);
-  assert.equal(ring.open(text, connectorContext(value)).reveal(), "not to be seen");
+  assert.equal(ring.open(text, clientSecretContext(value)).reveal(), "not to be seen");
   for (const { name } of await cluster.store.list("user_secret")) await secrets.read(name);
   for (const kind of ["host", "user"] as const) {
     const { other, ...authority } = await cluster.authority(kind);
@@ -131,7 +138,7 @@ describe("the table of what is sealed", () => {
       .filter((name) => /^(?:control|identity|compose|store|cli)\//.test(name) && name !== "identity/sealing.ts")
       .filter((name) => /\.seal\(/.test(readFileSync(join(SRC, name), "utf8")))
       .map((name) => `src/${name}`);
-    const known = [...SEALED_KINDS.map(({ sealedIn }) => sealedIn), ...SEALED_BRIEFLY];
+    const known = [...SEALED_KINDS.map(({ sealedIn }) => sealedIn), ...SEALED_ELSEWHERE];
     assert.deepEqual(sealing.sort(), known.sort());
   });
 
@@ -159,7 +166,7 @@ describe("rotating the sealing key", () => {
     const { totp } = await fill(node);
     const [old = ""] = node.ring.ids;
     const { key, done, resealed } = await rotateSealing("root", { ...node, prepare: false });
-    assert.deepEqual([done, resealed], ["rotated", 45 + 2 + 1 + 1 + 1]);
+    assert.deepEqual([done, resealed], ["rotated", 45 + 2 + 1 + 1 + 3]);
     assert.deepEqual([...(await sealedNow(node)).keys()], [key]);
     const event = node.recorded.find((one) => one.event === "postern.sealing.rotated");
     assert.deepEqual(event, { event: "postern.sealing.rotated", code: "PSK01I", user: "root", key_id: key });
