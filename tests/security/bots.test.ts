@@ -307,6 +307,19 @@ spec: {roles: [Bot], join_method: kubernetes, bot_name: ci, kubernetes: {type: s
     assert.equal((await asWorkflow()).status, 200);
   });
 
+  it("get in at once after their user was reset, with a certificate that counts; one from before does not", async () => {
+    const call = async (answered: Answered): Promise<number> => {
+      const { certificate: cert } = answered.json as BotAnswer;
+      return (await door.call("/v1/status", { credentials: { cert, key: door.keys.privateKey } })).status;
+    };
+    const before = await asWorkflow();
+    assert.equal(await call(before), 200);
+    await door.people.makeLink(ROOT, "ci", "reset");
+    const next = await asWorkflow();
+    assert.deepEqual([await call(before), await call(next)], [401, 200]);
+    assert.ok(Date.parse((next.json as BotAnswer).expires) - door.clock.now() <= HOUR + 60_000);
+  });
+
   it("make the issuer be asked once a minute at most, and at once when it has another key", async () => {
     await asWorkflow();
     const before = issuer.asked.length;
