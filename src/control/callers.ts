@@ -50,7 +50,7 @@ export class Callers {
    * The caller. Its roles are those of the certificate that the user still has: what was given later needs a new login,
    * and at once where it denies; what was taken away is gone at once.
    *
-   * @throws PosternError `login_required`, `certificate_…`, `user_removed`, `user_locked`
+   * @throws PosternError `login_required`, `certificate_…`, `user_removed`, `user_locked`, `restore_unfinished`
    */
   async identify({ address, certificate }: Connected): Promise<Caller> {
     if (certificate === undefined)
@@ -66,8 +66,10 @@ export class Callers {
       shown = await verifyUserCertificate(certificate, judging);
       const ending = await endingSince(cluster.store, shown.user.name, shown.issued);
       if (ending !== undefined) throw ending === "reset" ? reset(shown.user.name) : removed(shown.user.name);
+      const known = await this.#known(shown.user);
+      // Behind the rest: a restore that has ended since that was read is noted, and one that has not is refused with it.
       if (await wasRestoredSince(cluster.store, shown.issued)) throw issuedBeforeRestore();
-      return { user: await this.#known(shown.user), expires: shown.expires };
+      return { user: known, expires: shown.expires };
     } catch (thrown) {
       // What is refused stays refused, whether or not that can be recorded.
       await this.#note(address, shown, messageOf(thrown)).catch(() => undefined);

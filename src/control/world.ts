@@ -51,6 +51,8 @@ export class World {
   /**
    * Reads as much as it takes to judge one user who changes nothing: their document, their roles with those that they are
    * `held` to have, and all locks. However many others there are, it costs the same.
+   *
+   * @throws PosternError `restore_unfinished`
    */
   static async around(user: string, held: readonly string[], store: Store, clock: Clock): Promise<World> {
     const [own, locks, connectors] = await Promise.all([
@@ -61,6 +63,7 @@ export class World {
     ]);
     const names = [...new Set([...held, ...rolesNamedIn(own?.value)])].filter((name) => !isBuiltIn(name));
     const roles = await Promise.all(names.filter(isStorable).map((name) => store.get("role", name)));
+    await requireWhole(store, "use this store");
     const found = [own, ...roles, ...locks, ...connectors].filter((one) => one !== undefined);
     return new World(new Map(found.map(({ kind, name, value }) => [`${kind}/${name}`, value])), clock);
   }
