@@ -238,8 +238,9 @@ export class Administration {
         );
       }
       const after = edit(before.value);
-      kind.read(after);
-      return [{ verb: "update", kind: kind.kind, name, before, after }];
+      const { expiresAt } = kind.read(after);
+      const expiry = expiresAt === undefined ? {} : { expiresAt };
+      return [{ verb: "update", kind: kind.kind, name, before, after, ...expiry }];
     };
     return only(await this.#act(actor, new Set([kind.kind]), { givenOf, plan, beside }));
   }
