@@ -315,6 +315,11 @@ export class Administration {
     for (const { verb, kind, name, before: was, after: value } of changes) {
       const change = { before: was?.value ?? null, after: value ?? null };
       await this.#require(actor, verb, kind, name, { change, editors, directory });
+      const giving = kind === "role" && verb !== "update" ? world.connectorGiving(name) : undefined;
+      if (giving !== undefined) {
+        const same = { change: { before: giving.document, after: giving.document }, editors, directory };
+        await this.#require(actor, "update", "oidc", giving.name, same);
+      }
       if (kind !== "role" || verb !== "delete") continue;
       const facts = { change: { before: null, after: null }, editors, directory };
       requireUnused(name, directory, this.#decide(actor, "read", "user", null, facts).allow);
