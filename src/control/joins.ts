@@ -120,7 +120,6 @@ export class Joins {
     const { store } = cluster;
     const method = identity === undefined ? "token" : "iam";
     const challenge = identity === undefined ? undefined : this.#challenges.open(identity.challenge);
-    const known = await this.#knownHost(connected);
     let confirmed: ReturnType<typeof confirmIdentity> | undefined;
     const admit = async (token: JoinToken): Promise<{ admitted: string; writes: readonly Write[] }> => {
       if (identity !== undefined) {
@@ -130,6 +129,7 @@ export class Joins {
         course.attributes = { aws_account: proved.account, aws_arn: proved.arn };
         requireAllowed(proved, token.allow);
       }
+      const known = await this.#knownHost(connected);
       const stays = known !== undefined && isSame(known, token, role) ? known : undefined;
       const hostId = stays?.hostId ?? newId();
       const record = { role, node_name: nodeName, method, token: maskedName(token), joined: clock.now() } as const;

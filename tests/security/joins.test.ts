@@ -260,9 +260,11 @@ describe("joining by an AWS identity", () => {
   let replayed: IdentityReplay[] = [];
   let says = identityAnswer(AGENTS);
   let statusOfSts = 200;
+  let answering: (asked: number) => Promise<void> = async () => undefined;
   before(async () => {
     const askSts = async (replay: IdentityReplay): Promise<{ status: number; body: string }> => {
       replayed.push(replay);
+      await answering(replayed.length);
       return { status: statusOfSts, body: says };
     };
     const rules =
@@ -415,6 +417,20 @@ describe("joining by an AWS identity", () => {
     assert.deepEqual([renewed.status, codeOf(renewed)], [403, "host_not_renewable"]);
     const again = (await join(await prove(await challenge()), credentials)).json as JoinAnswer;
     assert.equal(again.host_id, first.host_id);
+    const proofs = [await prove(await challenge()), await prove(await challenge())];
+    replayed = [];
+    let go = (): void => undefined;
+    const both = new Promise<void>((resolve) => (go = resolve));
+    answering = (asked) => {
+      if (asked === proofs.length) go();
+      return both;
+    };
+    const atOnce = await Promise.all(proofs.map((proof) => join(proof, credentials)));
+    assert.deepEqual(
+      atOnce.map(({ json }) => (json as JoinAnswer).host_id),
+      [first.host_id, first.host_id],
+    );
+    answering = async () => undefined;
     const other = (await join(await prove(await challenge()))).json as JoinAnswer;
     assert.notEqual(other.host_id, first.host_id);
     const lock = `kind: lock\nversion: v2\nmetadata: {name: l}\nspec: {target: {server_id: ${first.host_id}}}\n`;
