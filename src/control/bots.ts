@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { openAuthority } from "../identity/authority-keys.ts";
+import { BOT_TRAIT } from "../identity/bot-join-schema.ts";
 import { issueUserCertificate } from "../identity/certificates.ts";
 import type { JoinToken } from "../identity/join-tokens.ts";
 import { lockMessage } from "../identity/lock.ts";
@@ -37,8 +38,6 @@ export interface BotAttempt {
 
 /** Nothing renews it: a bot that needs longer proves again where it runs. */
 const LONGEST_MS = 3_600_000;
-/** By which policy tells a bot from a person of the same name; its value is the join token's name. */
-const BOT_TRAIT = "bot";
 
 /** How far an attempt came. */
 interface Course {

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
 import { lockMessage } from "../identity/lock.ts";
+import { BOT_TRAIT } from "../identity/bot-join-schema.ts";
 import { AddressLimiter } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
 import type { Principal } from "../identity/principal.ts";
@@ -77,7 +78,7 @@ export class Callers {
     }
   }
 
-  async #known({ name, roles, mfaVerified }: Principal): Promise<Principal> {
+  async #known({ name, roles, traits, mfaVerified }: Principal): Promise<Principal> {
     const { cluster, clock } = this.#options;
     const directory = (await World.around(name, roles, cluster.store, clock)).directoryFor(name);
     const known = directory.principalOf(name);
@@ -95,7 +96,10 @@ export class Callers {
         `Cannot go on as ${quoted(name)}: role ${quoted(denying)}, which denies something, was given after the login`,
         { hint: "log in again with postern login" },
       );
-    return { ...known, roles: known.roles.filter((role) => roles.includes(role)), mfaVerified };
+    // What the login was is no trait of the user.
+    const bot = traits[BOT_TRAIT];
+    const now = bot === undefined ? known.traits : { ...known.traits, [BOT_TRAIT]: bot };
+    return { ...known, roles: known.roles.filter((role) => roles.includes(role)), traits: now, mfaVerified };
   }
 
   async #note(address: string, shown: VerifiedUser | undefined, reason: string): Promise<void> {

@@ -184,6 +184,8 @@ spec: {roles: [Bot], join_method: kubernetes, bot_name: ci, kubernetes: {type: s
     });
     const status2 = await door.call("/v1/status", { credentials: { cert: certificate, key: door.keys.privateKey } });
     assert.equal(status2.status, 200);
+    const told = status2.json as Pick<BotAnswer, "user">;
+    assert.deepEqual(told.user.traits, { team: ["orders"], bot: ["orders-ci"] }, "policy tells it from a person");
   });
 
   it("join from Kubernetes by keys that stand in the join token", async () => {
