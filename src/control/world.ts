@@ -63,6 +63,7 @@ export class World {
     ]);
     const names = [...new Set([...held, ...rolesNamedIn(own?.value)])].filter((name) => !isBuiltIn(name));
     const roles = await Promise.all(names.filter(isStorable).map((name) => store.get("role", name)));
+    // Behind them, as in `read`: what takes away may be what is not back yet.
     await requireWhole(store, "use this store");
     const found = [own, ...roles, ...locks, ...connectors].filter((one) => one !== undefined);
     return new World(new Map(found.map(({ kind, name, value }) => [`${kind}/${name}`, value])), clock);
