@@ -122,7 +122,7 @@ export async function openDoor(
     ...connectorLogins({ ...judging, publicUrl: () => address.origin, taken, log }),
     logins,
     links,
-    joining: joinServices({ cluster, ring, events, clock }, env),
+    joining: joinServices({ cluster, ring, events, clock }, { env, log }),
     version,
     log,
     databasesOf: (user) => shownDatabases(state(), user),

@@ -107,6 +107,20 @@ export class World {
     }
   }
 
+  /** A connector by which a role is given to whoever logs in: whoever makes or removes the role changes what it gives. */
+  connectorGiving(role: string): { readonly name: string; readonly document: StoredValue } | undefined {
+    for (const [key, document] of this.#documents) {
+      if (!key.startsWith("oidc/")) continue;
+      try {
+        const { name, claimsToRoles } = parseOidcConnector(document).value;
+        if (claimsToRoles.some(({ roles }) => roles.includes(role))) return { name, document };
+      } catch {
+        // It gives nobody anything.
+      }
+    }
+    return undefined;
+  }
+
   /**
    * As it would be. Somebody can be shut out whatever else is there.
    *
