@@ -129,7 +129,7 @@ export async function openDoor(
     ...connectorLogins({ ...judging, publicUrl: () => address.origin, taken, log }),
     logins,
     links,
-    joining: joinServices({ cluster, ring, events, clock }, env),
+    joining: joinServices({ cluster, ring, events, clock }, { env, log }),
     version,
     log,
     databasesOf: (user) => shownDatabases.documents(user),
@@ -144,10 +144,8 @@ export async function openDoor(
     maxConnectionsPerAddress: proxy_service?.max_connections_per_address,
     identity,
     pins: () => cluster.pins(),
-    handle: async (request, connected, service) => {
-      const isPage = service === "auth_service" && new URL(request.url).pathname.startsWith("/web/");
-      return isPage ? new Response(null, { status: 404 }) : api.fetch(request, { connected });
-    },
+    handle: async (request, connected, service) =>
+      api.fetch(request, { connected, isPageless: service === "auth_service" }),
     follow(show) {
       const look = async (): Promise<void> => {
         const next = await doorIdentity.current();
