@@ -230,8 +230,7 @@ async function write(stream: Duplex, { status, headers, body }: Answer): Promise
     await writer.write(part);
   }
   if (!begun) await begin();
-  // What of a request was refused before it had come is nobody's.
-  stream.resume();
+  // Whoever still sends what was refused before it had come is to read why first.
   stream.once("finish", () => setTimeout(() => stream.destroy(), LINGER_MS).unref());
   writer.end();
 }

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { LINGER } from "./answer-writing.ts";
 import type { PassingOn, ReceivedHead, TlsClient } from "./ports.ts";
 
 /** Passes a request on, if it is one for that. */
@@ -40,5 +41,26 @@ async function pass(
     ...(incoming.complete ? {} : { connection: "close" }),
   });
   // An answer that breaks off ends the connection: it must not look whole.
-  await pipeline(Readable.from(body, { objectMode: false }), outgoing);
+  await pipeline(Readable.from(body, { objectMode: false }), outgoing, { end: false });
+  if (!incoming.complete) await dropped(incoming);
+  outgoing.end();
+}
+
+/** Reads the rest of a request away, for a while: a connection closed on unread bytes is reset, and its answer lost. */
+function dropped(incoming: IncomingMessage): Promise<void> {
+  const { socket } = incoming;
+  return new Promise((resolve) => {
+    const begun = socket.bytesRead;
+    let read = begun;
+    const settle = (): void => {
+      clearInterval(quiet);
+      incoming.off("end", settle).off("close", settle);
+      resolve();
+    };
+    const quiet = setInterval(() => {
+      if (socket.bytesRead === read || socket.bytesRead - begun > LINGER.bytes) settle();
+      read = socket.bytesRead;
+    }, LINGER.quietMs);
+    incoming.on("end", settle).on("close", settle).resume();
+  });
 }
