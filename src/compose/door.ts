@@ -13,6 +13,7 @@ import { DoorIdentity, type ShownIdentity } from "../control/door-identity.ts";
 import { Links } from "../control/links.ts";
 import { Logins } from "../control/logins.ts";
 import { Members } from "../control/members.ts";
+import { RouteCallers } from "../control/route-callers.ts";
 import { RouteCertificates } from "../control/route-certificates.ts";
 import { quoted } from "../identity/names.ts";
 import { Passkeys } from "../identity/passkeys.ts";
@@ -20,7 +21,7 @@ import { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
 import type { PolicyBundle } from "../policy/bundle.ts";
-import type { TakeoverHandler } from "../platform/ports.ts";
+import type { PassingOn, TakeoverHandler } from "../platform/ports.ts";
 import type { Log } from "../telemetry/log.ts";
 import { Administrators } from "./administrators.ts";
 import { openDoorTunnels } from "./door-tunnels.ts";
@@ -67,6 +68,8 @@ export interface ClusterDoor {
   follow(show: (identity: ShownIdentity) => void): void;
   /** Whose connections stop being HTTP, and go to databases or come from their services. */
   readonly takeOver: TakeoverHandler;
+  /** Requests of AWS SDKs. */
+  readonly passOn: PassingOn;
   /** Lets what goes through it end, and ends what is left after a while. */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -121,7 +124,8 @@ export async function openDoor(
   const members = new Members({ cluster, events, clock });
   const shownDatabases = new ShownDatabases(state, () => tunnels.served());
   const isShown = (user: Principal, database: string): boolean => shownDatabases.isShown(user, database);
-  const tunnels = await openDoorTunnels({ callers, members, store: cluster.store, log, isShown });
+  const routeCallers = new RouteCallers({ cluster, events, clock });
+  const tunnels = await openDoorTunnels({ callers, members, routeCallers, store: cluster.store, log, isShown });
   const routes = new RouteCertificates({ cluster, ring, events, clock, isShown });
   const api = clusterApi({
     ...judging,
@@ -133,7 +137,7 @@ export async function openDoor(
     version,
     log,
     databasesOf: (user) => shownDatabases.documents(user),
-    reaching: { callers, members, routes, log, closing: closing.signal },
+    reaching: { callers, members, routes, log, isShown, sdkAgents: tunnels.sdkAgents, closing: closing.signal },
     administratorOf: administrators.of.bind(administrators),
   });
   const identity = await doorIdentity.current();
@@ -167,6 +171,7 @@ export async function openDoor(
       timer.unref();
     },
     takeOver: tunnels.takeOver,
+    passOn: tunnels.passOn,
     async drain(timeoutMs) {
       clearInterval(timer);
       // Whoever listens for changes listens elsewhere from now on.
