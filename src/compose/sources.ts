@@ -9,10 +9,15 @@ import { loadResources, type Resources } from "../config/resources.ts";
 import { ACTION_TABLE } from "../dynamodb/catalogue.ts";
 import { Directory } from "../identity/directory.ts";
 import { compilePolicyData, type PolicyData } from "../policy/data.ts";
+import type { RegisteredDatabases } from "./registered-databases.ts";
 import type { StoredSet } from "./store-follower.ts";
 
 /** The resources of the files, and those of the store where there is one, as one set. @throws ResourceProblemsError where both have a name */
-export function merged(files: Resources, stored: StoredSet | undefined, clock: Clock): Resources {
+export function merged(
+  files: Resources,
+  stored: StoredSet | undefined,
+  { clock, registered }: { readonly clock: Clock; readonly registered: RegisteredDatabases },
+): Resources {
   if (stored === undefined) return files;
   const { directory } = files;
   const people = new Directory(
@@ -26,7 +31,7 @@ export function merged(files: Resources, stored: StoredSet | undefined, clock: C
   return {
     directory: people,
     roles: people.roles(),
-    databases: [...files.databases, ...stored.databases],
+    databases: [...files.databases, ...registered.of(stored.databases, files.databases)],
     warnings: files.warnings,
     digest: createHash("sha256").update(`${files.digest}\n${stored.digest}`).digest("hex"),
     positionOf: (kind, name, path) => files.positionOf(kind, name, path),
