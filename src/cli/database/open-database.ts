@@ -54,9 +54,9 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
   const keeper = new RouteKeeper({
     issue: () => issue({ database: name, dbUser }, login, around),
     clock: around.clock,
-    onRenewed: ({ expires, issued }) =>
+    onRenewed: ({ expires }) =>
       around.say(
-        `postern: Database certificate renewed: valid until ${new Date(expires).toISOString()} [valid for ${Math.round((expires - issued) / 60_000)}m]\n`,
+        `postern: Database certificate renewed: valid until ${new Date(expires).toISOString()} [valid for ${Math.round((expires - around.clock.now()) / 60_000)}m]\n`,
       ),
     onFailed: (error) => around.say(`postern: ${lineOf(error)}; the certificate at hand serves on\n`),
   });
@@ -153,7 +153,7 @@ async function issue(
   const { certificate, trusted } = await door.databaseCertificate({ ...route, publicKey }).catch(refused);
   requireAuthorities(profile.proxy, trusted, trustingOf(profile));
   const stated = await readOwnCertificate(certificate);
-  const { user, begins, expires } = stated;
+  const { user, expires } = stated;
   if (stated.publicKey.export({ type: "spki", format: "pem" }) !== publicKey || user.name !== profile.stated.user.name)
     throw new PosternError("proxy_answer_invalid", "The certificate that came is not the one that was asked for", {
       hint: "ask the cluster's administrator who answers at this address",
@@ -164,7 +164,7 @@ async function issue(
       around.say(`postern: warning: the cluster's new authorities could not be kept: ${lineOf(error)}\n`);
     });
   }
-  return { certificate, privateKey, trusted, issued: begins, expires };
+  return { certificate, privateKey, trusted, expires };
 }
 
 /** Policy's no is none that another try mends. */

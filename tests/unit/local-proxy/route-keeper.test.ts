@@ -9,6 +9,7 @@ const HOUR = 3_600_000;
 class World {
   now = 0;
   asked = 0;
+  loginEnds = Infinity;
   failing: string | undefined;
   readonly renewed: number[] = [];
   readonly failed: string[] = [];
@@ -23,8 +24,7 @@ class World {
         certificate: `certificate ${this.asked}`,
         privateKey: new Secret("key"),
         trusted: [],
-        issued: this.now,
-        expires: this.now + HOUR,
+        expires: Math.min(this.now + HOUR, this.loginEnds),
       };
       return made;
     },
@@ -68,6 +68,14 @@ describe("RouteKeeper", () => {
     world.now += 15_000;
     await world.shown();
     await eventually(() => world.failed.length === 2);
+  });
+
+  it("asks but now and then at the end of a login, when no other holds longer, and says nothing of it", async () => {
+    const world = new World();
+    world.loginEnds = 60_000;
+    await world.shown();
+    for (world.now = 40_000; world.now < 60_000; world.now += 100) await world.shown();
+    assert.deepEqual([world.asked, world.renewed], [3, []]);
   });
 
   it("never shows one that has ended: who comes then is told why there is none, and is served when there is one again", async () => {
