@@ -102,7 +102,7 @@ describe("a port of postern proxy db", () => {
       await one.ended;
       assert.equal(one.child.exitCode, 0, one.out());
       await cluster.logIn("alice");
-      assert.equal((await asked[1])?.[0], 200);
+      assert.equal((await asked[1])?.[0], 200, other.out());
       await cluster.stop(other);
     },
   );

@@ -74,7 +74,10 @@ describe("RouteKeeper", () => {
     const world = new World();
     world.loginEnds = 60_000;
     await world.shown();
-    for (world.now = 40_000; world.now < 60_000; world.now += 100) await world.shown();
+    for (world.now = 40_000; world.now < 60_000; world.now += 100) {
+      await world.shown();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     assert.deepEqual([world.asked, world.renewed], [3, []]);
   });
 
