@@ -12,7 +12,7 @@ import { type LocalProxyOptions, openLocalProxy } from "../../../src/local-proxy
 import { eventually } from "../../support/eventually.ts";
 
 const KEY = "Zm9yLXRlc3RzLW9ubHk";
-const opened: (() => Promise<unknown> | unknown)[] = [];
+const opened: (() => unknown)[] = [];
 afterEach(async () => {
   mock.timers.reset();
   for (const end of opened.splice(0).toReversed()) await end();
