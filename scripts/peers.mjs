@@ -1,6 +1,6 @@
 // Installs the real parts that tests hold Postern against: DynamoDB Local (Maven), moto, boto3, the aws CLI and pytest
-// (pip), moto's own tests of DynamoDB (its source distribution), Kubernetes' schemas with what holds manifests to them (pip), and
-// Chromium (apt-get).
+// (pip), moto's own tests of DynamoDB (its source distribution), Kubernetes' schemas with what holds manifests to them (pip),
+// dynamodb-admin (npm), and Chromium (apt-get).
 // Usage: node scripts/peers.mjs [--only dynamodb-local,moto] [--paths]
 // Each part lies under a key made of what it is built from, so a second run does nothing and a changed pin builds anew.
 // --paths installs nothing and prints, as JSON, where each part is, or null.
@@ -19,6 +19,7 @@ const awsSdkBom = "2.54.15";
 const moto = "5.2.5";
 const clients = ["boto3==1.44.5", "botocore==1.44.8", "awscli==1.46.3"];
 const kubernetesValidate = "kubernetes-validate==1.37.0";
+const dynamodbAdmin = "dynamodb-admin@5.3.3";
 const wheels = [`moto[server]==${moto}`, ...clients, "pytest==9.2.0", "freezegun==1.5.5"];
 
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -44,6 +45,7 @@ const parts = {
   },
   // Needs the pip that moto brings.
   "moto-tests": { place: placeOf("moto-tests", moto), install: installMotoTests },
+  "dynamodb-admin": { place: placeOf("dynamodb-admin", dynamodbAdmin), install: installDynamodbAdmin },
   chromium: { place: placeOf("chromium", "system"), install: installChromium },
 };
 
@@ -76,6 +78,9 @@ function paths() {
     awsCli: hasPython ? join(bin, "aws") : null,
     kubernetesValidate: programIn(parts["kubernetes-validate"].place, "kubernetes-validate"),
     motoTests: existsSync(join(tests, "complete")) ? tests : null,
+    dynamodbAdmin: existsSync(join(parts["dynamodb-admin"].place, "complete"))
+      ? join(parts["dynamodb-admin"].place, "node_modules", "dynamodb-admin", "dist", "dynamodb-admin.js")
+      : null,
     chromium: onPath("chromium") ?? onPath("chromium-browser") ?? onPath("google-chrome"),
   };
 }
@@ -135,6 +140,20 @@ async function installWheels(place, names) {
   await run("python3", ["-m", "venv", place], tmpdir());
   await run(join(place, "bin", "pip"), ["install", "--quiet", "--disable-pip-version-check", ...names], tmpdir());
   await writeFile(join(place, "complete"), `${names.join("\n")}\n`);
+}
+
+/** A part and no development dependency: what it brings along is nobody's who works on Postern. */
+async function installDynamodbAdmin(place) {
+  say(`Installing ${dynamodbAdmin} with npm`);
+  const building = await mkdtemp(join(cache, "building-"));
+  try {
+    const quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+    await run("npm", ["install", "--prefix", building, ...quiet, dynamodbAdmin], building);
+    await writeFile(join(building, "complete"), `${dynamodbAdmin}\n`);
+    await adopt(building, place);
+  } finally {
+    await rm(building, { recursive: true, force: true });
+  }
 }
 
 /** The system's own: whatever version it has is one that people have. */

@@ -15,6 +15,7 @@ import { messageOf, PosternError } from "./base/errors.ts";
 import { type ActiveState, stateOf } from "./compose/active-state.ts";
 import { type ClusterDoor, hasDoor, openDoor } from "./compose/door.ts";
 import { listenersOf } from "./compose/listeners.ts";
+import { RegisteredDatabases } from "./compose/registered-databases.ts";
 import { firstResources, merged, validateResources } from "./compose/sources.ts";
 import { openClusterOf } from "./compose/store.ts";
 import type { ReadableStore } from "./compose/fed-store.ts";
@@ -117,8 +118,9 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       log.warn({ difference: signer.difference }, "Signing goes the SDK's way, which costs more");
 
     const stored = follower?.current;
-    const sources = { bundle, files, stored, resources: merged(files, stored, clock) };
-    const reloader = new Reloader(config, sources, { clock, log, metrics, recorder });
+    const registered = new RegisteredDatabases(config, log);
+    const sources = { bundle, files, stored, resources: merged(files, stored, { clock, registered }) };
+    const reloader = new Reloader(config, sources, { clock, log, metrics, recorder, registered });
     await reloader.activate({ bundle, files, stored });
     const services: GatewayServices = {
       state: () => reloader.state,
@@ -207,7 +209,8 @@ export async function loadSources(
   const bundle = await loadPolicy();
   const files = await firstResources(config, systemClock);
   const stored = config.auth_service?.enabled === true ? await storedNow(config) : undefined;
-  const resources = merged(files, stored, systemClock);
+  const registered = new RegisteredDatabases(config, { warn: () => undefined });
+  const resources = merged(files, stored, { clock: systemClock, registered });
   const state = await stateOf(config, { bundle, resources }, { clock: systemClock, onFault: () => undefined });
   return { state, warnings: resources.warnings };
 }
@@ -237,6 +240,7 @@ interface ReloaderServices {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly recorder: Recorder;
+  readonly registered: RegisteredDatabases;
 }
 
 /** Keeps one consistent state in force: a change is prepared beside it, tried, and swapped in whole, or refused whole. */
@@ -264,10 +268,9 @@ class Reloader {
   /** Prepares what changed and swaps it in. @throws PosternError when it cannot be used; what was in force stays */
   activate(change: SourceChange): Promise<void> {
     const activated = this.#last.then(async () => {
-      const { clock } = this.#services;
       const next = { ...this.#sources, ...change };
       const changed = "files" in change || "stored" in change;
-      const sources = changed ? { ...next, resources: merged(next.files, next.stored, clock) } : next;
+      const sources = changed ? { ...next, resources: merged(next.files, next.stored, this.#services) } : next;
       this.#state = await stateOf(this.#config, sources, {
         clock: this.#services.clock,
         onFault: (fault) => this.#faulted(fault),

@@ -18,6 +18,8 @@ import { resolveIdentityTags, resolveSessionTags, type IdentityTags, type Identi
 /** One entry of `db_service.databases`, as written in YAML. */
 export interface DatabaseSpec {
   readonly name: string;
+  /** For people. */
+  readonly description?: string | undefined;
   readonly protocol: string;
   readonly uri?: string | undefined;
   readonly static_labels?: Readonly<Record<string, string>> | undefined;
@@ -50,6 +52,8 @@ export interface ArnScope {
 /** A database, checked and complete. Immutable: a changed configuration makes a new one. */
 export interface Database {
   readonly name: string;
+  /** For people. */
+  readonly description?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly region: string;
   readonly accountId: string;
@@ -133,6 +137,7 @@ export function resolveDatabase(spec: DatabaseSpec): Database {
   const upstreams = upstreamsOf(endpoint, region, aws.account_endpoints === true ? accountId : undefined);
   const database: Database = {
     name: spec.name,
+    ...(spec.description === undefined ? {} : { description: spec.description }),
     labels: Object.freeze({ ...spec.static_labels }),
     region,
     accountId,

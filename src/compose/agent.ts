@@ -141,10 +141,11 @@ function faultOf({ lostFor, recorder }: GatewayServices): string | null {
 }
 
 function served(
-  { name, labels, uri, region, accountId }: Database,
+  { name, description, labels, uri, region, accountId }: Database,
   fault: string | null,
 ): AgentNews["databases"][number] {
-  return { name, labels, uri, region, account_id: accountId, fault };
+  const told = description === undefined ? {} : { description: description.slice(0, 1024) };
+  return { name, ...told, labels, uri, region, account_id: accountId, fault };
 }
 
 function identityOf({ certificate, privateKey, trusted }: HostIdentity): TlsIdentity {

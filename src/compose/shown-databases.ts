@@ -1,17 +1,22 @@
 /** The databases that a user may know of: those that are defined, and those that agents say they serve. */
 
 import type { Database } from "../aws/database.ts";
+import type { Directory } from "../identity/directory.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { PolicyDecisionPoint } from "../policy/pdp.ts";
 import type { ServedDatabase } from "../tunnel/protocol.ts";
+import { nameableUsers, type NameableUsers } from "./nameable-users.ts";
 
 /** As much of what is in force as the door tells of. */
 export interface DoorState {
+  readonly directory: Pick<Directory, "role">;
   readonly policy: Pick<PolicyDecisionPoint, "shows">;
   readonly databases: ReadonlyMap<string, Database>;
 }
 
-type Shown = Pick<Database, "name" | "labels" | "uri" | "region" | "accountId">;
+type Shown = Pick<Database, "name" | "labels" | "uri" | "region" | "accountId"> & {
+  readonly description?: string | undefined;
+};
 
 /** Asks policy for each. */
 export class ShownDatabases {
@@ -36,12 +41,24 @@ export class ShownDatabases {
       if (!shown.has(database.name) && this.#shows(user, database)) shown.set(database.name, database);
     return [...shown.values()]
       .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-      .map(({ name, labels, uri, region, accountId }) => ({
-        kind: "db",
-        version: "v3",
-        metadata: { name, labels },
-        spec: { protocol: "dynamodb", uri, aws: { region, account_id: accountId } },
-      }));
+      .map((database) => {
+        const { name, description, labels, uri, region, accountId } = database;
+        return {
+          kind: "db",
+          version: "v3",
+          metadata: { name, ...(description === undefined ? {} : { description }), labels },
+          spec: { protocol: "dynamodb", uri, aws: { region, account_id: accountId } },
+          users: this.#users(user, database),
+        };
+      });
+  }
+
+  /** A role grants users at a database that it would show all by itself. */
+  #users(user: Principal, database: Shown): NameableUsers {
+    const { directory } = this.#state();
+    const held = user.roles.flatMap((name) => directory.role(name) ?? []);
+    const granting = held.filter(({ name }) => this.#shows({ ...user, roles: [name] }, database));
+    return nameableUsers(user, { granting, held, accountId: database.accountId });
   }
 
   #of(name: string): readonly Shown[] {

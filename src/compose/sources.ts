@@ -11,10 +11,15 @@ import { Directory } from "../identity/directory.ts";
 import type { Lock } from "../identity/lock.ts";
 import type { User } from "../identity/user.ts";
 import { compilePolicyData, type PolicyData } from "../policy/data.ts";
+import type { RegisteredDatabases } from "./registered-databases.ts";
 import type { StoredSet } from "./store-follower.ts";
 
 /** The resources of the files, and those of the store where there is one, as one set. @throws ResourceProblemsError where both have a name */
-export function merged(files: Resources, stored: StoredSet | undefined, clock: Clock): Resources {
+export function merged(
+  files: Resources,
+  stored: StoredSet | undefined,
+  { clock, registered }: { readonly clock: Clock; readonly registered: RegisteredDatabases },
+): Resources {
   if (stored === undefined) return files;
   const { directory } = files;
   const users = [...directory.users(), ...stored.users];
@@ -29,7 +34,7 @@ export function merged(files: Resources, stored: StoredSet | undefined, clock: C
   return {
     directory: people,
     roles: people.roles(),
-    databases: [...files.databases, ...stored.databases],
+    databases: [...files.databases, ...registered.of(stored.databases, files.databases)],
     warnings: files.warnings,
     digest: createHash("sha256").update(`${files.digest}\n${stored.digest}`).digest("hex"),
     positionOf: (kind, name, path) => files.positionOf(kind, name, path),

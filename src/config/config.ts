@@ -7,6 +7,7 @@ import type { DocumentPath } from "../identity/problem.ts";
 import type { SecondFactor } from "../identity/second-factor.ts";
 import type { ListenAddress } from "./address.ts";
 import type { PositionedProblem } from "./problem.ts";
+import type { DatabaseSelector } from "./selector-schema.ts";
 
 /** A configuration. Keys are those of the file. */
 export interface Config {
@@ -67,6 +68,8 @@ export interface DbServiceSection {
   readonly listeners: readonly ListenerSpec[];
   /** As written; src/aws/database.ts makes databases of them. */
   readonly databases: readonly DatabaseSpec[];
+  /** Agent: which of the cluster's databases it serves as well. */
+  readonly resources: readonly DatabaseSelector[];
 }
 
 /** Users, roles and certificates of a cluster. */

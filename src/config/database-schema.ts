@@ -35,6 +35,7 @@ export function databaseResourceSchema(): z.ZodType<DatabaseSpec> {
     })
     .transform(({ metadata, spec }) => ({
       name: metadata.name,
+      ...(metadata.description === undefined ? {} : { description: metadata.description }),
       ...(metadata.labels === undefined ? {} : { static_labels: metadata.labels }),
       ...spec,
     }));
@@ -44,6 +45,7 @@ export function databaseResourceSchema(): z.ZodType<DatabaseSpec> {
 export function resourcePathOf(path: readonly (string | number)[]): readonly (string | number)[] {
   const [head, ...rest] = path;
   if (head === undefined || head === "name") return ["metadata", "name"];
+  if (head === "description") return ["metadata", "description"];
   if (head === "static_labels") return ["metadata", "labels", ...rest];
   return ["spec", ...path];
 }

@@ -224,6 +224,16 @@ function warningsOf({ postern, db_service, auth_service }: ConfigDocument): Prob
     warnings.push({ path: ["postern", key], message: `postern.${key} is not used: ${idle}`, hint: "remove it" });
   }
   const { proxy_server } = postern;
+  if (db_service.resources.length > 0 && (proxy_server === undefined || idle !== undefined)) {
+    warnings.push({
+      path: ["db_service", "resources"],
+      message: `db_service.resources is not used: ${idle ?? "this is no agent of a cluster"}`,
+      hint:
+        auth_service?.enabled === true
+          ? "remove it: a gateway beside the store serves every db document"
+          : "write postern.proxy_server, or remove it",
+    });
+  }
   if (proxy_server !== undefined && idle === undefined && isExampleHost(proxy_server)) {
     warnings.push({
       path: ["postern", "proxy_server"],
@@ -260,7 +270,7 @@ function configOf(
   const { nodename, data_dir, proxy_server, join_params, ca_pin, resources, workers, audit, log, diag_addr } =
     document.postern;
   const auth_token = join_params?.token_name ?? document.postern.auth_token;
-  const { enabled, listeners, databases } = document.db_service;
+  const { enabled, listeners, databases, resources: selectors } = document.db_service;
   const { bundle } = document.policy;
   return {
     file,
@@ -282,6 +292,7 @@ function configOf(
       enabled,
       listeners: listeners.map((listener) => ({ ...listener, address: addressOf(listener.address, from) })),
       databases,
+      resources: selectors,
     },
     ...clusterOf(document, from, data_dir ?? defaultDataDirectory(env), nodename ?? hostname()),
     ...rest,

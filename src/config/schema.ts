@@ -9,6 +9,7 @@ import { isLoopback, parseAddress } from "./address.ts";
 import { authService, proxyService, type AuthServiceDocument, type ProxyServiceDocument } from "./cluster-schema.ts";
 import type { AuditSection, LogSection } from "./config.ts";
 import { databaseSchema } from "./database-schema.ts";
+import { type DatabaseSelector, databaseSelectors } from "./selector-schema.ts";
 
 /** The file as it is written: defaults filled in, paths and tokens still text. */
 export interface ConfigDocument {
@@ -19,6 +20,7 @@ export interface ConfigDocument {
     readonly enabled: boolean;
     readonly listeners: readonly ListenerDocument[];
     readonly databases: readonly DatabaseSpec[];
+    readonly resources: readonly DatabaseSelector[];
   };
   readonly auth_service?: AuthServiceDocument | undefined;
   readonly proxy_service?: ProxyServiceDocument | undefined;
@@ -163,10 +165,9 @@ function dbService(): z.ZodType<ConfigDocument["db_service"]> {
       .default([])
       .describe("Standalone: addresses, each with its own fixed user, database and AWS role."),
     databases: z.array(databaseSchema()).default([]).describe("The databases behind this gateway."),
-    resources: unavailable(
-      "databases registered in a cluster are not available in this version",
-      "list them under databases, or as db documents in postern.resources",
-    ),
+    resources: databaseSelectors()
+      .default([])
+      .describe("Agent: which of the cluster's db documents it serves as well, from the moment they are there."),
     aws: unavailable("databases cannot be discovered in AWS in this version", "list them under databases"),
   });
 }

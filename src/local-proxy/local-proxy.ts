@@ -3,7 +3,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import type { Duplex } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { showsKey } from "./key-check.ts";
@@ -77,10 +76,19 @@ async function serve(socket: Socket, { open, onRefused, accessKeyId }: LocalProx
     agent.destroy();
     return;
   }
-  await Promise.all([pipeline(socket, agent), pipeline(agent, socket)]).catch(() => {
-    socket.destroy();
-    agent.destroy();
+  join(socket, agent);
+}
+
+/** Joins the two. What the agent's end leaves unfinished is cut here at once; its length tells the client that it was not all. */
+function join(client: Socket, agent: Duplex): void {
+  agent.on("error", () => agent.destroy());
+  agent.once("close", () => {
+    if (agent.readableEnded) client.destroySoon();
+    else client.destroy();
   });
+  client.once("close", () => agent.destroy());
+  client.pipe(agent);
+  agent.pipe(client);
 }
 
 function notTheKey(): PosternError {

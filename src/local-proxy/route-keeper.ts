@@ -12,8 +12,6 @@ export interface RouteCredentials {
   /** PEM of those who vouch for the cluster's agents. */
   readonly trusted: readonly string[];
   /** Milliseconds since the epoch. */
-  readonly issued: number;
-  /** Milliseconds since the epoch. */
   readonly expires: number;
 }
 
@@ -21,15 +19,15 @@ export interface RouteKeeperOptions {
   /** Asks the cluster for credentials; rejects with why there are none. */
   readonly issue: () => Promise<RouteCredentials>;
   readonly clock: Clock;
-  /** Called when others than the first came. */
+  /** Called when others than the first came that hold longer. */
   readonly onRenewed: (credentials: RouteCredentials) => void;
   /** Called when others could not be had, while those at hand still hold. */
   readonly onFailed: (error: unknown) => void;
 }
 
-/** At two thirds of its life; agents end connections in the last fifth, so that clients open others by the new one. */
+/** At two thirds of what was left of its life when it came; agents end connections in the last fifth, so that clients open others by the new one. */
 const RENEW_AT = 2 / 3;
-/** After a failure, in milliseconds. */
+/** Between two tries, in milliseconds: at the end of a login no other holds longer. */
 const RETRY_MS = 15_000;
 
 /** Keeps the credentials of one route. */
@@ -37,6 +35,7 @@ export class RouteKeeper {
   readonly #options: RouteKeeperOptions;
   #current: RouteCredentials | undefined;
   #asking: Promise<RouteCredentials> | undefined;
+  #since = 0;
   #notBefore = 0;
 
   constructor(options: RouteKeeperOptions) {
@@ -49,13 +48,11 @@ export class RouteKeeper {
     const now = clock.now();
     const current = this.#current;
     if (current === undefined || now >= current.expires) return await this.#ask();
-    const renewAt = current.issued + RENEW_AT * (current.expires - current.issued);
+    const renewAt = this.#since + RENEW_AT * (current.expires - this.#since);
     if (now >= renewAt && now >= this.#notBefore && this.#asking === undefined) {
+      this.#notBefore = now + RETRY_MS;
       // Those at hand serve meanwhile.
-      this.#ask().catch((error: unknown) => {
-        this.#notBefore = clock.now() + RETRY_MS;
-        onFailed(error);
-      });
+      this.#ask().catch(onFailed);
     }
     return current;
   }
@@ -66,10 +63,12 @@ export class RouteKeeper {
   }
 
   async #next(): Promise<RouteCredentials> {
-    const next = await this.#options.issue();
-    const isFirst = this.#current === undefined;
+    const { issue, clock, onRenewed } = this.#options;
+    const next = await issue();
+    const before = this.#current;
     this.#current = next;
-    if (!isFirst) this.#options.onRenewed(next);
+    this.#since = clock.now();
+    if (before !== undefined && next.expires > before.expires) onRenewed(next);
     return next;
   }
 }

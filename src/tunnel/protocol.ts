@@ -62,6 +62,8 @@ export interface SdkKeys {
 /** A database that an agent serves, and how it is. */
 export interface ServedDatabase {
   readonly name: string;
+  /** For people. */
+  readonly description?: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly uri: string;
   readonly region: string;
@@ -81,6 +83,7 @@ const NEWS: z.ZodType<AgentNews> = z.object({
     .array(
       z.object({
         name: z.string().min(1).max(256),
+        description: z.string().max(1024).optional(),
         labels: z.record(z.string().max(256), z.string().max(1024)),
         uri: z.string().max(1024),
         region: z.string().max(64),

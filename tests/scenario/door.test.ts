@@ -152,7 +152,11 @@ describe("the certificate of a cluster's door", () => {
       version: "1.2.3",
       loadControl: loadControlBundle,
       loadPolicy: () => loadBuiltinBundle(),
-      state: () => ({ policy: { shows: () => false }, databases: new Map() }),
+      state: () => ({
+        policy: { shows: () => false },
+        databases: new Map(),
+        directory: { role: () => undefined },
+      }),
       lookEvery: 5,
     });
     const shown: unknown[] = [];

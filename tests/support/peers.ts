@@ -31,6 +31,8 @@ export interface PeerPaths {
   readonly kubernetesValidate: string | null;
   /** A folder with moto's `tests`, made for its `python`. */
   readonly motoTests: string | null;
+  /** The script of dynamodb-admin. */
+  readonly dynamodbAdmin: string | null;
   readonly chromium: string | null;
 }
 

@@ -4,10 +4,12 @@ import { join } from "node:path";
 import process from "node:process";
 import { Command } from "commander";
 import { PrivateFiles } from "../../base/private-files.ts";
+import { Door } from "../login/door.ts";
 import type { Choice, Profile } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 import { CommandError } from "../command-error.ts";
-import { documentOf, profileOf } from "./open-database.ts";
+import { chosen } from "./choose.ts";
+import { Login, tlsOf } from "./open-database.ts";
 import { chosenDbUser, regionOf } from "./options.ts";
 
 interface ProfileOptions extends Choice {
@@ -34,8 +36,8 @@ export function profileCommand(surroundings: () => ClientSurroundings): Command 
         ["database user", dbUser],
       ] as const)
         requirePlain(what, text);
-      const profile = await profileOf(options, around);
-      const document = await documentOf(database, profile, around);
+      const profile = await new Login(await around.profiles.choose(options), around).profile();
+      const document = chosen(await new Door(tlsOf(profile, around)).databases(), { name: database });
       const bundle = profile.door === "cluster" ? writeBundle(profile, around) : undefined;
       const region = regionOf(document);
       around.write(profileText({ name, database, dbUser, region, profile, bundle, program: programOf() }));

@@ -6,9 +6,9 @@ import { PosternError } from "../../base/errors.ts";
 import { quoted } from "../../identity/names.ts";
 import { newSessionCredentials, type SessionCredentials } from "../../identity/session-credentials.ts";
 import { Door } from "../login/door.ts";
-import type { Choice } from "../login/profiles.ts";
+import type { Choice, Profile } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
-import { issueRoute, profileOf, type RouteOptions, tlsOf, verifyAgent } from "./open-database.ts";
+import { issueRoute, Login, tlsOf, verifyAgent } from "./open-database.ts";
 import { chosenDbUser } from "./options.ts";
 
 /** As many as fit into a token beside the certificate of a user with many roles. */
@@ -46,11 +46,21 @@ Examples:
     );
 }
 
+interface RouteOptions extends Choice {
+  readonly database: string;
+  readonly dbUser: string;
+}
+
 async function credentialsFor(
   options: RouteOptions,
   around: ClientSurroundings,
 ): Promise<{ readonly credentials: SessionCredentials; readonly expires: number }> {
-  const [route, agents] = await Promise.all([issueRoute(options, around), agentKeys(options, around)]);
+  const { database, dbUser } = options;
+  const login = new Login(await around.profiles.choose(options), around);
+  const [route, agents] = await Promise.all([
+    issueRoute({ database, dbUser }, login, around),
+    agentKeys(database, await login.profile(), around),
+  ]);
   const credentials = newSessionCredentials({
     certificate: new X509Certificate(route.certificate).raw,
     privateKey: createPrivateKey(route.privateKey.reveal()),
@@ -60,9 +70,12 @@ async function credentialsFor(
 }
 
 /** By those who vouched for the cluster's hosts at the login: the proxy that is asked now may lie. */
-async function agentKeys(options: RouteOptions, around: ClientSurroundings): Promise<readonly KeyObject[]> {
-  const profile = await profileOf(options, around);
-  const shown = await new Door(tlsOf(profile, around)).databaseAgents(options.database);
+async function agentKeys(
+  database: string,
+  profile: Profile,
+  around: ClientSurroundings,
+): Promise<readonly KeyObject[]> {
+  const shown = await new Door(tlsOf(profile, around)).databaseAgents(database);
   // Some of them, where there are many: others another time.
   const some = shown.toSorted(() => Math.random() - 0.5).slice(0, MAX_AGENTS);
   return await Promise.all(
@@ -74,7 +87,7 @@ async function agentKeys(options: RouteOptions, around: ClientSurroundings): Pro
       } catch (cause) {
         throw new PosternError(
           "agent_untrusted",
-          `Cannot make keys for database ${quoted(options.database)}: what the proxy names as its agent is none of this cluster`,
+          `Cannot make keys for database ${quoted(database)}: what the proxy names as its agent is none of this cluster`,
           { cause, hint: "log in again; if that does not help, ask whoever administers the cluster" },
         );
       }

@@ -17,7 +17,7 @@ import { chosenDbUser, portOf, regionOf } from "./options.ts";
 export function execCommand(surroundings: () => ClientSurroundings): Command {
   return new Command("exec")
     .description("run a program whose DynamoDB is this database")
-    .argument("<NAME>", "the database: postern db ls")
+    .argument("<NAME>", "the database that postern db ls shows, or the beginning of its name")
     .argument("<COMMAND...>", "the program and its arguments, after --")
     .option("--db-user <role>", "the AWS role to be: a name, a path or an ARN")
     .option("--proxy <host:port>", "of the cluster behind this proxy")

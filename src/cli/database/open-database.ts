@@ -7,27 +7,26 @@ import { openTls } from "../../client/tls.ts";
 import { newAuthority } from "../../identity/authority.ts";
 import { readOwnCertificate, Trust, verifyHostCertificate } from "../../identity/certificate-reader.ts";
 import { quoted } from "../../identity/names.ts";
-import { nearMiss } from "../../identity/near-miss.ts";
 import { askForDatabase, secureToAgent } from "../../local-proxy/connect.ts";
 import { type LocalAddress, type LocalProxy, openLocalProxy } from "../../local-proxy/local-proxy.ts";
 import { type RouteCredentials, RouteKeeper } from "../../local-proxy/route-keeper.ts";
 import { CommandError } from "../command-error.ts";
 import { type DatabaseDocument, Door, LOGIN_HINTS } from "../login/door.ts";
-import { newKey, trustingOf } from "../login/log-in.ts";
+import { newKey, requireAuthorities, trustingOf } from "../login/log-in.ts";
 import type { Choice, Profile } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
+import { chosen } from "./choose.ts";
 
-/** Which database, as whom. */
-export interface RouteOptions extends Choice {
-  readonly database: string;
+export interface DatabaseOptions extends Choice {
+  /** Its name, or the beginning of it; absent: by the labels alone. */
+  readonly database?: string | undefined;
+  /** `key=value,…` */
+  readonly labels?: string | undefined;
   readonly dbUser: string;
-  /** Logs in again when the login has ended; absent: the error says that it must be done. */
-  readonly logInAgain?: () => Promise<void>;
-}
-
-export interface DatabaseOptions extends RouteOptions {
   readonly address: LocalAddress;
   readonly accessKeyId?: Secret | undefined;
+  /** Logs in again when the login has ended; absent: the error says that it must be done. */
+  readonly logInAgain?: (profile: () => Promise<Profile>) => Promise<void>;
 }
 
 /** A port behind which a database is. */
@@ -44,15 +43,20 @@ const OPEN_MS = 15_000;
  * @throws CommandError and PosternError, before anything listens
  */
 export async function openDatabase(options: DatabaseOptions, around: ClientSurroundings): Promise<OpenDatabase> {
-  const { database, address, accessKeyId } = options;
-  const profile = await profileOf(options, around);
-  const document = await documentOf(database, profile, around);
+  const { dbUser, address, accessKeyId, logInAgain } = options;
+  const first = await around.profiles.choose(options);
+  const login = new Login(first, around, logInAgain);
+  const document = chosen(await new Door(tlsOf(await login.profile(), around)).databases(), {
+    name: options.database,
+    labels: options.labels,
+  });
+  const { name } = document.metadata;
   const keeper = new RouteKeeper({
-    issue: () => issueRoute(options, around),
+    issue: () => issueRoute({ database: name, dbUser }, login, around),
     clock: around.clock,
-    onRenewed: ({ expires, issued }) =>
+    onRenewed: ({ expires }) =>
       around.say(
-        `postern: Database certificate renewed: valid until ${new Date(expires).toISOString()} [valid for ${Math.round((expires - issued) / 60_000)}m]\n`,
+        `postern: Database certificate renewed: valid until ${new Date(expires).toISOString()} [valid for ${Math.round((expires - around.clock.now()) / 60_000)}m]\n`,
       ),
     onFailed: (error) => around.say(`postern: ${lineOf(error)}; the certificate at hand serves on\n`),
   });
@@ -64,20 +68,22 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
     address,
     accessKeyId,
     open: async () => {
+      const current = await login.profile();
       const credentials = await keeper.current();
       const { certificate, privateKey, trusted } = credentials;
       const context =
         contexts.get(credentials) ??
         createSecureContext({ cert: certificate, key: privateKey.reveal(), ca: [...trusted], minVersion: "TLSv1.3" });
       contexts.set(credentials, context);
-      const current = await profileOf(options, around);
       const door = await openTls({ ...tlsOf(current, around), hints: LOGIN_HINTS });
-      const through = await askForDatabase(door, database, OPEN_MS);
-      return await secureToAgent(through, {
+      const through = await askForDatabase(door, name, OPEN_MS);
+      const agent = await secureToAgent(through, {
         context,
         verifyAgent: (shown) => verifyAgent(shown, trusted, current, around),
         timeout: OPEN_MS,
       });
+      said = "";
+      return agent;
     },
     onRefused: (error) => {
       const line = lineOf(error);
@@ -86,22 +92,49 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
       said = line;
     },
   });
-  return { ...proxy, cluster: profile.stated.cluster, document };
+  return { ...proxy, cluster: first.stated.cluster, document };
 }
 
-/** The profile as it is now: somebody may have logged in again. @throws PosternError `login_required` */
-export async function profileOf(
-  options: Choice & Pick<DatabaseOptions, "logInAgain">,
-  around: ClientSurroundings,
-): Promise<Profile> {
-  const profile = await around.profiles.choose(options);
-  if (around.clock.now() < profile.stated.expires) return profile;
-  if (options.logInAgain !== undefined) {
-    await options.logInAgain();
-    const next = await around.profiles.choose(options);
-    if (around.clock.now() < next.stated.expires) return next;
+/** A login, as it is now: somebody may have logged in again, on any terminal. */
+export class Login {
+  readonly #first: Profile;
+  readonly #around: ClientSurroundings;
+  readonly #again: DatabaseOptions["logInAgain"];
+
+  constructor(first: Profile, around: ClientSurroundings, again?: DatabaseOptions["logInAgain"]) {
+    this.#first = first;
+    this.#around = around;
+    this.#again = again;
   }
-  throw new PosternError("login_required", "The login has ended", { hint: "log in again with postern login" });
+
+  /** @throws PosternError `login_required` */
+  async profile(): Promise<Profile> {
+    const profile = await this.#read();
+    if (this.#holds(profile)) return profile;
+    if (this.#again !== undefined) {
+      await this.#again(() => this.#read());
+      const next = await this.#read();
+      if (this.#holds(next)) return next;
+    }
+    throw loginRequired("The login has ended");
+  }
+
+  /** Of the same proxy and user, whichever profile is the current one by now: a port is nobody else's meanwhile. */
+  async #read(): Promise<Profile> {
+    const { proxy, stated } = this.#first;
+    const profile = await this.#around.profiles.read(proxy);
+    if (profile === undefined) throw loginRequired(`Nobody is logged in to ${proxy.text} any more`);
+    if (profile.stated.user.name === stated.user.name && profile.stated.cluster === stated.cluster) return profile;
+    throw loginRequired(`This port is that of ${quoted(stated.user.name)}, who is not logged in any more`);
+  }
+
+  #holds({ stated }: Profile): boolean {
+    return this.#around.clock.now() < stated.expires;
+  }
+}
+
+function loginRequired(message: string): PosternError {
+  return new PosternError("login_required", message, { hint: "log in again with postern login" });
 }
 
 /** How the door of a profile is reached. */
@@ -110,38 +143,36 @@ export function tlsOf(profile: Profile, { clock }: ClientSurroundings): Construc
   return { proxy, trusting: trustingOf(profile), clock, identity: profile, cluster: stated.cluster };
 }
 
-/** As Teleport does: the beginning of a name is enough where there is one of it. */
-export async function documentOf(
-  name: string,
-  profile: Profile,
-  around: ClientSurroundings,
-): Promise<DatabaseDocument> {
-  const databases = await new Door(tlsOf(profile, around)).databases();
-  const found = databases.find(({ metadata }) => metadata.name === name);
-  if (found !== undefined) return found;
-  const names = databases.map(({ metadata }) => metadata.name);
-  const meant = nearMiss(name, names);
-  throw new CommandError(
-    1,
-    `database ${quoted(name)} not found, use 'postern db ls' to see the databases that you may use`,
-    meant === undefined ? {} : { hint: `did you mean ${quoted(meant)}?` },
-  );
-}
-
 /** Asks for the certificate of a route, for a key that is made for it. */
-export async function issueRoute(options: RouteOptions, around: ClientSurroundings): Promise<RouteCredentials> {
-  const { database, dbUser } = options;
-  const profile = await profileOf(options, around);
+export async function issueRoute(
+  route: { readonly database: string; readonly dbUser: string },
+  login: Login,
+  around: ClientSurroundings,
+): Promise<RouteCredentials> {
+  const profile = await login.profile();
   const { publicKey, privateKey } = newKey();
   const door = new Door(tlsOf(profile, around));
-  const { certificate, trusted } = await door.databaseCertificate({ database, dbUser, publicKey });
+  const { certificate, trusted } = await door.databaseCertificate({ ...route, publicKey }).catch(refused);
+  requireAuthorities(profile.proxy, trusted, trustingOf(profile));
   const stated = await readOwnCertificate(certificate);
-  const { user, begins, expires } = stated;
+  const { user, expires } = stated;
   if (stated.publicKey.export({ type: "spki", format: "pem" }) !== publicKey || user.name !== profile.stated.user.name)
     throw new PosternError("proxy_answer_invalid", "The certificate that came is not the one that was asked for", {
       hint: "ask the cluster's administrator who answers at this address",
     });
-  return { certificate, privateKey, trusted, issued: begins, expires };
+  // Authorities change while logins last: who was told of the next ones in time gets in when the old ones are gone.
+  if (JSON.stringify(trusted) !== JSON.stringify(profile.trusted)) {
+    await around.profiles.trust(profile, trusted).catch((error: unknown) => {
+      around.say(`postern: warning: the cluster's new authorities could not be kept: ${lineOf(error)}\n`);
+    });
+  }
+  return { certificate, privateKey, trusted, expires };
+}
+
+/** Policy's no is none that another try mends. */
+function refused(error: unknown): never {
+  if (error instanceof CommandError && error.exitCode === 3) throw new PosternError("user_locked", error.message);
+  throw error;
 }
 
 /** By the cluster's authorities, and in a certificate of a database service: no proxy may stand in for one. */

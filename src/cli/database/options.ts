@@ -22,6 +22,5 @@ export function chosenDbUser(dbUser: string | undefined): string {
 
 /** The region of a database, as its document says. */
 export function regionOf({ spec }: DatabaseDocument): string {
-  const { aws } = (spec ?? {}) as { aws?: { region?: unknown } };
-  return typeof aws?.region === "string" ? aws.region : "us-east-1";
+  return spec?.aws?.region ?? "us-east-1";
 }

@@ -10,6 +10,13 @@ const MAX_BYTES = 4096;
 /** Where answers come from. */
 export type Input = NodeJS.ReadableStream & Partial<Pick<ReadStream, "isTTY" | "setRawMode">>;
 
+/** Whoever was asked wants to go no further. */
+export class GivenUp extends CommandError {
+  constructor() {
+    super(1, "Cannot go on: there was no answer");
+  }
+}
+
 /** All of an input as one line, without its end; `hint` is for a terminal. @throws CommandError when it is one, too long or empty */
 export async function secretFrom(input: Input, hint: string, what = "a password"): Promise<Secret> {
   if (input.isTTY === true) {
@@ -31,12 +38,13 @@ export async function secretFrom(input: Input, hint: string, what = "a password"
   return new Secret(text);
 }
 
-/** Asks on the terminal and shows nothing of the answer. @throws CommandError without a terminal, or when given up */
+/** Asks on the terminal and shows nothing of the answer. @throws CommandError without a terminal, or `GivenUp`, also when the signal says so */
 export async function askSecret(
   input: Input,
   prompt: string,
   hint: string,
   say: (text: string) => void,
+  signal?: AbortSignal,
 ): Promise<Secret> {
   if (input.isTTY !== true || input.setRawMode === undefined) {
     throw new CommandError(2, `Cannot ask "${prompt}": standard input is no terminal`, { hint });
@@ -45,7 +53,7 @@ export async function askSecret(
   input.setRawMode(true);
   try {
     say(`${prompt}: `);
-    return new Secret(await lineOf(input));
+    return new Secret(await lineOf(input, signal));
   } finally {
     // Whatever happens: a terminal without echo is no use to anybody.
     input.setRawMode(false);
@@ -64,16 +72,17 @@ export async function newPassword(input: Input, say: (text: string) => void): Pr
   return first;
 }
 
-function lineOf(input: Input): Promise<string> {
+function lineOf(input: Input, signal?: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const decoder = new TextDecoder();
     let line = "";
     const done = (finish: () => void): void => {
       input.removeListener("data", take);
       input.removeListener("end", giveUp);
+      signal?.removeEventListener("abort", giveUp);
       finish();
     };
-    const giveUp = (): void => done(() => reject(new CommandError(1, "Cannot go on: there was no answer")));
+    const giveUp = (): void => done(() => reject(new GivenUp()));
     const take = (chunk: Buffer | string): void => {
       for (const char of typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true })) {
         if (char === "\r" || char === "\n") return done(() => resolve(line));
@@ -86,6 +95,8 @@ function lineOf(input: Input): Promise<string> {
     };
     input.on("data", take);
     input.once("end", giveUp);
+    if (signal?.aborted === true) return giveUp();
+    signal?.addEventListener("abort", giveUp);
     input.resume();
   });
 }

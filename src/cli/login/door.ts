@@ -279,6 +279,13 @@ const DATABASE = z.looseObject({
     description: z.string().optional(),
     labels: z.record(z.string(), z.string()).optional(),
   }),
+  spec: z
+    .looseObject({
+      protocol: z.string().optional(),
+      uri: z.string().optional(),
+      aws: z.looseObject({ region: z.string().optional(), account_id: z.string().optional() }).optional(),
+    })
+    .optional(),
   users: z.looseObject({ allowed: z.array(z.string()).optional(), denied: z.array(z.string()).optional() }).optional(),
 });
 

@@ -6,12 +6,13 @@ import { BOT_METHODS } from "../../identity/bot-join-schema.ts";
 import { CommandError } from "../command-error.ts";
 import { envCommand, execCommand } from "../database/exec.ts";
 import { profileCommand } from "../database/aws-profile.ts";
+import { listCommand } from "../database/list.ts";
 import { durationOf } from "../ctl/surroundings.ts";
-import { doorOf, expired } from "./door-of.ts";
+import { expired } from "./door-of.ts";
 import { type BotOptions, isBotLogin, joinAsBot } from "./join-bot.ts";
 import { logIn, type LoginOptions } from "./log-in.ts";
 import { type Choice, proxyAddress } from "./profiles.ts";
-import { profilesJson, renderDatabases, renderProfiles } from "./render.ts";
+import { profilesJson, renderProfiles } from "./render.ts";
 import { type ClientSurroundings, clientSurroundings } from "./surroundings.ts";
 
 /** The commands; where nothing says another, their surroundings are the terminal's. */
@@ -112,24 +113,16 @@ Examples:
 }
 
 function dbCommand(surroundings: Surroundings): Command {
-  const ls = new Command("ls")
-    .description("list the databases that you may use")
-    .option("--proxy <host:port>", "of the cluster behind this proxy")
-    .option("--cluster <name>", "of this cluster")
-    .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))
-    .action(async ({ format, proxy, cluster }: Choice & { readonly format: "text" | "json" | "yaml" }) => {
-      const around = surroundings();
-      const { door } = await doorOf({ proxy, cluster }, around);
-      around.write(renderDatabases(await door.databases(), format));
-    })
-    .addHelpText("after", "\nExamples:\n  postern db ls\n  postern db ls -f json\n  postern db ls --cluster=example");
   return new Command("db")
     .description("work with databases")
-    .addCommand(ls)
+    .addCommand(listCommand(surroundings))
     .addCommand(execCommand(surroundings))
     .addCommand(envCommand(surroundings))
     .addCommand(profileCommand(surroundings))
-    .addHelpText("after", "\nExamples:\n  postern db ls");
+    .addHelpText(
+      "after",
+      "\nExamples:\n  postern db ls\n  postern db exec example-dynamodb --db-user=ExampleRole -- aws dynamodb list-tables",
+    );
 }
 
 function notLoggedIn(): CommandError {

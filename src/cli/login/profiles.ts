@@ -94,10 +94,15 @@ export class Profiles {
   }
 
   /** Keeps a profile and makes it the current one. */
-  save({ proxy, door, certificate, privateKey, trusted }: Profile): void {
-    const content = { version: 1, proxy: proxy.text, door, certificate, private_key: privateKey.reveal(), trusted };
-    FILES.write(join(this.directory, fileOf(proxy)), `${JSON.stringify(content, null, 2)}\n`);
-    this.use(proxy);
+  save(profile: Profile): void {
+    this.#write(profile);
+    this.use(profile.proxy);
+  }
+
+  /** Has a profile trust others from now on, unless it was replaced meanwhile. Which one is the current one stays. */
+  async trust({ proxy, certificate }: Profile, trusted: readonly string[]): Promise<void> {
+    const profile = await this.read(proxy);
+    if (profile?.certificate === certificate) this.#write({ ...profile, trusted });
   }
 
   /** Makes a profile the current one. */
@@ -119,6 +124,11 @@ export class Profiles {
     const names = this.#names();
     for (const name of names) FILES.remove(join(this.directory, name));
     return names.filter((name) => PROFILE_FILE.test(name)).length;
+  }
+
+  #write({ proxy, door, certificate, privateKey, trusted }: Profile): void {
+    const content = { version: 1, proxy: proxy.text, door, certificate, private_key: privateKey.reveal(), trusted };
+    FILES.write(join(this.directory, fileOf(proxy)), `${JSON.stringify(content, null, 2)}\n`);
   }
 
   #isCurrent(proxy: ProxyAddress): boolean {

@@ -1,9 +1,7 @@
-/** Profiles and databases as people and programs read them. */
+/** Profiles as people and programs read them. */
 
-import { renderTable } from "../ctl/render.ts";
 import { printable } from "../../client/ask-door.ts";
-import { jsonText, yamlText } from "../plain-text.ts";
-import type { DatabaseDocument } from "./door.ts";
+import { jsonText } from "../plain-text.ts";
 import { goDuration } from "./go-duration.ts";
 import type { Profile } from "./profiles.ts";
 
@@ -18,24 +16,6 @@ export function renderProfiles(active: Profile | undefined, others: readonly Pro
 export function profilesJson(active: Profile | undefined, others: readonly Profile[]): string {
   const value = { ...(active === undefined ? {} : { active: shown(active) }), profiles: others.map(shown) };
   return jsonText(value, 2);
-}
-
-/** Databases in a format. */
-export function renderDatabases(databases: readonly DatabaseDocument[], format: "text" | "json" | "yaml"): string {
-  if (format === "json") return jsonText(databases, 2);
-  if (format === "yaml") return databases.map((one) => yamlText(one)).join("---\n");
-  return renderTable(
-    ["Name", "Description", "Allowed Users", "Labels", "Connect"],
-    databases.map(({ metadata, users }) => [
-      metadata.name,
-      metadata.description ?? "",
-      users === undefined ? "" : usersText(users.allowed ?? [], users.denied ?? []),
-      Object.entries(metadata.labels ?? {})
-        .map(([key, value]) => `${key}=${value}`)
-        .join(","),
-      "",
-    ]),
-  );
 }
 
 const LABEL_WIDTH = 20;
@@ -72,9 +52,4 @@ function shown({ proxy, stated }: Profile): Record<string, unknown> {
     // Whole seconds, which is what certificates count in and what jq's fromdate reads.
     valid_until: `${new Date(expires).toISOString().slice(0, 19)}Z`,
   };
-}
-
-function usersText(allowed: readonly string[], denied: readonly string[]): string {
-  const text = allowed.length === 0 ? "(none)" : `[${allowed.join(" ")}]`;
-  return denied.length === 0 ? text : `${text}, except: [${denied.join(" ")}]`;
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it, type TestContext } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
+import type { RegisteredDatabases } from "../../../src/compose/registered-databases.ts";
 import { merged } from "../../../src/compose/sources.ts";
 import { StoreFollower, type StoredSet } from "../../../src/compose/store-follower.ts";
 import type { Resources } from "../../../src/config/resources.ts";
@@ -73,8 +74,14 @@ async function followed(t: TestContext): Promise<{
     { users: [{ name: "filed", roles: ["access"], traits: {} }], roles: [], locks: [] },
     systemClock,
   );
+  const registered = { of: () => [] } as unknown as RegisteredDatabases;
   const resources = { directory: files, databases: [], warnings: [], digest: "" } as unknown as Resources;
-  return { store, swaps, told, directory: () => merged(resources, follower.current, systemClock).directory };
+  return {
+    store,
+    swaps,
+    told,
+    directory: () => merged(resources, follower.current, { clock: systemClock, registered }).directory,
+  };
 }
 
 describe("what takes away, beside what cannot be read", () => {

@@ -47,6 +47,7 @@ describe("parseConfig()", () => {
           aws: { region: "us-east-1", account_id: "123456789012" },
         },
       ],
+      resources: [],
     });
     assert.deepEqual(
       config.warnings.map(({ line, message }) => [line, message.split(" ")[0]]),

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { createServer as createHttp, request } from "node:http";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { after, afterEach, describe, it } from "node:test";
+import { PosternError } from "../../../src/base/errors.ts";
+import { type LocalProxy, type LocalProxyOptions, openLocalProxy } from "../../../src/local-proxy/local-proxy.ts";
+import { eventually } from "../../support/eventually.ts";
+
+const opened: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of opened.splice(0).toReversed()) await end();
+});
+const directory = mkdtempSync(join(tmpdir(), "postern-local-"));
+after(() => rmSync(directory, { recursive: true }));
+
+/** What stands for an agent: it does with a connection whatever the test says. */
+async function agentOf(serve: (socket: Socket) => void): Promise<() => Promise<Socket>> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket.on("error", () => undefined));
+    serve(socket);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  opened.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return async () => {
+    const socket = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+    await once(socket, "connect");
+    return socket;
+  };
+}
+
+async function proxyOf(open: LocalProxyOptions["open"], more: Partial<LocalProxyOptions> = {}): Promise<LocalProxy> {
+  const proxy = await openLocalProxy({ address: { port: 0 }, open, onRefused: () => undefined, ...more });
+  opened.push(() => proxy.close());
+  return proxy;
+}
+const portOf = ({ address }: LocalProxy): number => Number(address.split(":")[1]);
+
+describe("a local port", () => {
+  it("is on loopback only, and joins a client with the agent both ways, each end by itself", async () => {
+    const proxy = await proxyOf(
+      await agentOf((socket) => {
+        // Answers only when all was said.
+        let said = 0;
+        socket.on("data", (chunk: Buffer) => (said += chunk.length));
+        socket.once("end", () => socket.end(`heard ${said}`));
+      }),
+    );
+    assert.match(proxy.address, /^127\.0\.0\.1:\d+$/);
+    const client = connect({ port: portOf(proxy), host: "127.0.0.1", allowHalfOpen: true });
+    client.end("x".repeat(3_000_000));
+    assert.equal(await text(client), "heard 3000000");
+  });
+
+  it("shows a client that the agent went away in the middle of an answer", async () => {
+    const open = await agentOf((socket) => {
+      socket.once("data", () => {
+        socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it", () => socket.destroy());
+      });
+    });
+    const proxy = await proxyOf(open);
+    const failure = new Promise((resolve, reject) => {
+      const asked = request({ port: portOf(proxy), method: "POST", agent: false }, (response) => {
+        text(response).then((whole) => reject(new Error(`It looks whole: ${whole}`)), resolve);
+      });
+      asked.on("error", resolve).end("{}");
+    });
+    assert.match(String(await failure), /aborted/);
+  });
+
+  it("lets go of the agent when the client goes away, and of the client when it is closed", async () => {
+    const agents: Socket[] = [];
+    const proxy = await proxyOf(
+      await agentOf((socket) => {
+        socket.resume().once("end", () => socket.destroy());
+        agents.push(socket);
+      }),
+    );
+    const first = connect(portOf(proxy), "127.0.0.1");
+    first.write("x");
+    await eventually(() => agents.length === 1);
+    first.resetAndDestroy();
+    await eventually(() => agents[0]?.destroyed === true);
+    const second = connect(portOf(proxy), "127.0.0.1").on("error", () => undefined);
+    second.write("x");
+    await eventually(() => agents.length === 2);
+    const ended = once(second, "close");
+    await proxy.close();
+    await ended;
+    await assert.rejects(once(connect(portOf(proxy), "127.0.0.1"), "connect"), /ECONNREFUSED/);
+  });
+
+  it("says which port is busy, and what to do", async () => {
+    const other = createHttp().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    opened.push(() => other.close());
+    const { port } = other.address() as AddressInfo;
+    await assert.rejects(
+      proxyOf(async () => assert.fail(), { address: { port } }),
+      (error: PosternError) => {
+        assert.deepEqual(
+          [error.code, error.message],
+          ["port_busy", `Cannot listen on 127.0.0.1:${port}: another program does`],
+        );
+        return /--port/.test(error.hint ?? "");
+      },
+    );
+  });
+
+  it("may be a Unix socket, which is its user's alone, and goes when it is closed", async () => {
+    const path = join(directory, "db.sock");
+    const proxy = await proxyOf(await agentOf((socket) => void socket.end("hello")), { address: { path } });
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.equal(proxy.address, path);
+    assert.equal(await text(connect(path)), "hello");
+    await assert.rejects(
+      proxyOf(async () => assert.fail(), { address: { path } }),
+      /another program does/,
+    );
+    await proxy.close();
+    assert.ok(!existsSync(path));
+  });
+
+  it("stays open while there is no way to the database, and serves when there is one again", async () => {
+    let way: (() => Promise<Socket>) | undefined;
+    const refused: string[] = [];
+    const proxy = await proxyOf(
+      async () => {
+        if (way === undefined)
+          throw new PosternError("login_required", "The login has ended", { hint: "log in again with postern login" });
+        return way();
+      },
+      { onRefused: ({ code }) => void refused.push(code) },
+    );
+    const ask = (): Promise<[number | undefined, string]> =>
+      new Promise((resolve, reject) => {
+        const asked = request({ port: portOf(proxy), method: "POST", agent: false }, (response) => {
+          text(response).then((body) => resolve([response.statusCode, body]), reject);
+        });
+        asked.on("error", reject).end("{}");
+      });
+    const [status, body] = await ask();
+    assert.equal(status, 400);
+    assert.deepEqual(JSON.parse(body), {
+      __type: "com.amazon.coral.service#AccessDeniedException",
+      Message: "The login has ended: log in again with postern login",
+    });
+    assert.deepEqual(refused, ["login_required"]);
+    way = await agentOf((socket) => {
+      socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"));
+    });
+    assert.deepEqual(await ask(), [200, "{}"]);
+  });
+});
