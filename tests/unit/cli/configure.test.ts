@@ -81,6 +81,7 @@ describe("postern configure db", () => {
           },
         },
       ],
+      resources: [],
     });
   });
 
