@@ -28,6 +28,8 @@ describe("keys for SDKs at the command line", () => {
   let proxy: string;
   /** What the door names as the database's agents. */
   let agents: readonly string[] = [];
+  /** Whom it would have trusted from now on. */
+  let trusted: readonly string[] = [];
   let [out, talk] = ["", ""];
   const around: ClientSurroundings = {
     profiles,
@@ -55,6 +57,7 @@ describe("keys for SDKs at the command line", () => {
 
   before(async () => {
     authorities = await ClusterAuthorities.make("example", systemClock);
+    trusted = [authorities.host.active.certificate];
     const host = await authorities.issueHost();
     const chain = host.certificate + authorities.host.active.certificate;
     listening = await listenTlsOnNode(
@@ -65,9 +68,7 @@ describe("keys for SDKs at the command line", () => {
         const { public_key: publicKey, database, db_user } = (await asked.json()) as Record<string, string>;
         const route = { database: database ?? "", db_user: db_user ?? "" };
         const { certificate } = await authorities.issueUser({ publicKey: publicKey ?? "", route });
-        // What it says of whom to trust must count for nothing here.
-        const foreign = await ClusterAuthorities.make("example", systemClock);
-        return Response.json({ certificate, trusted: [foreign.host.active.certificate] });
+        return Response.json({ certificate, trusted });
       },
       { kind: "tcp", host: "127.0.0.1", port: 0 },
       { identity: { chain, key: new Secret(authorities.keys.privateKey), clientAuthorities: [] } },
@@ -120,6 +121,16 @@ describe("keys for SDKs at the command line", () => {
     agents = [];
     await assert.rejects(run("--db-user=ExampleRole orders"), { code: "database_without_agent" });
     await assert.rejects(run("orders"), { exitCode: 2 });
+  });
+
+  it("are made for nobody when the door would have others trusted than those who vouch for it", async () => {
+    const foreign = await ClusterAuthorities.make("example", systemClock);
+    [agents, trusted] = [[(await agent("db")).certificate], [foreign.host.active.certificate]];
+    await assert.rejects(run("--db-user=ExampleRole orders"), { code: "login_answer_refused" });
+    assert.equal(out, "");
+    const { trusted: kept } = await profiles.choose({ proxy });
+    assert.deepEqual(kept, [authorities.host.active.certificate]);
+    trusted = kept;
   });
 
   it("are asked for by a profile that names all that it needs", async () => {
