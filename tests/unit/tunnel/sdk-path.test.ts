@@ -144,6 +144,8 @@ async function call(
   });
   asked.end(body);
   const [response] = (await once(asked, "response")) as [IncomingMessage];
+  // An early answer closes the connection: what was still being sent is cut off.
+  asked.on("error", () => undefined);
   const whole = await buffer(response);
   const type = /"__type":"[^#"]*#(\w+)"/.exec(whole.toString())?.[1];
   return { status: response.statusCode ?? 0, headers: response.headers, body: whole, type };
