@@ -64,7 +64,7 @@ async function path(
         if (kind === "connect") {
           try {
             const agent = await tunnels.open(decodeURIComponent(target), { address, connection: "c" });
-            return { headers: {}, take: (socket) => void splice(socket, agent) };
+            return { headers: {}, take: (socket) => void splice(socket, agent), leave: () => void agent.destroy() };
           } catch (error) {
             const { code, message } = error as { code: string; message: string };
             return Response.json({ error: { code, message } }, { status: 404 });
@@ -75,6 +75,7 @@ async function path(
         return {
           headers: { upgrade: `postern-tunnel/${version}` },
           take: (socket) => tunnels.accept(socket, "agent-1"),
+          leave: () => undefined,
         };
       },
     },
@@ -99,7 +100,7 @@ async function path(
   });
   const agent = new AgentEnd({
     proxies: [String(port)],
-    dial: async (at, signal) => (await upgradeToTunnel(await dial(Number(at)), { host: "door", signal })).socket,
+    dial: async (at, signal) => upgradeToTunnel(await dial(Number(at)), { host: "door", signal, timeout: 5000 }),
     news: () => ({ node_name: "a", version: "1", draining: false, databases: [orders] }),
     serve: (stream, { database, address }) => service.accept(stream, { database, address }),
     timing: TUNNEL_TIMING,
@@ -208,8 +209,11 @@ describe("the way from a client to an agent", () => {
 
   it("opens no tunnel between versions that have none in common", async () => {
     const whole = await path({ versions: [7] });
-    await rejects(upgradeToTunnel(await dial(whole.port), { host: "door", signal: AbortSignal.timeout(5000) }), {
-      code: "tunnel_version",
-    });
+    await rejects(
+      upgradeToTunnel(await dial(whole.port), { host: "door", signal: AbortSignal.timeout(5000), timeout: 5000 }),
+      {
+        code: "tunnel_version",
+      },
+    );
   });
 });

@@ -57,7 +57,7 @@ function agent(
       await once(socket, "connect");
       sockets.push(socket);
       socket.write(name);
-      return socket;
+      return { socket, proxy: undefined };
     },
     news: () => ({ node_name: name, version: "1", draining: false, databases: [orders], ...options.news?.() }),
     serve: options.serve ?? ((connection, client) => connection.end(`${name} ${client.database} ${client.address}`)),
