@@ -53,8 +53,8 @@ export const PROXY = "proxy";
 export const DATABASE_SERVER = "db_server";
 
 /** Milliseconds between two notes of a proxy that it lives, and after which it counts as dead. */
-const PROXY_BEAT_MS = 15_000;
-const PROXY_LIFE_MS = 60_000;
+const PROXY_BEAT_MS = 10_000;
+const PROXY_LIFE_MS = 40_000;
 /** The same of agents. */
 const AGENT_BEAT_MS = 60_000;
 const AGENT_LIFE_MS = 600_000;

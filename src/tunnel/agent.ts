@@ -35,7 +35,7 @@ export interface TunnelState {
 }
 
 /** After so many times that a balancer led to a proxy that is held, the pause grows no more. */
-const MOST_DOUBLINGS = 4;
+const MOST_DOUBLINGS = 3;
 
 /** The agent's end of all its tunnels. */
 export class AgentEnd {
