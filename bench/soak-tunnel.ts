@@ -12,7 +12,7 @@ const MOST_REQUESTS = 200_000;
 const WORKERS = 6;
 /** Errors by which SDKs know that they may try again, or whom to ask. */
 const TYPED =
-  /^(AccessDeniedException|ExpiredTokenException|ProvisionedThroughputExceededException|ThrottlingException|InternalServerError|ServiceUnavailable(Exception)?|ConditionalCheckFailedException)$/;
+  /^(AccessDeniedException|ExpiredTokenException|ProvisionedThroughputExceededException|ThrottlingException|InternalServerError|ServiceUnavailable(Exception)?|UnrecognizedClientException|ConditionalCheckFailedException)$/;
 const BROKEN = /ECONNRESET|EPIPE|ECONNREFUSED|socket hang up|aborted|ETIMEDOUT|TimeoutError/;
 
 const AGENTS = ["a", "b"];
@@ -126,9 +126,11 @@ async function silence(): Promise<void> {
   cluster.agentsNet.weather.silent = false;
 }
 
-async function rotate(): Promise<unknown> {
+async function rotate(): Promise<void> {
   const words = ["auth", "rotate", "--type=all", "--manual", `--phase=${PHASES[phase++ % PHASES.length]}`];
-  return cluster.ctl(words);
+  await cluster.ctl(words);
+  // Logins by the old authority end with it.
+  await cluster.logIn();
 }
 
 const injected = new Map<string, number>();
@@ -174,7 +176,9 @@ const rows: readonly (readonly [string, number])[] = [
   ["requests tried", tried],
   ["succeeded", succeeded],
   ["tries again by the SDK, of those that succeeded", retried],
-  ...[...failed].toSorted().map(([kind, count]) => [`failed: ${kind}`, count] as const),
+  ...[...failed]
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([kind, count]) => [`failed: ${kind}`, count] as const),
   ["wrong answers", wrong],
   ["acknowledged writes that are not there", lost],
   ["writes done twice though tried once", duplicates],
@@ -204,7 +208,8 @@ This page is what that command wrote.
 ${table(rows)}
 "Connection ended" is what an SDK is told when its last attempt was cut; it says nothing of whether the write was done, and no part of
 Postern tries it again. A conditional write that fails with \`ConditionalCheckFailedException\` was done by an earlier attempt of the
-same SDK. An intent without a completed request is one that was refused by DynamoDB, or that a \`kill -9\` cut.
+same SDK. \`AccessDeniedException\` is what the changed roles denied;
+\`UnrecognizedClientException\` is DynamoDB's own word for a session of STS that was taken away. An intent without a completed request is one that was refused by DynamoDB, or that a \`kill -9\` cut.
 
 | disturbance | times |
 |---|---|

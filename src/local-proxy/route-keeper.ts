@@ -38,6 +38,7 @@ export class RouteKeeper {
   #current: RouteCredentials | undefined;
   #asking: Promise<RouteCredentials> | undefined;
   #notBefore = 0;
+  #isDoubted = false;
 
   constructor(options: RouteKeeperOptions) {
     this.#options = options;
@@ -49,6 +50,7 @@ export class RouteKeeper {
     const now = clock.now();
     const current = this.#current;
     if (current === undefined || now >= current.expires) return await this.#ask();
+    if (this.#isDoubted) return await this.#ask().catch(() => current);
     const renewAt = current.issued + RENEW_AT * (current.expires - current.issued);
     if (now >= renewAt && now >= this.#notBefore && this.#asking === undefined) {
       // Those at hand serve meanwhile.
@@ -60,7 +62,16 @@ export class RouteKeeper {
     return current;
   }
 
+  /** These were not accepted, it seems: the cluster's authorities may be others now. Others are asked for, at most now and then. */
+  doubt(credentials: RouteCredentials): void {
+    const now = this.#options.clock.now();
+    if (credentials !== this.#current || now < this.#notBefore) return;
+    this.#notBefore = now + RETRY_MS;
+    this.#isDoubted = true;
+  }
+
   #ask(): Promise<RouteCredentials> {
+    this.#isDoubted = false;
     this.#asking ??= this.#next().finally(() => (this.#asking = undefined));
     return this.#asking;
   }

@@ -134,9 +134,18 @@ describe("a cluster of two proxies and two agents", () => {
         // As long as agents would otherwise take to look, nobody waits between two steps.
         if (phase === "init")
           await eventually(() => ["a", "b"].every((name, at) => renewals(name) > (before[at] ?? 0)));
+        // Logins by the old authority end with it.
+        if (phase === "update_clients") await cluster.logIn();
         await served(20);
+        // What comes next comes on connections of its own.
+        cluster.clientsNet.cut();
       }
     });
     assert.deepEqual(errors, []);
+    // Not only connections that were open before, and not only the port that is open.
+    await cluster.kill("local", "SIGTERM");
+    port = await cluster.openLocalPort();
+    const client = clientOf(3);
+    assert.equal((await client.send(READ)).Item?.["total"]?.N, "18.15");
   });
 });

@@ -1,5 +1,6 @@
 /** The way from a port of this machine to a database, as the user of a profile. */
 
+import type { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { PosternError } from "../../base/errors.ts";
 import type { Secret } from "../../base/secret.ts";
@@ -33,6 +34,8 @@ export interface OpenDatabase extends LocalProxy {
 }
 
 const OPEN_MS = 15_000;
+/** What an agent closes this soon it may have refused, in milliseconds. */
+const REFUSED_WITHIN_MS = 1000;
 
 /**
  * Opens the port. Whether the user may be this database user is asked with every operation, not here.
@@ -56,24 +59,42 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
   await keeper.current();
   const contexts = new WeakMap<RouteCredentials, SecureContext>();
   let said = "";
+  const connect = async (credentials: RouteCredentials): Promise<Duplex> => {
+    const { certificate, privateKey, trusted } = credentials;
+    const context =
+      contexts.get(credentials) ??
+      createSecureContext({ cert: certificate, key: privateKey.reveal(), ca: [...trusted], minVersion: "TLSv1.3" });
+    contexts.set(credentials, context);
+    const current = await profileOf(options, around);
+    const door = await openTls({ ...tlsOf(current, around), hints: LOGIN_HINTS });
+    const through = await askForDatabase(door, database, OPEN_MS);
+    const agent = await secureToAgent(through, {
+      context,
+      verifyAgent: (shown) => verifyAgent(shown, trusted, current, around),
+      timeout: OPEN_MS,
+    });
+    // An agent says no to a certificate by closing at once.
+    const opened = around.clock.monotonic();
+    agent.once("close", () => {
+      if (!agent.writableEnded && around.clock.monotonic() - opened < REFUSED_WITHIN_MS) keeper.doubt(credentials);
+    });
+    return agent;
+  };
   const proxy = await openLocalProxy({
     address,
     accessKeyId,
     open: async () => {
       const credentials = await keeper.current();
-      const { certificate, privateKey, trusted } = credentials;
-      const context =
-        contexts.get(credentials) ??
-        createSecureContext({ cert: certificate, key: privateKey.reveal(), ca: [...trusted], minVersion: "TLSv1.3" });
-      contexts.set(credentials, context);
-      const current = await profileOf(options, around);
-      const door = await openTls({ ...tlsOf(current, around), hints: LOGIN_HINTS });
-      const through = await askForDatabase(door, database, OPEN_MS);
-      return await secureToAgent(through, {
-        context,
-        verifyAgent: (shown) => verifyAgent(shown, trusted, current, around),
-        timeout: OPEN_MS,
-      });
+      try {
+        return await connect(credentials);
+      } catch (error) {
+        if (!(error instanceof PosternError && error.code === "agent_untrusted")) throw error;
+        // The cluster may have other authorities by now: its door says which. Nothing of the client's has been sent.
+        keeper.doubt(credentials);
+        const others = await keeper.current();
+        if (others === credentials) throw error;
+        return await connect(others);
+      }
     },
     onRefused: (error) => {
       const line = lineOf(error);
@@ -128,7 +149,21 @@ async function issue(options: DatabaseOptions, around: ClientSurroundings): Prom
     throw new PosternError("proxy_answer_invalid", "The certificate that came is not the one that was asked for", {
       hint: "ask the cluster's administrator who answers at this address",
     });
+  await learn(trusted, options, around);
   return { certificate, privateKey, trusted, issued: begins, expires };
+}
+
+/** Whoever vouches now says who will: a profile that is used follows its cluster through a rotation. */
+async function learn(trusted: readonly string[], options: DatabaseOptions, around: ClientSurroundings): Promise<void> {
+  // As it is now: somebody may have logged in again.
+  const profile = await around.profiles.choose(options);
+  if (trusted.join() === profile.trusted.join()) return;
+  try {
+    around.profiles.keep({ ...profile, trusted });
+  } catch (error) {
+    // The port serves on without.
+    around.say(`postern: ${lineOf(error)}\n`);
+  }
 }
 
 /** By the cluster's authorities, and in a certificate of a database service: no proxy may stand in for one. */

@@ -94,10 +94,15 @@ export class Profiles {
   }
 
   /** Keeps a profile and makes it the current one. */
-  save({ proxy, door, certificate, privateKey, trusted }: Profile): void {
+  save(profile: Profile): void {
+    this.keep(profile);
+    this.use(profile.proxy);
+  }
+
+  /** Keeps a profile, whichever is the current one. */
+  keep({ proxy, door, certificate, privateKey, trusted }: Profile): void {
     const content = { version: 1, proxy: proxy.text, door, certificate, private_key: privateKey.reveal(), trusted };
     FILES.write(join(this.directory, fileOf(proxy)), `${JSON.stringify(content, null, 2)}\n`);
-    this.use(proxy);
   }
 
   /** Makes a profile the current one. */
