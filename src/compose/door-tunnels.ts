@@ -115,7 +115,7 @@ async function endLocked(
   const look = async (): Promise<void> => {
     for (const { hostId } of tunnels.agents()) {
       try {
-        await members.require(hostId);
+        await members.requireKnown(hostId);
       } catch (error) {
         // A store that cannot be read says nothing of anybody; one that can says who is out.
         const code = error instanceof PosternError ? error.code : "";

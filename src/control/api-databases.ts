@@ -56,7 +56,7 @@ export function databaseRoutes(
         try {
           const { done, value } = await lines.next();
           // Who was locked out or removed meanwhile hears no more.
-          if (value?.type === "settled" || value?.type === "alive") await members.require(hostId);
+          if (value?.type === "settled" || value?.type === "alive") await members.requireKnown(hostId);
           if (done === true) controller.close();
           else controller.enqueue(Buffer.from(`${JSON.stringify(value)}\n`));
         } catch (error) {

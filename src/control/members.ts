@@ -38,7 +38,7 @@ export class Members {
     let shown: VerifiedHost | undefined;
     try {
       shown = await readHostCertificate(this.#options, certificate);
-      await this.require(shown.hostId);
+      await this.requireKnown(shown.hostId);
       return shown;
     } catch (thrown) {
       // What is refused stays refused, whether or not that can be recorded.
@@ -48,7 +48,7 @@ export class Members {
   }
 
   /** @throws PosternError unless the cluster still knows this host as a database service, and no lock is on it */
-  async require(hostId: string): Promise<void> {
+  async requireKnown(hostId: string): Promise<void> {
     const { cluster, clock } = this.#options;
     await requireUnlocked(cluster.store, hostId, clock.now());
     const found = await readHost(cluster.store, hostId);

@@ -31,6 +31,8 @@ export interface RouteKeeperOptions {
 const RENEW_AT = 2 / 3;
 /** After a failure, in milliseconds. */
 const RETRY_MS = 15_000;
+/** What was asked for so recently is asked for no better now. */
+const FRESH_MS = 1000;
 
 /** Keeps the credentials of one route. */
 export class RouteKeeper {
@@ -39,6 +41,7 @@ export class RouteKeeper {
   #asking: Promise<RouteCredentials> | undefined;
   #notBefore = 0;
   #isDoubted = false;
+  #askedAt = -Infinity;
 
   constructor(options: RouteKeeperOptions) {
     this.#options = options;
@@ -70,8 +73,20 @@ export class RouteKeeper {
     this.#isDoubted = true;
   }
 
+  /**
+   * Others than these, which do not fit what answers; these when there are none. Who asks at the same time gets the same, and
+   * those that are a moment old do not make others.
+   */
+  async instead(of: RouteCredentials): Promise<RouteCredentials> {
+    const now = this.#options.clock.now();
+    if (this.#current !== undefined && this.#current !== of) return this.#current;
+    if (this.#asking === undefined && now < this.#askedAt + FRESH_MS) return of;
+    return await this.#ask().catch(() => of);
+  }
+
   #ask(): Promise<RouteCredentials> {
     this.#isDoubted = false;
+    if (this.#asking === undefined) this.#askedAt = this.#options.clock.now();
     this.#asking ??= this.#next().finally(() => (this.#asking = undefined));
     return this.#asking;
   }

@@ -90,8 +90,7 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
       } catch (error) {
         if (!(error instanceof PosternError && error.code === "agent_untrusted")) throw error;
         // The cluster may have other authorities by now: its door says which. Nothing of the client's has been sent.
-        keeper.doubt(credentials);
-        const others = await keeper.current();
+        const others = await keeper.instead(credentials);
         if (others === credentials) throw error;
         return await connect(others);
       }
