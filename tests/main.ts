@@ -41,7 +41,7 @@ process.once("SIGTERM", () => {
 
 // The cluster and the logins of whoever runs the tests are not theirs.
 const nowhere = join(tmpdir(), `postern-tests-${process.pid}-none`);
-process.env["POSTERN_DATA_DIR"] = nowhere;
+process.env["XDG_DATA_HOME"] = nowhere;
 process.env["POSTERN_HOME"] = nowhere;
 
 for (const file of files) await import(pathToFileURL(folder + file).href);

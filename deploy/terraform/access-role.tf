@@ -53,5 +53,10 @@ locals {
       wanted    = var.list_tables
       statement = { Effect = "Allow", Action = ["dynamodb:ListTables"], Resource = "*" }
     },
+    # Whatever tables names: nobody reaches through Postern what Postern itself is kept in.
+    {
+      wanted    = local.has_auth
+      statement = { Effect = "Deny", Action = ["dynamodb:*"], Resource = local.cluster_arns }
+    },
   ]
 }

@@ -40,6 +40,8 @@ locals {
   )
 
   has_auth = var.cluster_table != null
+
+  cluster_arns = local.has_auth ? ["${local.arn}/${var.cluster_table}", "${local.arn}/${var.cluster_table}/*"] : []
 }
 
 resource "aws_iam_role" "agent" {

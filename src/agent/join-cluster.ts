@@ -10,8 +10,9 @@ import { authorityByPin, type ProxyAddress, type TlsHints, type TlsOptions, type
 import { newAuthority, pinOf } from "../identity/authority.ts";
 import { CLOCK_SKEW_MS } from "../identity/authority-keys.ts";
 import { readOwnHostCertificate, Trust, verifyHostCertificate } from "../identity/certificate-reader.ts";
-import type { SignedIdentityRequest } from "../identity/iam-join.ts";
+import { challengeFor, type SignedIdentityRequest } from "../identity/iam-join.ts";
 import { quoted } from "../identity/names.ts";
+import { readPublicKey } from "../identity/public-key.ts";
 import type { HostIdentity } from "./host-identity.ts";
 
 /** Where to join, and how. */
@@ -23,7 +24,7 @@ export interface JoinClientOptions {
   readonly clock: Clock;
   /** The token, read anew each time: somebody may have put another one there. @throws PosternError */
   readonly token: () => Secret;
-  /** For the method `iam`: signs a challenge with this process's AWS identity. */
+  /** For the method `iam`: signs a challenge, which says for which key, with this process's AWS identity. */
   readonly proveIdentity?: ((challenge: string) => Promise<SignedIdentityRequest>) | undefined;
   /** Hears how far this machine's clock is ahead of the door's, in milliseconds, whenever the door has answered. */
   readonly onSkew?: (ahead: number) => void;
@@ -42,8 +43,8 @@ export async function joinCluster(options: JoinClientOptions, member: HostIdenti
   const { cluster } = await ask(options, first, AUTHORITIES, { method: "GET", path: "/v1/authorities" });
   const tls = { ...first, cluster: member?.stated.cluster ?? cluster };
   const name = token();
-  const proof = proveIdentity === undefined ? {} : await proved(options, tls, proveIdentity);
   const { publicKey, privateKey } = newKey();
+  const proof = proveIdentity === undefined ? {} : await proved(options, tls, proveIdentity, publicKey);
   const body = { token: name.reveal(), role: "Db", node_name: nodeName, public_key: publicKey, ...proof };
   const answer = await ask(options, tls, JOINED, { method: "POST", path: "/v1/join", body });
   return await accepted({ options, answer, trusting, publicKey, privateKey, cluster: tls.cluster });
@@ -101,10 +102,11 @@ async function proved(
   options: JoinClientOptions,
   tls: TlsOptions,
   prove: NonNullable<JoinClientOptions["proveIdentity"]>,
+  publicKey: string,
 ): Promise<object> {
   const question = { method: "POST", path: "/v1/join/challenge" } as const;
   const { challenge } = await ask(options, tls, CHALLENGE, question);
-  return { challenge, identity: await prove(challenge) };
+  return { challenge, identity: await prove(challengeFor(challenge, readPublicKey(publicKey))) };
 }
 
 /** Asks; where time may be why it went wrong, the error says how far the clocks are apart. */

@@ -1,6 +1,8 @@
 /** The calls to AWS KMS that keep the cluster's sealing keys: bounded, with the process's own credentials. */
 
 import type { KMSClient } from "@aws-sdk/client-kms";
+import { isLoopback } from "./endpoints.ts";
+import { AwsError } from "./errors.ts";
 
 export interface KmsOptions {
   /** ARN, id or alias of the KMS key; nothing that another one wrapped is opened. */
@@ -18,7 +20,18 @@ export class SdkKms {
   readonly #options: KmsOptions;
   #client: Promise<KMSClient> | undefined;
 
+  /** @throws AwsError `endpoint_invalid` for one that is reached in the clear and not on this machine: the answers are keys */
   constructor(options: KmsOptions) {
+    const { endpoint } = options;
+    if (endpoint !== undefined && !isPrivate(endpoint)) {
+      throw new AwsError(
+        "endpoint_invalid",
+        `Cannot ask KMS at ${JSON.stringify(endpoint)}: plain HTTP leaves this machine`,
+        {
+          hint: "write https://…, or http://127.0.0.1:PORT for an emulator",
+        },
+      );
+    }
     this.#options = options;
   }
 
@@ -68,6 +81,11 @@ export class SdkKms {
     );
     return this.#client;
   }
+}
+
+function isPrivate(endpoint: string): boolean {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  return url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
 }
 
 /** Of the client's own memory: whoever overwrites it must not meet the SDK's. */

@@ -12,6 +12,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -105,7 +106,12 @@ function replace(place: KeyListPlace, change: (keys: readonly Buffer[]) => reado
   }
 }
 
+/** Changing a file takes milliseconds: a draft of this age is of a process that was killed. */
+const STALE_MS = 30_000;
+
 function openDraft(place: KeyListPlace, draft: string): number {
+  const made = statSync(draft, { throwIfNoEntry: false })?.mtimeMs;
+  if (made !== undefined && Date.now() - made > STALE_MS) rmSync(draft, { force: true });
   try {
     return openSync(draft, "wx", 0o600);
   } catch (cause) {

@@ -1,6 +1,6 @@
 /** The cluster that there is without a configuration file: this user's own, on this machine only. */
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
@@ -18,10 +18,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Where its door is, unless `postern start --listen` says otherwise. */
 export const DEFAULT_DOOR = "127.0.0.1:3080";
 
-/**
- * What a login needs beside the password. `otp` once users can set a code up in a browser: a first user who could not log in
- * would be no use, and nobody but this machine reaches the door.
- */
+/** What a login needs beside the password: nothing, since nobody but this machine reaches the door. */
 const SECOND_FACTOR = "off";
 
 /** It never changes, and so is not the machine's name, which may. */
@@ -38,9 +35,11 @@ export function ownDataDirectory(env: Environment): string {
 
 /** The configuration of a start without a file. @throws CommandError for an address that others could reach, PosternError `data_dir_unusable` */
 export function configurationWithoutFile(env: Environment = process.env, listen: string = DEFAULT_DOOR): Config {
-  const config = configurationAt(ownDataDirectory(env), doorAt(listen), env);
+  const directory = ownDataDirectory(env);
+  const config = configurationAt(directory, doorAt(listen), env);
   try {
     requireDataDirectory(config);
+    writeFileSync(join(directory, DOOR_FILE), `${doorAt(listen)}\n`, { mode: 0o600 });
   } catch (thrown) {
     if (!(thrown instanceof PosternError)) throw thrown;
     // There is no file in which a place could be shown.
@@ -55,8 +54,20 @@ export function configurationWithoutFile(env: Environment = process.env, listen:
 /** The configuration of the cluster that an earlier start without a file has made; undefined when there was none. */
 export function configurationOfOwnCluster(env: Environment = process.env): Config | undefined {
   const directory = ownDataDirectory(env);
-  return existsSync(join(directory, "store.sqlite")) ? configurationAt(directory, DEFAULT_DOOR, env) : undefined;
+  return existsSync(join(directory, "store.sqlite")) ? configurationAt(directory, lastDoor(directory), env) : undefined;
 }
+
+/** Where the last start has put the door: links that are made beside it must lead there. */
+function lastDoor(directory: string): string {
+  try {
+    const door = doorAt(readFileSync(join(directory, DOOR_FILE), "utf8").trim());
+    return door.endsWith(":0") ? DEFAULT_DOOR : door;
+  } catch {
+    return DEFAULT_DOOR;
+  }
+}
+
+const DOOR_FILE = "door";
 
 /** Where a log is looked for that nobody has named: the service's, else that of this user's own cluster. */
 export function directoryOfLog(env: Environment): string {

@@ -38,6 +38,16 @@ const GROUPS: readonly Group[] = [
       return [proxyCommand(clientSurroundings, onStopSignal)];
     },
   },
+  {
+    names: ["credentials"],
+    make: async () => {
+      const [{ credentialsCommand }, { clientSurroundings }] = await Promise.all([
+        import("./database/credentials.ts"),
+        import("./login/surroundings.ts"),
+      ]);
+      return [credentialsCommand(clientSurroundings)];
+    },
+  },
   { names: ["policy"], make: async () => [(await import("./policy/index.ts")).policyCommand()] },
   {
     names: ["audit"],

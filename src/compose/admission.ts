@@ -36,7 +36,7 @@ export class Admission {
   async admit(certificate: Uint8Array | undefined, { database, address }: TunnelledFrom): Promise<Served | undefined> {
     let shown: VerifiedUser | undefined;
     try {
-      shown = await this.#verified(certificate);
+      shown = await this.verified(certificate);
       const { user, route, issued, expires } = shown;
       if (route === undefined || route.database !== database)
         throw new PosternError("certificate_wrong_kind", `The certificate is not for database ${quoted(database)}`);
@@ -57,12 +57,13 @@ export class Admission {
       };
     } catch (thrown) {
       // What is refused stays refused, whether or not that can be recorded.
-      await this.#note(address, shown, messageOf(thrown)).catch(() => undefined);
+      await this.note(address, shown, messageOf(thrown)).catch(() => undefined);
       return undefined;
     }
   }
 
-  async #verified(certificate: Uint8Array | undefined): Promise<VerifiedUser> {
+  /** Whom a certificate (DER) names. @throws PosternError `certificate_…` */
+  async verified(certificate: Uint8Array | undefined): Promise<VerifiedUser> {
     const { membership, clock } = this.#options;
     const { identity } = membership;
     if (certificate === undefined || identity === undefined)
@@ -72,7 +73,8 @@ export class Admission {
     return await verifyUserCertificate(certificate, { trust, clock, isRevoked: () => false });
   }
 
-  async #note(address: string, shown: VerifiedUser | undefined, reason: string): Promise<void> {
+  /** Puts on record that a certificate was refused, though not every time. */
+  async note(address: string, shown: VerifiedUser | undefined, reason: string): Promise<void> {
     if (this.#noted.take(address) > 0) return;
     const identity =
       shown === undefined

@@ -17,6 +17,8 @@ import { TUNNEL_TIMING } from "../tunnel/timing.ts";
 import { type Upgraded, upgradeToTunnel } from "../tunnel/upgrade.ts";
 import type { AgentResources } from "./agent-resources.ts";
 import { Admission } from "./admission.ts";
+import { AgentKeys } from "./agent-keys.ts";
+import { SdkRequests } from "./sdk-requests.ts";
 
 export interface AgentOptions {
   readonly services: GatewayServices;
@@ -54,6 +56,8 @@ export function openAgent(options: AgentOptions): Agent {
     });
   const begin = platform.serveTunnelled.bind(platform);
   const admission = new Admission({ services, membership, clock });
+  const keys = new AgentKeys(clock);
+  const requests = new SdkRequests({ services, membership, keys, admission });
   let shown: HostIdentity | undefined;
   let service: TunnelledService | undefined;
   let draining = false;
@@ -62,6 +66,7 @@ export function openAgent(options: AgentOptions): Agent {
   const serving = (): TunnelledService | undefined => {
     const { identity } = membership;
     if (identity === undefined) return undefined;
+    keys.use(identity);
     if (service === undefined) {
       service = begin((certificate, from) => admission.admit(certificate, from), {
         identity: identityOf(identity),
@@ -81,6 +86,7 @@ export function openAgent(options: AgentOptions): Agent {
     version,
     draining,
     databases: [...services.state().databases.values()].map((database) => served(database, faultOf(services))),
+    sdk: keys.told,
   });
 
   const end = new AgentEnd({
@@ -100,6 +106,7 @@ export function openAgent(options: AgentOptions): Agent {
       if (at === undefined) stream.destroy();
       else at.accept(stream, { database, address });
     },
+    answer: (stream, client) => void requests.answer(stream, client),
     timing: TUNNEL_TIMING,
     random: Math.random,
     clock,
@@ -132,6 +139,7 @@ export function openAgent(options: AgentOptions): Agent {
       end.tell();
       clearInterval(look);
       await Promise.all([end.stop(timeoutMs), service?.drain(timeoutMs)]);
+      requests.close();
     },
   };
 }

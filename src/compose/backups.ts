@@ -41,7 +41,7 @@ export async function backUp(
 ): Promise<BackupReport> {
   let report: BackupReport = { resources: 0, counts: {}, keys: [] };
   const describe = (lines: readonly BackupLine[]): Pick<BackupHeader, "cluster" | "sealing_keys"> => {
-    const keys = [...new Set(lines.flatMap(({ value }) => keysSealing(value)))];
+    const keys = [...new Set(lines.flatMap(keysSealing))];
     report = { resources: lines.length, counts: countsOf(lines), keys };
     return { cluster: cluster.name, sealing_keys: keys };
   };
@@ -67,14 +67,14 @@ export async function backUp(
 export interface RestoreReport {
   readonly header: BackupHeader;
   readonly counts: Counts;
-  /** Links and join tokens that were left out. */
+  /** Links, join tokens and services that were left out. */
   readonly leftOut: number;
 }
 
 /**
  * Puts a backup into the store of a configuration, which must be empty unless `force` is given.
  *
- * @param options `keepIssued`: certificates, links and join tokens from before stay good, as nothing was changed since
+ * @param options `keepIssued`: certificates, links, join tokens and services from before stay good, as nothing was changed since
  * @throws PosternError what is wrong with backup, key or store; nothing was written then, or the restore can be gone on with
  */
 export async function restoreFile(
@@ -124,6 +124,8 @@ function guardKeyIn({ lines, header }: ReadBackup, ring: KeyRing): Uint8Array {
   try {
     return openGuardKey(line.value, ring);
   } catch (cause) {
+    // Another key would not help with what was altered.
+    if (cause instanceof PosternError && cause.code !== "sealing_key_lost") throw altered(cause);
     throw needsKey(header, messageOf(cause), cause);
   }
 }
@@ -139,6 +141,13 @@ function requireCluster(config: Config, { lines }: ReadBackup, guarded: GuardedS
     `Cannot restore the backup: it is of cluster ${quoted(String(name))}, and this is ${quoted(own)}`,
     { hint: "set auth_service.cluster_name to that name: nothing was written" },
   );
+}
+
+function altered(cause: PosternError): PosternError {
+  return new PosternError("store_tampered", `Cannot restore the backup: ${cause.message}`, {
+    cause,
+    hint: "take another copy of it, or an older backup: nothing was written",
+  });
 }
 
 function needsKey({ sealing_keys: keys = [] }: BackupHeader, reason: string, cause: unknown): PosternError {

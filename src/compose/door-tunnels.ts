@@ -6,19 +6,22 @@ import { answerOf } from "../control/api-answers.ts";
 import type { Callers, Connected } from "../control/callers.ts";
 import type { Members } from "../control/members.ts";
 import type { Presence } from "../control/presence.ts";
-import { quoted } from "../identity/names.ts";
+import type { RouteCallers } from "../control/route-callers.ts";
+import { databaseUnknown } from "../control/route-certificates.ts";
 import type { Principal } from "../identity/principal.ts";
-import type { TakeoverHandler } from "../platform/ports.ts";
+import type { PassingOn, TakeoverHandler } from "../platform/ports.ts";
 import type { Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import { agreedVersion, type ServedDatabase, TUNNEL_PATH, UPGRADE_HEADERS, upgradeOffer } from "../tunnel/protocol.ts";
 import { splice } from "../tunnel/splice.ts";
 import { Tunnels } from "../tunnel/tunnels.ts";
 import { ConnectionCounts } from "./connection-counts.ts";
+import { doorRequests } from "./door-requests.ts";
 
 export interface DoorTunnelsOptions {
   readonly callers: Callers;
   readonly members: Members;
+  readonly routeCallers: RouteCallers;
   /** For locks on services. */
   readonly store: Pick<Store, "watch">;
   /** Where this proxy says that it lives, and whose tunnels it holds. */
@@ -33,12 +36,15 @@ export interface DoorTunnels {
   /** Databases that agents serve now. */
   served(): readonly ServedDatabase[];
   readonly takeOver: TakeoverHandler;
+  readonly passOn: PassingOn;
+  /** PEM of the certificates of a database's agents, for whose keys credentials for SDKs are made. */
+  sdkAgents(this: void, database: string): readonly string[];
   close(timeoutMs: number): Promise<void>;
 }
 
 /** Opens the proxy's end. */
 export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<DoorTunnels> {
-  const { callers, members, store, presence, log, isShown } = options;
+  const { callers, members, routeCallers, store, presence, log, isShown } = options;
   const tunnels = new Tunnels({ random: Math.random, onChange: () => presence.report(tunnels.agents()) });
   const counts = new ConnectionCounts();
   const unwatch = await endLocked(tunnels, members, store, log);
@@ -46,10 +52,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
   const toDatabase = async (target: string, connected: Connected): ReturnType<TakeoverHandler> => {
     const { user } = await callers.identify(connected);
     const database = nameOf(target);
-    if (!isShown(user, database))
-      throw new PosternError("database_unknown", `Cannot connect to database ${quoted(database)}: it is not found`, {
-        hint: "postern db ls lists those that you may know of",
-      });
+    if (!isShown(user, database)) throw databaseUnknown(database);
     const release = counts.take(user.name, connected.address);
     try {
       const agent = await tunnels.open(database, { address: connected.address, connection: newId() });
@@ -80,6 +83,8 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
 
   return {
     served: () => tunnels.databases(),
+    passOn: doorRequests({ tunnels, counts, callers: routeCallers, log }),
+    sdkAgents: (database) => tunnels.sdkAgents(database),
     async takeOver({ kind, target, headers }, client) {
       try {
         if (kind === "connect") return await toDatabase(target, client);

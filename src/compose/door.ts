@@ -14,6 +14,7 @@ import { Links } from "../control/links.ts";
 import { Logins } from "../control/logins.ts";
 import { Members } from "../control/members.ts";
 import { Presence } from "../control/presence.ts";
+import { RouteCallers } from "../control/route-callers.ts";
 import { RouteCertificates } from "../control/route-certificates.ts";
 import { quoted } from "../identity/names.ts";
 import { Passkeys } from "../identity/passkeys.ts";
@@ -21,7 +22,7 @@ import { Passwords } from "../identity/passwords.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
 import type { PolicyBundle } from "../policy/bundle.ts";
-import type { TakeoverHandler } from "../platform/ports.ts";
+import type { PassingOn, TakeoverHandler } from "../platform/ports.ts";
 import type { Log } from "../telemetry/log.ts";
 import { Administrators } from "./administrators.ts";
 import { openDoorTunnels } from "./door-tunnels.ts";
@@ -68,6 +69,8 @@ export interface ClusterDoor {
   follow(show: (identity: ShownIdentity) => void): void;
   /** Whose connections stop being HTTP, and go to databases or come from their services. */
   readonly takeOver: TakeoverHandler;
+  /** Requests of AWS SDKs. */
+  readonly passOn: PassingOn;
   /** Lets what goes through it end, and ends what is left after a while. */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -123,7 +126,16 @@ export async function openDoor(
   const presence = new Presence({ store: cluster.store, clock, log, version });
   const shownDatabases = new ShownDatabases(state, () => [...tunnels.served(), ...presence.servedElsewhere()]);
   const isShown = (user: Principal, database: string): boolean => shownDatabases.isShown(user, database);
-  const tunnels = await openDoorTunnels({ callers, members, store: cluster.store, presence, log, isShown });
+  const routeCallers = new RouteCallers({ cluster, events, clock });
+  const tunnels = await openDoorTunnels({
+    callers,
+    members,
+    routeCallers,
+    store: cluster.store,
+    presence,
+    log,
+    isShown,
+  });
   await presence.begin();
   const routes = new RouteCertificates({ cluster, ring, events, clock, isShown });
   const api = clusterApi({
@@ -132,11 +144,20 @@ export async function openDoor(
     ...connectorLogins({ ...judging, publicUrl: () => address.origin, taken, log }),
     logins,
     links,
-    joining: joinServices({ cluster, ring, events, clock }, env),
+    joining: joinServices({ cluster, ring, events, clock }, { env, log }),
     version,
     log,
     databasesOf: (user) => shownDatabases.documents(user),
-    reaching: { callers, members, routes, log, proxies: () => presence.proxies(), closing: closing.signal },
+    reaching: {
+      callers,
+      members,
+      routes,
+      log,
+      isShown,
+      sdkAgents: tunnels.sdkAgents,
+      proxies: () => presence.proxies(),
+      closing: closing.signal,
+    },
     administratorOf: administrators.of.bind(administrators),
   });
   const identity = await doorIdentity.current();
@@ -147,10 +168,8 @@ export async function openDoor(
     maxConnectionsPerAddress: proxy_service?.max_connections_per_address,
     identity,
     pins: () => cluster.pins(),
-    handle: async (request, connected, service) => {
-      const isPage = service === "auth_service" && new URL(request.url).pathname.startsWith("/web/");
-      return isPage ? new Response(null, { status: 404 }) : api.fetch(request, { connected });
-    },
+    handle: async (request, connected, service) =>
+      api.fetch(request, { connected, isPageless: service === "auth_service" }),
     follow(show) {
       const look = async (): Promise<void> => {
         const next = await doorIdentity.current();
@@ -172,6 +191,7 @@ export async function openDoor(
       timer.unref();
     },
     takeOver: tunnels.takeOver,
+    passOn: tunnels.passOn,
     async drain(timeoutMs) {
       clearInterval(timer);
       // Whoever listens for changes listens elsewhere from now on.

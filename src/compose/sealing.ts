@@ -109,30 +109,30 @@ export async function wrapKeys(
   // What cannot be unwrapped would be found out by the next start.
   await unwrapKeyRing(service, cluster.name, wrapped);
   const order = [...wrapped].sort((one, other) => ring.ids.indexOf(one.id) - ring.ids.indexOf(other.id));
+  const puts = order.map((key, at) => {
+    const value = { ...key } as StoredValue;
+    return { op: "put", kind: SEALING_KEY, name: ordinal(at + 1), value } as const;
+  });
+  const names = new Set(puts.map(({ name }) => name));
   // Keys that were wrapped once before are followed by nobody while they are in a file.
-  const before = (await inner.list(SEALING_KEY)).slice(order.length);
+  const before = (await inner.list(SEALING_KEY)).filter(({ name }) => !names.has(name));
   await inner.write([
-    ...order.map((key, at) => {
-      const value = { ...key } as StoredValue;
-      return { op: "put", kind: SEALING_KEY, name: ordinal(at + 1), value } as const;
-    }),
+    ...puts,
     ...before.map(({ kind, name, revision }) => ({ op: "delete", kind, name, revision }) as const),
   ]);
   return order.map(({ id }) => id);
 }
 
 /** Unwraps the keys of the store and makes the key file of them. @returns the path of the file */
-export async function unwrapToFile(config: Config, { cluster }: OpenCluster, path?: string): Promise<string> {
+export async function unwrapToFile(config: Config, { cluster, ring }: OpenCluster): Promise<string> {
   const section = sectionOf(config);
   if (section.type !== "kms")
     throw inStore("unwrap the sealing keys", "the configuration says that they are in a file");
-  const place = path ?? pathOf(config);
-  const stored = await storedKeys(cluster.store.inner);
-  const plain = await unwrapKeys(
-    kmsOf(section),
-    cluster.name,
-    stored.map(({ key }) => key),
-  );
+  const place = pathOf(config);
+  const stored = (await storedKeys(cluster.store.inner)).map(({ key }) => key);
+  // The first of a file is the one that seals.
+  stored.sort((one, other) => ring.ids.indexOf(one.id) - ring.ids.indexOf(other.id));
+  const plain = await unwrapKeys(kmsOf(section), cluster.name, stored);
   writeSealingKeys(fileOf(config, place), plain);
   for (const bytes of plain) bytes.fill(0);
   return place;

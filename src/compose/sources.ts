@@ -8,6 +8,8 @@ import type { Config } from "../config/config.ts";
 import { loadResources, type Resources } from "../config/resources.ts";
 import { ACTION_TABLE } from "../dynamodb/catalogue.ts";
 import { Directory } from "../identity/directory.ts";
+import type { Lock } from "../identity/lock.ts";
+import type { User } from "../identity/user.ts";
 import { compilePolicyData, type PolicyData } from "../policy/data.ts";
 import type { StoredSet } from "./store-follower.ts";
 
@@ -15,11 +17,12 @@ import type { StoredSet } from "./store-follower.ts";
 export function merged(files: Resources, stored: StoredSet | undefined, clock: Clock): Resources {
   if (stored === undefined) return files;
   const { directory } = files;
+  const users = [...directory.users(), ...stored.users];
   const people = new Directory(
     {
-      users: [...directory.users(), ...stored.users],
+      users,
       roles: [...directory.roles().filter(({ builtIn }) => !builtIn), ...stored.roles],
-      locks: [...directory.locks(), ...stored.locks],
+      locks: [...directory.locks(), ...stored.locks, ...shuttingOut(users, stored.shut)],
     },
     clock,
   );
@@ -31,6 +34,12 @@ export function merged(files: Resources, stored: StoredSet | undefined, clock: C
     digest: createHash("sha256").update(`${files.digest}\n${stored.digest}`).digest("hex"),
     positionOf: (kind, name, path) => files.positionOf(kind, name, path),
   };
+}
+
+/** No document has such a name. */
+function shuttingOut(users: readonly User[], message: string | undefined): readonly Lock[] {
+  if (message === undefined) return [];
+  return users.map(({ name }) => ({ name: `unreadable/${name}`, target: { user: name }, message }));
 }
 
 /** Compiled once to judge the roles and then again to use them would be twice the work. */

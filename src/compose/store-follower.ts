@@ -24,6 +24,8 @@ export interface StoredSet {
   readonly databases: readonly DatabaseSpec[];
   /** By user, until when logins are void that were given before, in milliseconds since the epoch; of all by the empty name. */
   readonly voided: ReadonlyMap<string, number>;
+  /** Why everybody is shut out, also whom files define; absent: nobody is by this. */
+  readonly shut?: string | undefined;
   /** The same resources in the same revisions give the same digest. */
   readonly digest: string;
 }

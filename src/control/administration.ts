@@ -238,8 +238,9 @@ export class Administration {
         );
       }
       const after = edit(before.value);
-      kind.read(after);
-      return [{ verb: "update", kind: kind.kind, name, before, after }];
+      const { expiresAt } = kind.read(after);
+      const expiry = expiresAt === undefined ? {} : { expiresAt };
+      return [{ verb: "update", kind: kind.kind, name, before, after, ...expiry }];
     };
     return only(await this.#act(actor, new Set([kind.kind]), { givenOf, plan, beside }));
   }
@@ -314,6 +315,11 @@ export class Administration {
     for (const { verb, kind, name, before: was, after: value } of changes) {
       const change = { before: was?.value ?? null, after: value ?? null };
       await this.#require(actor, verb, kind, name, { change, editors, directory });
+      const giving = kind === "role" && verb !== "update" ? world.connectorGiving(name) : undefined;
+      if (giving !== undefined) {
+        const same = { change: { before: giving.document, after: giving.document }, editors, directory };
+        await this.#require(actor, "update", "oidc", giving.name, same);
+      }
       if (kind !== "role" || verb !== "delete") continue;
       const facts = { change: { before: null, after: null }, editors, directory };
       requireUnused(name, directory, this.#decide(actor, "read", "user", null, facts).allow);

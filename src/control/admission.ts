@@ -54,15 +54,16 @@ const LONGEST_LIFETIME_MS = 30 * 3_600_000;
 export async function admit(options: AdmissionOptions, entrant: Entrant): Promise<Login> {
   const { cluster, ring, clock, events } = options;
   const { user, mfaVerified, publicKey } = entrant;
+  // Before anything else is read: of a user who is removed or reset from now on the certificate counts no more.
+  const now = await earliestIssue(cluster.store, user, clock.now());
   const directory = (await World.around(user, [], cluster.store, clock)).directoryFor(user);
   const principal = { ...principalIn(directory, entrant), mfaVerified };
   const lifetime = lifetimeOf(principal.roles, directory, entrant.lifetime);
   const signer = await openAuthority(await cluster.authority("user"), ring);
   const request = { user: principal, publicKey, lifetime, longest: lifetime };
-  const now = await earliestIssue(cluster.store, user, clock.now());
   const at: Clock = { now: () => now, monotonic: () => clock.monotonic() };
   const certificate = await issueUserCertificate(signer, request, at);
-  // Of a user who is removed or reset from now on it counts no more; who was so before must not have it.
+  // Who was so before must not have it.
   if ((await entrant.stillProven?.()) === false) throw new RefusedError("the user was removed or reset meanwhile");
   const { roles } = principal;
   const { serial, expires } = certificate;

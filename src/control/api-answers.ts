@@ -144,6 +144,7 @@ const STATUS: Readonly<Record<string, number>> = {
   oidc_provider_failed: 503,
   oidc_provider_invalid: 503,
   password_busy: 503,
+  restore_unfinished: 503,
   audit_unavailable: 503,
 };
 

@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import * as z from "zod";
 import { pinsOf, trustedCertificates } from "../identity/authority.ts";
+import type { Principal } from "../identity/principal.ts";
 import type { Log } from "../telemetry/log.ts";
 import { messageOf } from "../base/errors.ts";
 import { agentFeed, type ClusterNews } from "./agent-feed.ts";
@@ -11,7 +12,7 @@ import { type Api, only } from "./api-routes.ts";
 import type { Callers } from "./callers.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Members } from "./members.ts";
-import type { RouteCertificates } from "./route-certificates.ts";
+import { databaseUnknown, type RouteCertificates } from "./route-certificates.ts";
 
 /** What the paths are answered by. */
 export interface DatabaseServices {
@@ -21,6 +22,10 @@ export interface DatabaseServices {
   readonly log: Log;
   /** Ids of the proxies that live. */
   readonly proxies: () => readonly string[];
+  /** Whether there is such a database, and this user may know of it. */
+  readonly isShown: (user: Principal, database: string) => boolean;
+  /** PEM of the certificates of a database's agents, as they tell them. */
+  readonly sdkAgents: (database: string) => readonly string[];
   /** Ends what would go on for ever. */
   readonly closing: AbortSignal;
 }
@@ -29,7 +34,7 @@ export interface DatabaseServices {
 export function databaseRoutes(
   api: Api,
   cluster: Cluster,
-  { callers, members, routes, log, proxies, closing }: DatabaseServices,
+  { callers, members, routes, log, proxies, isShown, sdkAgents, closing }: DatabaseServices,
 ): void {
   only(api, "POST", "/v1/certificates/database", async (request, connected) => {
     const { database, db_user, public_key: publicKey } = await readBody(request, ROUTE);
@@ -46,6 +51,12 @@ export function databaseRoutes(
     const [host, user] = await Promise.all([cluster.authority("host"), cluster.authority("user")]);
     return { proxies: proxies(), authorities: { host: pinsOf(host), user: pinsOf(user) } };
   };
+  only(api, "POST", "/v1/databases/agents", async (request, connected) => {
+    const { database } = await readBody(request, AGENTS);
+    const { user } = await callers.identify(connected);
+    if (!isShown(user, database)) throw databaseUnknown(database);
+    return answer(200, { certificates: sdkAgents(database) });
+  });
 
   only(api, "GET", "/v1/agent/resources", async (_, connected) => {
     const { hostId } = await members.identify(connected);
@@ -72,6 +83,8 @@ export function databaseRoutes(
     return new Response(body, { headers: { "content-type": "application/x-ndjson", "cache-control": "no-store" } });
   });
 }
+
+const AGENTS = z.strictObject({ database: z.string().max(255) });
 
 const ROUTE = z.strictObject({
   database: z.string().max(255),

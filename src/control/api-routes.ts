@@ -4,8 +4,16 @@ import type { Hono } from "hono";
 import { PosternError } from "../base/errors.ts";
 import type { Connected } from "./callers.ts";
 
-/** The app. Whoever serves it says of each request what is known of its connection. */
-export type Api = Hono<{ Bindings: { readonly connected: Connected } }>;
+/** What whoever serves the app says of each request. */
+export interface ApiBindings {
+  /** What is known of its connection. */
+  readonly connected: Connected;
+  /** Whether it came where there are no pages. */
+  readonly isPageless?: boolean;
+}
+
+/** The app. */
+export type Api = Hono<{ Bindings: ApiBindings }>;
 
 /** One path with the one method that it knows. */
 export function only(

@@ -4,7 +4,6 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { PosternError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
-import { trustedCertificates } from "../identity/authority.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { SecondFactor } from "../identity/second-factor.ts";
 import type { EventSink } from "./administration.ts";
@@ -45,7 +44,6 @@ export function clusterApi(options: ApiOptions): Api {
       server_version: version,
       cluster_name: cluster.name,
       proxy: { second_factor: secondFactor },
-      trusted: trustedCertificates(await cluster.authority("host")),
       auth: { local: localAuth, connectors: await options.connectors.shown() },
     }),
   );

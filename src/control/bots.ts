@@ -1,8 +1,10 @@
 /** Bots: programs that join by a token of the platform that they run on, and are a user for an hour at most. */
 
+import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { openAuthority } from "../identity/authority-keys.ts";
+import { BOT_TRAIT } from "../identity/bot-join-schema.ts";
 import { issueUserCertificate } from "../identity/certificates.ts";
 import type { JoinToken } from "../identity/join-tokens.ts";
 import { lockMessage } from "../identity/lock.ts";
@@ -14,6 +16,7 @@ import type { Connected } from "./callers.ts";
 import type { HostCertificatesOptions } from "./host-certificates.ts";
 import { JoinAttempts, type JoinEvent } from "./join-attempts.ts";
 import { type Login, lifetimeOf } from "./admission.ts";
+import { earliestIssue } from "./removed-users.ts";
 import { shownToken, useToken } from "./token-uses.ts";
 import { World } from "./world.ts";
 
@@ -35,8 +38,6 @@ export interface BotAttempt {
 
 /** Nothing renews it: a bot that needs longer proves again where it runs. */
 const LONGEST_MS = 3_600_000;
-/** By which policy tells a bot from a person of the same name; its value is the join token's name. */
-const BOT_TRAIT = "bot";
 
 /** How far an attempt came. */
 interface Course {
@@ -98,16 +99,15 @@ export class Bots {
       return { admitted: await this.#userOf(bot.user, name), writes: [] };
     };
     const { admitted } = await useToken(cluster.store, name, { role: "bot", now: clock.now() }, admit);
-    const { principal, longest } = admitted;
-    return {
-      principal,
-      certificate: await this.#issue(admitted, publicKey, Math.min(lifetime ?? LONGEST_MS, longest)),
-    };
+    const certificate = await this.#issue(admitted, publicKey, lifetime ?? LONGEST_MS);
+    return { principal: admitted.principal, certificate };
   }
 
   async #userOf(user: string, token: string): Promise<Admitted> {
     const { cluster, clock } = this.#options;
-    const directory = (await World.read(cluster.store, clock)).directoryFor(user);
+    // Before the user is read: a removal or a reset after that voids the certificate, one before it does not.
+    const at = await earliestIssue(cluster.store, user, clock.now());
+    const directory = (await World.around(user, [], cluster.store, clock)).directoryFor(user);
     const lock = directory.lockOf(user);
     if (lock !== undefined)
       throw new PosternError("user_locked", `Cannot join as ${quoted(user)}: the user is locked${lockMessage(lock)}`);
@@ -117,13 +117,18 @@ export class Bots {
         hint: "ask an administrator to make it: kind user, with the bot's roles",
       });
     const principal = { ...known, traits: { ...known.traits, [BOT_TRAIT]: [token] }, mfaVerified: false };
-    return { principal, longest: lifetimeOf(known.roles, directory, LONGEST_MS) };
+    return { principal, longest: lifetimeOf(known.roles, directory, LONGEST_MS), at };
   }
 
-  async #issue({ principal, longest }: Admitted, publicKey: string, lifetime: number): Promise<Login["certificate"]> {
+  async #issue(
+    { principal, longest, at }: Admitted,
+    publicKey: string,
+    lifetime: number,
+  ): Promise<Login["certificate"]> {
     const { cluster, ring, clock, events } = this.#options;
     const signer = await openAuthority(await cluster.authority("user"), ring);
-    const issued = await issueUserCertificate(signer, { user: principal, publicKey, lifetime, longest }, clock);
+    const then: Clock = { now: () => at, monotonic: () => clock.monotonic() };
+    const issued = await issueUserCertificate(signer, { user: principal, publicKey, lifetime, longest }, then);
     const { name, roles } = principal;
     await events.record({
       event: "cert.create",
@@ -140,4 +145,6 @@ interface Admitted {
   readonly principal: Principal;
   /** Milliseconds. */
   readonly longest: number;
+  /** The instant of which the certificate says that it was issued, in milliseconds since the epoch. */
+  readonly at: number;
 }

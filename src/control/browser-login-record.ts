@@ -1,7 +1,6 @@
 /** What the store keeps of a login in a browser, from its beginning to its redemption. Nothing of it lets anybody in. */
 
 import * as z from "zod";
-import { PosternError } from "../base/errors.ts";
 
 /** How somebody is to prove who they are: to the cluster itself, or to an identity provider. */
 export type LoginMethod = "local" | { readonly connector: string };
@@ -13,6 +12,8 @@ export type Proof =
       readonly user: string;
       /** The second factor that was shown; a passkey is one by itself. */
       readonly mfa: "totp" | "webauthn" | null;
+      /** Of the password that was shown: it must be the user's still when the login is redeemed. */
+      readonly mark: string;
     }
   | {
       readonly by: "connector";
@@ -39,22 +40,23 @@ export interface BrowserLoginRecord {
   readonly leg?: unknown;
   /** Absent: nobody has proved anything yet. Of the code there is its hash only. */
   readonly outcome?:
-    | { readonly proved: number; readonly code_hash: string; readonly proof: Proof }
+    | { readonly code_hash: string; readonly proof: Proof }
     | { readonly failure: { readonly code: string; readonly message: string; readonly hint?: string | undefined } }
     | undefined;
 }
 
-/** Reads one as it was kept. @throws PosternError `browser_login_unreadable` */
-export function readBrowserLogin(value: unknown): BrowserLoginRecord {
-  const read = RECORD.safeParse(value);
-  if (read.success) return read.data;
-  throw new PosternError("browser_login_unreadable", "Cannot log in: what is kept of this login cannot be read", {
-    hint: "begin again: postern login",
-  });
+/** Reads one as it was kept; undefined for what is none, which may be another version's. */
+export function readBrowserLogin(value: unknown): BrowserLoginRecord | undefined {
+  return RECORD.safeParse(value).data;
 }
 
 const PROOF: z.ZodType<Proof> = z.discriminatedUnion("by", [
-  z.strictObject({ by: z.literal("local"), user: z.string(), mfa: z.enum(["totp", "webauthn"]).nullable() }),
+  z.strictObject({
+    by: z.literal("local"),
+    user: z.string(),
+    mfa: z.enum(["totp", "webauthn"]).nullable(),
+    mark: z.string(),
+  }),
   z.strictObject({
     by: z.literal("connector"),
     user: z.string(),
@@ -77,7 +79,7 @@ const RECORD: z.ZodType<BrowserLoginRecord> = z.strictObject({
   leg: z.unknown().optional(),
   outcome: z
     .union([
-      z.strictObject({ proved: z.number(), code_hash: z.string(), proof: PROOF }),
+      z.strictObject({ code_hash: z.string(), proof: PROOF }),
       z.strictObject({
         failure: z.strictObject({ code: z.string(), message: z.string(), hint: z.string().optional() }),
       }),

@@ -7,13 +7,13 @@ import { type Secret } from "../base/secret.ts";
 import { AddressLimiter } from "../identity/lockout.ts";
 import { readPublicKey } from "../identity/public-key.ts";
 import { isRace } from "../store/store-errors.ts";
-import type { StoredResource, StoredValue } from "../store/store.ts";
+import type { StoredValue } from "../store/store.ts";
 import { admit, type AdmissionOptions, type Login, RefusedError } from "./admission.ts";
 import { type BrowserLoginRecord, type LoginMethod, type Proof, readBrowserLogin } from "./browser-login-record.ts";
 import type { ConnectorUsers } from "./connector-users.ts";
 import { loginEvent } from "./login-event.ts";
 import { limited, requireRoom } from "./open-logins.ts";
-import { wasRemovedSince } from "./removed-users.ts";
+import { SecretsStore } from "./user-secrets.ts";
 
 export interface BrowserLoginsOptions extends AdmissionOptions {
   /** Where browsers reach the door: `https://host:port`, without a path. */
@@ -69,9 +69,11 @@ const LIFETIME_MS = 5 * 60_000;
 export class BrowserLogins {
   readonly #options: BrowserLoginsOptions;
   readonly #limiter: AddressLimiter;
+  readonly #secrets: SecretsStore;
 
   constructor(options: BrowserLoginsOptions) {
     this.#options = options;
+    this.#secrets = new SecretsStore(options.cluster.store, options.ring);
     this.#limiter = new AddressLimiter(options.clock);
   }
 
@@ -119,11 +121,9 @@ export class BrowserLogins {
 
   /** A login that nobody has completed yet. @throws PosternError `browser_login_unknown` */
   async open(id: string): Promise<KeptBrowserLogin> {
-    const found = await this.#find(id);
-    if (found === undefined) throw unknown();
-    const record = readBrowserLogin(found.value);
-    if (record.outcome !== undefined) throw unknown();
-    return { record, revision: found.revision };
+    const kept = await this.#find(id);
+    if (kept.record.outcome !== undefined) throw unknown();
+    return kept;
   }
 
   /** Keeps what whoever takes a login further needs at the next step. @throws PosternError `browser_login_unknown` */
@@ -142,7 +142,7 @@ export class BrowserLogins {
     const asked = record.method === "local" ? undefined : record.method.connector;
     if (asked !== (proof.by === "local" ? undefined : proof.connector)) throw unknown();
     const code = randomBytes(32).toString("base64url");
-    const outcome = { proved: this.#options.clock.now(), code_hash: hashOf(code), proof };
+    const outcome = { code_hash: hashOf(code), proof };
     await this.#update(id, { ...record, outcome }, revision);
     return callbackOf(record, { code });
   }
@@ -177,15 +177,13 @@ export class BrowserLogins {
     const { id, address } = redemption;
     this.#requireHealth();
     this.#takeTry(address);
-    const found = await this.#find(id);
-    if (found === undefined) throw unknown();
-    const record = readBrowserLogin(found.value);
+    const { record, revision } = await this.#find(id);
     const { method, outcome, challenge } = record;
     if (outcome === undefined) throw unknown();
     const isOwn = isSame(hashOf(redemption.verifier.reveal()), challenge);
     if ("failure" in outcome) {
       if (!isOwn) throw refused();
-      await this.#spend(id, found.revision);
+      await this.#spend(id, revision);
       const { code, message, hint } = outcome.failure;
       throw new PosternError(code, message, hint === undefined ? {} : { hint });
     }
@@ -195,9 +193,9 @@ export class BrowserLogins {
     try {
       const isRight = redemption.code !== undefined && isSame(hashOf(redemption.code.reveal()), outcome.code_hash);
       // Who has the code and not the verifier has it from somewhere else: it is to be worth nothing to anybody.
-      if (isRight) await this.#spend(id, found.revision);
+      if (isRight) await this.#spend(id, revision);
       if (!isRight || !isOwn) throw refused();
-      const login = await this.#admit(record, outcome.proof, outcome.proved);
+      const login = await this.#admit(record, outcome.proof);
       await events.record(loginEvent({ ...facts, error: null }));
       return login;
     } catch (thrown) {
@@ -207,19 +205,20 @@ export class BrowserLogins {
     }
   }
 
-  async #admit(record: BrowserLoginRecord, proof: Proof, proved: number): Promise<Login> {
-    const { store } = this.#options.cluster;
-    const { public_key: publicKey, lifetime } = record;
+  async #admit({ public_key: publicKey, lifetime }: BrowserLoginRecord, proof: Proof): Promise<Login> {
     if (proof.by === "connector") return this.#options.users.admit({ ...proof, publicKey, lifetime });
-    const { user, mfa } = proof;
-    if (await wasRemovedSince(store, user, proved)) throw new RefusedError("the user was removed meanwhile");
-    return admit(this.#options, { user, mfaVerified: mfa !== null, publicKey, lifetime });
+    const { user, mfa, mark } = proof;
+    const stillProven = (): Promise<boolean> => this.#secrets.isStill(user, mark);
+    return admit(this.#options, { user, mfaVerified: mfa !== null, publicKey, lifetime, stillProven });
   }
 
-  async #find(id: string): Promise<StoredResource | undefined> {
+  /** @throws PosternError `browser_login_unknown` */
+  async #find(id: string): Promise<KeptBrowserLogin> {
     const found = /^[0-9a-f]{32}$/.test(id) ? await this.#options.cluster.store.get(KIND, id) : undefined;
-    if (found?.expiresAt === undefined || this.#options.clock.now() >= found.expiresAt) return undefined;
-    return found;
+    const record = readBrowserLogin(found?.value);
+    if (found?.expiresAt === undefined || this.#options.clock.now() >= found.expiresAt || record === undefined)
+      throw unknown();
+    return { record, revision: found.revision };
   }
 
   /** Whoever comes second finds another revision. */

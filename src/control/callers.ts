@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
 import { lockMessage } from "../identity/lock.ts";
+import { BOT_TRAIT } from "../identity/bot-join-schema.ts";
 import { AddressLimiter } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
 import type { Principal } from "../identity/principal.ts";
@@ -50,7 +51,7 @@ export class Callers {
    * The caller. Its roles are those of the certificate that the user still has: what was given later needs a new login,
    * and at once where it denies; what was taken away is gone at once.
    *
-   * @throws PosternError `login_required`, `certificate_…`, `user_removed`, `user_locked`
+   * @throws PosternError `login_required`, `certificate_…`, `user_removed`, `user_locked`, `restore_unfinished`
    */
   async identify({ address, certificate }: Connected): Promise<Caller> {
     if (certificate === undefined)
@@ -67,8 +68,10 @@ export class Callers {
       if (shown.route !== undefined) throw forDatabase(shown.user.name);
       const ending = await endingSince(cluster.store, shown.user.name, shown.issued);
       if (ending !== undefined) throw ending === "reset" ? reset(shown.user.name) : removed(shown.user.name);
+      const known = await this.#known(shown.user);
+      // Behind the rest: a restore that has ended since that was read is noted, and one that has not is refused with it.
       if (await wasRestoredSince(cluster.store, shown.issued)) throw issuedBeforeRestore();
-      return { user: await this.#known(shown.user), expires: shown.expires };
+      return { user: known, expires: shown.expires };
     } catch (thrown) {
       // What is refused stays refused, whether or not that can be recorded.
       await this.#note(address, shown, messageOf(thrown)).catch(() => undefined);
@@ -76,7 +79,7 @@ export class Callers {
     }
   }
 
-  async #known({ name, roles, mfaVerified }: Principal): Promise<Principal> {
+  async #known({ name, roles, traits, mfaVerified }: Principal): Promise<Principal> {
     const { cluster, clock } = this.#options;
     const directory = (await World.around(name, roles, cluster.store, clock)).directoryFor(name);
     const known = directory.principalOf(name);
@@ -94,7 +97,10 @@ export class Callers {
         `Cannot go on as ${quoted(name)}: role ${quoted(denying)}, which denies something, was given after the login`,
         { hint: "log in again with postern login" },
       );
-    return { ...known, roles: known.roles.filter((role) => roles.includes(role)), mfaVerified };
+    // What the login was is no trait of the user.
+    const bot = traits[BOT_TRAIT];
+    const now = bot === undefined ? known.traits : { ...known.traits, [BOT_TRAIT]: bot };
+    return { ...known, roles: known.roles.filter((role) => roles.includes(role)), traits: now, mfaVerified };
   }
 
   async #note(address: string, shown: VerifiedUser | undefined, reason: string): Promise<void> {

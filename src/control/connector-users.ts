@@ -130,13 +130,18 @@ export class ConnectorUsers {
 function originOf({ name, issuerUrl }: OidcConnector, { iss, sub }: Claims): User["origin"] & object {
   const isSame = typeof iss === "string" && URL.canParse(iss) && new URL(iss).href === new URL(issuerUrl).href;
   if (!isSame || typeof sub !== "string" || sub === "") {
-    throw new PosternError(
-      "connector_changed",
-      `Cannot log in: connector ${quoted(name)} asks another provider by now`,
-      { hint: "begin again: postern login" },
-    );
+    throw connectorChanged(name);
   }
   return { connector: name, issuer: issuerUrl, subject: sub };
+}
+
+/** For logins that began before a connector was changed. */
+export function connectorChanged(name: string): PosternError {
+  return new PosternError(
+    "connector_changed",
+    `Cannot log in: connector ${quoted(name)} asks another provider by now`,
+    { hint: "begin again: postern login" },
+  );
 }
 
 /** A lock that an administrator wrote into the user's own document stays. */

@@ -1,6 +1,5 @@
 /** Connectors as the store keeps them: the provider's secret sealed, for this connector, provider and client only. */
 
-import { Buffer } from "node:buffer";
 import { PosternError } from "../base/errors.ts";
 import { quoted } from "../identity/names.ts";
 import { type OidcConnector, parseOidcConnector } from "../identity/oidc-connector.ts";
@@ -9,6 +8,7 @@ import { isSealed, type KeyRing, type SealingContext } from "../identity/sealing
 import { isMapping } from "../identity/teleport-keys.ts";
 import type { Store, StoredValue } from "../store/store.ts";
 import type { Kind } from "./kinds.ts";
+import { isStorable } from "./world.ts";
 
 const KIND = "oidc";
 
@@ -38,7 +38,7 @@ export function connectorKind(ring: KeyRing | undefined): Kind {
         throw new PosternError("connector_unsealed", "Cannot keep a connector's secret: nothing is there to seal it");
       if (!isSealed(connector.clientSecret.reveal())) return;
       try {
-        ring.open(connector.clientSecret.reveal(), connectorContext(connector));
+        ring.open(connector.clientSecret.reveal(), clientSecretContext(connector));
       } catch {
         const path = ["spec", "client_secret"];
         const message =
@@ -55,7 +55,7 @@ export function connectorKind(ring: KeyRing | undefined): Kind {
       if (ring === undefined || !isMapping(spec)) throw new Error("A connector was kept that nobody judged");
       return {
         ...rest,
-        spec: { ...spec, client_secret: ring.seal(clientSecret, connectorContext(connector)) } as StoredValue,
+        spec: { ...spec, client_secret: ring.seal(clientSecret, clientSecretContext(connector)) } as StoredValue,
       };
     },
   };
@@ -73,7 +73,7 @@ export class Connectors {
 
   /** One, with its secret. @throws PosternError `connector_unknown`, and what keeps it from being read or its secret from being opened */
   async named(name: string): Promise<OidcConnector> {
-    const found = Buffer.byteLength(name) > 255 || name === "" ? undefined : await this.#store.get(KIND, name);
+    const found = isStorable(name) ? await this.#store.get(KIND, name) : undefined;
     if (found === undefined) {
       throw new PosternError("connector_unknown", `Cannot log in by ${quoted(name)}: there is no such connector`, {
         hint: "GET /webapi/ping names those that there are; ask whoever administers the cluster",
@@ -82,7 +82,7 @@ export class Connectors {
     const connector = parseOidcConnector(found.value).value;
     const sealed = connector.clientSecret?.reveal();
     if (sealed === undefined) return connector;
-    return { ...connector, clientSecret: this.#ring.open(sealed, connectorContext(connector)) };
+    return { ...connector, clientSecret: this.#ring.open(sealed, clientSecretContext(connector)) };
   }
 
   /** All that can be read, by name. */
@@ -99,11 +99,10 @@ export class Connectors {
   }
 }
 
-/** The secret must not go to another provider than the one that gave it, whatever somebody writes over its address. */
-export function connectorContext({
-  name,
-  issuerUrl,
-  clientId,
-}: Pick<OidcConnector, "name" | "issuerUrl" | "clientId">): SealingContext {
+/**
+ * Where the secret of a connector is sealed: `spec.client_secret` of its document. It must not go to another provider than
+ * the one that gave it, whatever somebody writes over its address.
+ */
+export function clientSecretContext({ name, issuerUrl, clientId }: OidcConnector): SealingContext {
   return { kind: KIND, name, purpose: `secret of client ${JSON.stringify([issuerUrl, clientId])}` };
 }

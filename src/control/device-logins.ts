@@ -6,14 +6,13 @@ import * as z from "zod";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
 import { AddressLimiter } from "../identity/lockout.ts";
-import type { OidcConnector } from "../identity/oidc-connector.ts";
 import { readPublicKey } from "../identity/public-key.ts";
 import type { SealingContext } from "../identity/sealing.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { StoredValue } from "../store/store.ts";
 import { type AdmissionOptions, type Login, RefusedError } from "./admission.ts";
 import type { Connectors } from "./connectors.ts";
-import type { ConnectorUsers } from "./connector-users.ts";
+import { connectorChanged, type ConnectorUsers } from "./connector-users.ts";
 import type { IdentityProviders } from "./identity-providers.ts";
 import { loginEvent } from "./login-event.ts";
 import { nameIn, requireSize } from "./oidc-logins.ts";
@@ -92,10 +91,11 @@ export class DeviceLogins {
     const record: DeviceLoginRecord = {
       address: address.slice(0, 64),
       connector,
+      issuer: found.issuerUrl,
       public_key: publicKey,
       ...(lifetime === undefined ? {} : { lifetime }),
       secret_hash: hashOf(secret),
-      device_code: ring.seal(started.deviceCode, contextOf(id, found)),
+      device_code: ring.seal(started.deviceCode, deviceCodeContext(id)),
       interval,
       next: now + interval,
       expires,
@@ -139,7 +139,9 @@ export class DeviceLogins {
     const facts = { method: { connector: name }, mfa: null, address } as const;
     try {
       const connector = await connectors.named(name);
-      const answer = await providers.pollDevice(connector, ring.open(record.device_code, contextOf(id, connector)));
+      // A code is for the provider that gave it.
+      if (connector.issuerUrl !== record.issuer) throw connectorChanged(name);
+      const answer = await providers.pollDevice(connector, ring.open(record.device_code, deviceCodeContext(id)));
       if (answer === "pending") return { status: answer, interval: record.interval };
       if (answer === "slow_down") {
         const slower = await this.#postpone(id, record, revision, true);
@@ -199,6 +201,7 @@ interface Kept {
 interface DeviceLoginRecord {
   readonly address: string;
   readonly connector: string;
+  readonly issuer: string;
   readonly public_key: string;
   readonly lifetime?: number | undefined;
   readonly secret_hash: string;
@@ -211,6 +214,7 @@ interface DeviceLoginRecord {
 const RECORD: z.ZodType<DeviceLoginRecord> = z.strictObject({
   address: z.string(),
   connector: z.string(),
+  issuer: z.string(),
   public_key: z.string(),
   lifetime: z.number().optional(),
   secret_hash: z.string(),
@@ -220,9 +224,9 @@ const RECORD: z.ZodType<DeviceLoginRecord> = z.strictObject({
   expires: z.number(),
 });
 
-/** For the provider that gave it, whatever the connector says by now. */
-function contextOf(id: string, { issuerUrl }: OidcConnector): SealingContext {
-  return { kind: KIND, name: id, purpose: `device code of ${issuerUrl}` };
+/** Where the provider's code of a login is sealed: `device_code` of the record of this name. */
+export function deviceCodeContext(id: string): SealingContext {
+  return { kind: KIND, name: id, purpose: "device code" };
 }
 
 function hashOf(secret: Secret): string {

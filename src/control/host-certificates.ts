@@ -6,6 +6,7 @@ import type { HostRole } from "../identity/certificate-claims.ts";
 import { Trust, type VerifiedHost, verifyHostCertificate } from "../identity/certificate-reader.ts";
 import { issueHostCertificate } from "../identity/certificates.ts";
 import type { KeyRing } from "../identity/sealing.ts";
+import { requireWhole } from "../store/backup.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
 
@@ -27,11 +28,16 @@ export interface HostToCertify {
   readonly publicKey: string;
 }
 
-/** Issues one. It vouches for the host id as the one name: under others a service could stand in for the door. */
+/**
+ * Issues one. It vouches for the host id as the one name: under others a service could stand in for the door.
+ *
+ * @throws PosternError `restore_unfinished`, as a lock on it may not be back yet
+ */
 export async function certifyHost(
   { cluster, ring, events, clock }: HostCertificatesOptions,
   { hostId, role, publicKey }: HostToCertify,
 ): Promise<Issued> {
+  await requireWhole(cluster.store, "certify a service");
   const signer = await openAuthority(await cluster.authority("host"), ring);
   const request = { hostId, role, names: [hostId], publicKey, lifetime: HOST_LIFETIME_MS };
   const issued = await issueHostCertificate(signer, request, clock);

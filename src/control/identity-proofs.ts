@@ -3,6 +3,7 @@
 import { PosternError } from "../base/errors.ts";
 import { type AllowRule, type AwsIdentity, ruleFor } from "../identity/allow-rules.ts";
 import {
+  challengeFor,
   type IdentityReplay,
   judgeIdentityRequest,
   readIdentityAnswer,
@@ -19,13 +20,14 @@ export interface IdentityProof {
   readonly request: SignedIdentityRequest;
 }
 
-/** Who signed, by STS's word. @throws PosternError `identity_…`, `sts_unavailable` */
+/** Who signed for this key, by STS's word. @throws PosternError `identity_…`, `sts_unavailable` */
 export async function confirmIdentity(
   { challenge, request }: IdentityProof,
+  publicKey: Uint8Array,
   now: number,
   askSts: AskSts,
 ): Promise<AwsIdentity> {
-  const replay = judgeIdentityRequest(request, challenge, now);
+  const replay = judgeIdentityRequest(request, challengeFor(challenge, publicKey), now);
   const { status, body } = await askSts(replay);
   return readIdentityAnswer(status, body, replay);
 }

@@ -233,8 +233,11 @@ async function claimsOf(
     });
   }
   if (config.serverMetadata().userinfo_endpoint === undefined) return claims;
-  const more = await client.fetchUserInfo(config, tokens.access_token, claims.sub);
-  return { ...more, ...claims };
+  const page = await client.fetchUserInfo(config, tokens.access_token, claims.sub);
+  const { email_verified: _, ...rest } = page;
+  // What is said there of one address holds for no other.
+  const isOther = claims["email"] !== undefined && claims["email"] !== page.email;
+  return { ...(isOther ? rest : page), ...claims };
 }
 
 /** A provider that is reached safely sends people to no page that is not. */

@@ -112,7 +112,7 @@ export class Joins {
 
   /** Judges token and proof, and notes their use and the host in one write. */
   async #admit(
-    { token: name, role, nodeName, identity }: ServiceJoin,
+    { token: name, role, nodeName, publicKey, identity }: ServiceJoin,
     connected: Connected,
     course: Course,
   ): Promise<{ readonly token: JoinToken; readonly hostId: string }> {
@@ -120,16 +120,16 @@ export class Joins {
     const { store } = cluster;
     const method = identity === undefined ? "token" : "iam";
     const challenge = identity === undefined ? undefined : this.#challenges.open(identity.challenge);
-    const known = await this.#knownHost(connected);
     let confirmed: ReturnType<typeof confirmIdentity> | undefined;
     const admit = async (token: JoinToken): Promise<{ admitted: string; writes: readonly Write[] }> => {
       if (identity !== undefined) {
         // STS is asked once, however often a race is lost; and not for who knows of no token.
-        confirmed ??= confirmIdentity(identity, clock.now(), askSts);
+        confirmed ??= confirmIdentity(identity, readPublicKey(publicKey), clock.now(), askSts);
         const proved = await confirmed;
         course.attributes = { aws_account: proved.account, aws_arn: proved.arn };
         requireAllowed(proved, token.allow);
       }
+      const known = await this.#knownHost(connected);
       const stays = known !== undefined && isSame(known, token, role) ? known : undefined;
       const hostId = stays?.hostId ?? newId();
       const record = { role, node_name: nodeName, method, token: maskedName(token), joined: clock.now() } as const;

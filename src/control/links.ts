@@ -12,10 +12,10 @@ import type { SecondFactor } from "../identity/second-factor.ts";
 import { checkTotp, totpUri } from "../identity/totp.ts";
 import { NO_TRIES } from "../identity/tries.ts";
 import { isRace } from "../store/store-errors.ts";
-import type { StoredValue, Write } from "../store/store.ts";
+import type { Store, StoredValue, Write } from "../store/store.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
-import { wasRemovedSince } from "./removed-users.ts";
+import { resetNoted, wasRemovedSince } from "./removed-users.ts";
 import { freshTotp, SecretsStore, type UserSecrets } from "./user-secrets.ts";
 
 export interface LinksOptions {
@@ -62,6 +62,8 @@ type NewFactor = Pick<UserSecrets, "totp" | "passkeys">;
 
 export const INVITE = "invite";
 const MAX_ATTEMPTS = 5;
+/** Of one user there is one, unless several were made at the same moment; a store takes 50 writes at once. */
+const MOST_LINKS = 40;
 /** Of links that are refused, how many an address has written down: strangers must not be able to fill the log. */
 const NOTES: AddressRule = { burst: 5, every: 60_000, addresses: 10_000 };
 
@@ -138,10 +140,8 @@ export class Links {
   async #settle(use: LinkUse, password: string, factor: NewFactor): Promise<string> {
     const { cluster, clock, secondFactor } = this.#options;
     for (let round = 1; ; round++) {
-      const { record, revision } = await this.#usable(use);
+      const { record, revision, known } = await this.#usable(use);
       const { user } = record;
-      const known = await cluster.store.get("user", user);
-      if (known === undefined) throw refusal(use.token, clock.now());
       const { secrets, revision: kept } = await this.#secrets.read(user);
       // What was set up before ends with it: whoever has that may be why there is a link.
       const factors = secondFactor === "off" ? secrets : factor;
@@ -149,9 +149,11 @@ export class Links {
       const value = { ...useInvite(record, use.token, clock.now()) };
       const writes: Write[] = [
         { op: "update", kind, name, value, expiresAt, revision },
-        { op: "expect", kind: "user", name: user, revision: known.revision },
+        { op: "expect", kind: "user", name: user, revision: known },
         this.#secrets.writeOf(user, { ...factors, password, ...NO_TRIES }, kept),
       ];
+      // With the old password end the logins by it.
+      if (kept !== undefined) writes.push(await resetNoted(cluster.store, user, clock.now()));
       try {
         await cluster.store.write(writes);
         return user;
@@ -185,6 +187,8 @@ export class Links {
     readonly record: InviteRecord;
     readonly totp: string | undefined;
     readonly revision: string;
+    /** Revision of the user whom the link is for. */
+    readonly known: string;
   }> {
     const { cluster, clock } = this.#options;
     const name = inviteNameOf(token);
@@ -192,9 +196,11 @@ export class Links {
     if (found === undefined) throw refusal(token, clock.now());
     const { totp, ...record } = found.value as unknown as InviteRecord & { readonly totp?: string };
     useInvite(record, token, clock.now());
-    if (record.kind !== kind || (await wasRemovedSince(cluster.store, record.user, record.created)))
-      throw refusal(token, clock.now());
-    return { record, totp, revision: found.revision };
+    // In this order: who is made after it is looked at whether the link's user was removed is not who was found here.
+    const known = await cluster.store.get("user", record.user);
+    const isOver = await wasRemovedSince(cluster.store, record.user, record.created);
+    if (known === undefined || record.kind !== kind || isOver) throw refusal(token, clock.now());
+    return { record, totp, revision: found.revision, known: known.revision };
   }
 
   #passkeys(): Passkeys {
@@ -230,6 +236,12 @@ export function storedLink(record: InviteRecord): {
   readonly expiresAt: number;
 } {
   return { kind: INVITE, name: record.token_hash, value: { ...record }, expiresAt: record.expires };
+}
+
+/** The writes by which all links of a user end that there are now. */
+export async function linksEnded(store: Store, user: string): Promise<Write[]> {
+  const links = (await store.list(INVITE)).filter(({ value }) => (value as { user?: unknown }).user === user);
+  return links.slice(0, MOST_LINKS).map(({ name, revision }) => ({ op: "delete", kind: INVITE, name, revision }));
 }
 
 /** Where the second factor belongs that a link is to set up. */

@@ -17,7 +17,7 @@ import type { Proof } from "./browser-login-record.ts";
 import type { Cluster } from "./cluster.ts";
 import { loginEvent } from "./login-event.ts";
 import { codeJudge, type FactorVerdict, type JudgeFactor, passkeyJudge } from "./second-factors.ts";
-import { type ReadSecrets, SecretsStore, type UserSecrets } from "./user-secrets.ts";
+import { markOf, type ReadSecrets, SecretsStore, type UserSecrets } from "./user-secrets.ts";
 import { isStorable } from "./world.ts";
 
 export interface LoginsOptions {
@@ -64,8 +64,8 @@ type Mfa = FactorVerdict["mfa"];
 /** What was shown. */
 interface ShownProof {
   readonly mfa: Mfa;
-  /** What is kept of the password: another one with every setting, and of the next user of that name. */
-  readonly password: string | undefined;
+  /** Of the password. */
+  readonly mark: string;
 }
 
 const NOBODY: ReadSecrets = { secrets: NO_TRIES, revision: undefined };
@@ -101,9 +101,8 @@ export class Logins {
   async logIn(attempt: LoginAttempt): Promise<Login> {
     const mfa = attempt.code === undefined ? null : "totp";
     return await this.#recording(attempt, mfa, async () => {
-      const { mfa: shown, password } = await this.#prove(attempt, codeJudge(attempt.code, this.#options));
-      const stillProven = async (): Promise<boolean> =>
-        (await this.#secretsOf(attempt.user)).secrets.password === password;
+      const { mfa: shown, mark } = await this.#prove(attempt, codeJudge(attempt.code, this.#options));
+      const stillProven = (): Promise<boolean> => this.#secrets.isStill(attempt.user, mark);
       const login = await admit(this.#options, { ...attempt, mfaVerified: shown !== null, stillProven });
       await this.#record(attempt, mfa, null);
       return login;
@@ -120,8 +119,7 @@ export class Logins {
     if (passkeys === undefined) throw new Error("Passkeys are shown to a cluster that has none");
     const judge = passkeyJudge(attempt.passkey, { passkeys, subject: attempt.login, store: cluster.store });
     return await this.#recording(attempt, "webauthn", async () => {
-      const { mfa } = await this.#prove(attempt, judge);
-      return { by: "local", user: attempt.user, mfa };
+      return { by: "local", user: attempt.user, ...(await this.#prove(attempt, judge)) };
     });
   }
 
@@ -160,7 +158,7 @@ export class Logins {
       try {
         if (why === undefined) {
           await this.#settle(attempt, read, password, factor);
-          return { mfa: factor.mfa, password };
+          return { mfa: factor.mfa, mark: markOf(password ?? "") };
         }
         if (!isShut) await this.#fail(attempt, read, factor);
       } catch (thrown) {

@@ -80,7 +80,7 @@ export class OidcLogins {
         state_hash: hashOf(leg.state),
         cookie_hash: hashOf(cookie),
         nonce: leg.nonce,
-        verifier: ring.seal(leg.verifier, contextOf(id)),
+        verifier: ring.seal(leg.verifier, legContext(id)),
         redirect_url: leg.redirectUrl,
       });
       return { url, cookie: new Secret(cookie) };
@@ -108,7 +108,7 @@ export class OidcLogins {
       if (word !== null) throw refused(/^[a-z_]{1,64}$/.test(word) ? word : "an error that is none of the standard");
       const name = connectorOf(record);
       const connector = await connectors.named(name);
-      const verifier = ring.open(leg.verifier, contextOf(id));
+      const verifier = ring.open(leg.verifier, legContext(id));
       const { redirect_url: redirectUrl, nonce } = leg;
       const claims = await providers.exchange(connector, query, { redirectUrl, state, nonce, verifier });
       requireSize(claims);
@@ -173,7 +173,8 @@ function connectorOf({ method }: Pick<ShownBrowserLogin, "method">): string {
   return method.connector;
 }
 
-function contextOf(id: string): SealingContext {
+/** Where the verifier of a login is sealed: `leg.verifier` of the record of this name. */
+export function legContext(id: string): SealingContext {
   return { kind: "browser_login", name: id, purpose: "PKCE verifier" };
 }
 

@@ -12,7 +12,7 @@ import type { Actor } from "./authorize.ts";
 import type { Cluster } from "./cluster.ts";
 import type { GivenDocument } from "./documents.ts";
 import { byWhom } from "./events.ts";
-import { INVITE, storedLink } from "./links.ts";
+import { linksEnded, storedLink } from "./links.ts";
 import { resetNoted } from "./removed-users.ts";
 import { SecretsStore, USER_SECRET } from "./user-secrets.ts";
 
@@ -79,9 +79,8 @@ export class People {
   }
 
   /**
-   * Sets a user's password at once; with the old one end logins and links. The second factor stays as it is; where one is asked
-   * for and none is there, the user
-   * cannot log in before a link has set one up.
+   * Sets a user's password at once; links that were made before end, and with an old password the logins by it. The second
+   * factor stays as it is; where one is asked for and none is there, the user cannot log in before a link has set one up.
    *
    * @throws DeniedError unless the actor may change the user; PosternError `password_invalid`, `resource_missing`
    */
@@ -99,9 +98,10 @@ export class People {
     const { administration, cluster, clock } = this.#options;
     const beside = async (): Promise<Write[]> => {
       const { secrets, revision } = await this.#secrets.read(user);
-      const write = this.#secrets.writeOf(user, { ...secrets, password: hashed, ...NO_TRIES }, revision);
+      const writes = [this.#secrets.writeOf(user, { ...secrets, password: hashed, ...NO_TRIES }, revision)];
       // At once: whoever had the old one must neither stay in nor get in between the two.
-      return revision === undefined ? [write] : [write, await resetNoted(cluster.store, user, clock.now())];
+      if (revision !== undefined) writes.push(await resetNoted(cluster.store, user, clock.now()));
+      return [...writes, ...(await linksEnded(cluster.store, user))];
     };
     // Says whether the actor may, and puts the change of the user on record.
     await administration.change(actor, "user", user, (document) => document, beside);
@@ -133,10 +133,7 @@ export class People {
       writes.push(await resetNoted(cluster.store, user, record.created - 1));
     }
     // The newest link is the one that counts: whoever has an older one may be why there is another.
-    const older = (await cluster.store.list(INVITE)).filter(({ value }) => (value as { user?: unknown }).user === user);
-    for (const { name, revision } of older.slice(0, MOST_OLDER))
-      writes.push({ op: "delete", kind: INVITE, name, revision });
-    return writes;
+    return [...writes, ...(await linksEnded(cluster.store, user))];
   }
 
   async #linkMade(
@@ -165,6 +162,3 @@ export class People {
     });
   }
 }
-
-/** Of one user there is one, unless several were made at the same moment; a store takes 50 writes at once. */
-const MOST_OLDER = 40;

@@ -19,9 +19,12 @@ export async function wasRestoredSince(store: Store, time: number): Promise<bool
   return typeof at !== "number" || at >= time;
 }
 
-/** Whether a line holds what somebody was given to get in by once: links, and join tokens that are secrets. */
+/**
+ * Whether a line holds what somebody was given to get in by: links, join tokens that are secrets, and the services that have
+ * joined, whose certificates are renewed by it.
+ */
 export function isGivenOut({ kind, value }: BackupLine): boolean {
-  if (kind === "invite") return true;
+  if (kind === "invite" || kind === "host") return true;
   if (kind !== "token") return false;
   const document = (value as { readonly value?: { readonly spec?: { readonly join_method?: unknown } } }).value;
   return (document?.spec?.join_method ?? "token") === "token";

@@ -42,11 +42,7 @@ export class RouteCertificates {
   async issue({ user, expires }: Caller, route: Route, publicKey: string): Promise<Issued> {
     const { cluster, ring, events, clock, isShown } = this.#options;
     const { database, db_user } = route;
-    if (!isShown(user, database)) {
-      throw new PosternError("database_unknown", `Cannot connect to database ${quoted(database)}: it is not found`, {
-        hint: "postern db ls lists those that you may know of",
-      });
-    }
+    if (!isShown(user, database)) throw databaseUnknown(database);
     if (db_user === "" || db_user.length > 2048)
       throw new PosternError("db_user_invalid", "Cannot connect: the database user must be the name of an AWS role", {
         hint: "write --db-user=ROLE",
@@ -74,4 +70,11 @@ export class RouteCertificates {
     });
     return issued;
   }
+}
+
+/** In the same words for a database that is not there and for one that the user may not know of. */
+export function databaseUnknown(database: string): PosternError {
+  return new PosternError("database_unknown", `Cannot connect to database ${quoted(database)}: it is not found`, {
+    hint: "postern db ls lists those that you may know of",
+  });
 }

@@ -6,8 +6,10 @@ import { GUARD_KEY } from "../store/guarded-store.ts";
 import type { StoredResource, StoredValue } from "../store/store.ts";
 import { parseOidcConnector } from "../identity/oidc-connector.ts";
 import { AUTHORITY, GUARD_CONTEXT } from "./cluster.ts";
-import { connectorContext } from "./connectors.ts";
+import { clientSecretContext } from "./connectors.ts";
+import { deviceCodeContext } from "./device-logins.ts";
 import { INVITE, linkContext } from "./links.ts";
+import { legContext } from "./oidc-logins.ts";
 import { totpContext, USER_SECRET } from "./user-secrets.ts";
 
 /** A sealed text within a value, and where it belongs. */
@@ -58,23 +60,48 @@ export const SEALED_KINDS: readonly SealedKind[] = [
     kind: "oidc",
     sealedIn: "src/control/connectors.ts",
     places: ({ value }) => [
-      { path: ["spec", "client_secret"], context: connectorContext(parseOidcConnector(value).value) },
+      { path: ["spec", "client_secret"], context: clientSecretContext(parseOidcConnector(value).value) },
     ],
+  },
+  {
+    kind: "browser_login",
+    sealedIn: "src/control/oidc-logins.ts",
+    places: ({ name }) => [{ path: ["leg", "verifier"], context: legContext(name) }],
+  },
+  {
+    kind: "device_login",
+    sealedIn: "src/control/device-logins.ts",
+    places: ({ name }) => [{ path: ["device_code"], context: deviceCodeContext(name) }],
   },
 ];
 
-/** Files that seal what is over in minutes: an old key is not retired before, and nobody needs it afterwards. */
-export const SEALED_BRIEFLY: readonly string[] = [
-  "src/control/device-logins.ts",
-  "src/control/join-challenges.ts",
-  "src/control/oidc-logins.ts",
-];
+/** Files that seal what is kept by others, for a minute at most. */
+export const SEALED_ELSEWHERE: readonly string[] = ["src/control/join-challenges.ts"];
 
-/** The ids of the keys under which anything in a value is sealed, wherever it stands. */
-export function keysSealing(value: StoredValue): readonly string[] {
+/** Kinds in which nothing is ever sealed: what looks like it there is what people, or their providers, wrote. */
+const PLAIN: ReadonlySet<string> = new Set(["user", "role", "lock", "token", "db", "host"]);
+
+/** Kinds that hold what providers said beside what is sealed, and where that is. */
+const ONLY_AT: Readonly<Record<string, readonly string[] | undefined>> = {
+  browser_login: ["leg", "verifier"],
+  device_login: ["device_code"],
+};
+
+/** The ids of the keys under which anything in a resource is sealed, as it lies in the store; wherever it stands, where we do not know better. */
+export function keysSealing({ kind, value }: Pick<StoredResource, "kind" | "value">): readonly string[] {
+  if (PLAIN.has(kind)) return [];
+  const path = ONLY_AT[kind];
+  return path === undefined ? keysIn(value) : keysIn(at(value, ["value", ...path]) as StoredValue | undefined);
+}
+
+function keysIn(value: StoredValue | undefined): readonly string[] {
   if (typeof value === "string") return /^sealed:1:([0-9a-f]{16}):/.exec(value)?.slice(1, 2) ?? [];
   if (typeof value !== "object" || value === null) return [];
-  return Object.values(value).flatMap((member: StoredValue) => keysSealing(member));
+  return Object.values(value).flatMap((member: StoredValue) => keysIn(member));
+}
+
+function at(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((held, step) => (held as Record<string, unknown> | null | undefined)?.[step], value);
 }
 
 /**
@@ -89,7 +116,7 @@ export function resealed(
   const kind = SEALED_KINDS.find((one) => one.kind === resource.kind);
   let { value } = resource;
   for (const { path, context } of kind?.places(resource) ?? []) {
-    const text = path.reduce<unknown>((at, step) => (at as Record<string, unknown> | undefined)?.[step], value);
+    const text = at(value, path);
     if (typeof text !== "string" || !ring.needsResealing(text)) continue;
     value = withText(value, path, ring.reseal(text, context));
   }

@@ -56,7 +56,7 @@ interface State {
   readonly seals: string;
   /** Milliseconds since the epoch from when on. */
   readonly since: number;
-  /** Those that sealed before. */
+  /** Those that sealed before, also when they are gone: none of them ever seals again. */
   readonly old: readonly string[];
 }
 
@@ -113,10 +113,11 @@ export async function rotateSealing(
   const { cluster, ring, keys, clock, events } = options;
   const first = await stateOf(cluster, ring, clock);
   const counts = await countBySealing(cluster.store.inner);
-  const isUnfinished = first.state.old.some((id) => counts.has(id));
+  const here = (await keys.read()).ids;
+  const isUnfinished = first.state.old.some((id) => counts.has(id) && here.includes(id));
   if (isUnfinished) return { key: first.state.seals, done: "finished", resealed: await resealAll(options) };
   const known = new Set([first.state.seals, ...first.state.old]);
-  const waiting = (await keys.read()).ids.find((id) => !known.has(id));
+  const waiting = here.find((id) => !known.has(id));
   const key = waiting ?? (await keys.add());
   if (options.prepare) return { key, done: "prepared", resealed: 0 };
   // What is sealed must open wherever it is read.
@@ -144,7 +145,7 @@ export async function rotateSealing(
  * @throws PosternError `sealing_key_in_use` with what is still sealed by one, or how long to wait
  */
 export async function retireSealing({ cluster, ring, keys, clock }: SealingOptions): Promise<readonly string[]> {
-  const { state, revision } = await stateOf(cluster, ring, clock);
+  const { state } = await stateOf(cluster, ring, clock);
   const here = (await keys.read()).ids;
   const old = here.filter((id) => id !== state.seals && state.old.includes(id));
   const waits = state.since + RETIRE_AFTER_MS;
@@ -157,19 +158,18 @@ export async function retireSealing({ cluster, ring, keys, clock }: SealingOptio
   for (const id of old) {
     const sealed = Object.entries(counts.get(id) ?? {});
     if (sealed.length === 0) continue;
-    const unknown = sealed.find(([kind]) => !SEALED_KINDS.some((one) => one.kind === kind));
     const what = sealed.map(([kind, count]) => `${count} of ${kind}`).join(", ");
-    throw inUse(id, `it still seals ${what}`, {
-      hint:
-        unknown === undefined
-          ? "seal them anew: postern ctl sealing rotate"
-          : `this version does not know how kind ${unknown[0]} is sealed: use the version that wrote it`,
-    });
+    throw inUse(id, `it still seals ${what}`, { hint: remedyFor(sealed.map(([kind]) => kind)) });
   }
   for (const id of old) await keys.drop(id);
-  const left = state.old.filter((id) => !old.includes(id));
-  await cluster.store.write([{ op: "update", ...STATE, value: { ...state, old: left }, revision }]);
   return old;
+}
+
+function remedyFor(kinds: readonly string[]): string {
+  const unknown = kinds.find((kind) => !SEALED_KINDS.some((one) => one.kind === kind));
+  return unknown === undefined
+    ? "seal them anew: postern ctl sealing rotate"
+    : `this version does not know how kind ${unknown} is sealed: use the version that wrote it`;
 }
 
 /** Seals anew what other keys sealed, until a pass finds nothing. Who writes meanwhile is never overwritten. */
@@ -220,8 +220,9 @@ function writeOf({ kind, name, revision, expiresAt }: StoredResource, value: Sto
 /** By id of the key, how many resources of each kind it seals. */
 async function countBySealing(inner: Store): Promise<ReadonlyMap<string, Readonly<Record<string, number>>>> {
   const counts = new Map<string, Record<string, number>>();
-  for await (const { kind, value } of inner.snapshot()) {
-    for (const id of new Set(keysSealing(value))) {
+  for await (const resource of inner.snapshot()) {
+    const { kind } = resource;
+    for (const id of new Set(keysSealing(resource))) {
       const one = counts.get(id) ?? {};
       one[kind] = (one[kind] ?? 0) + 1;
       counts.set(id, one);

@@ -1,5 +1,6 @@
 /** What is kept of a user's password, second factor and failed tries: apart from its document, and gone with it. */
 
+import { createHash } from "node:crypto";
 import * as z from "zod";
 import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
@@ -74,7 +75,13 @@ export class SecretsStore {
     await this.#store.write([this.writeOf(user, secrets, revision)]);
   }
 
-  /** The same, to go with other writes; `anyway`: whatever was there. */
+  /** Whether the user's password is still the one of this mark. @throws as `read()` */
+  async isStill(user: string, mark: string): Promise<boolean> {
+    const { password } = (await this.read(user)).secrets;
+    return password !== undefined && markOf(password) === mark;
+  }
+
+  /** A write of them, to go with others; `anyway`: whatever was there. */
   writeOf(
     user: string,
     { password, totp, passkeys, lockout, familiar }: UserSecrets,
@@ -100,6 +107,14 @@ export class SecretsStore {
     if (typeof revision === "object") return { op: "put", ...where };
     return revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision };
   }
+}
+
+/**
+ * By what a password, as it is kept, is known again later and elsewhere: with every setting, and of the next user of that name,
+ * it is another.
+ */
+export function markOf(password: string): string {
+  return createHash("sha256").update(password).digest("base64url");
 }
 
 /** A second factor that nobody has used yet. */

@@ -51,6 +51,8 @@ export class World {
   /**
    * Reads as much as it takes to judge one user who changes nothing: their document, their roles with those that they are
    * `held` to have, and all locks. However many others there are, it costs the same.
+   *
+   * @throws PosternError `restore_unfinished`
    */
   static async around(user: string, held: readonly string[], store: Store, clock: Clock): Promise<World> {
     const [own, locks, connectors] = await Promise.all([
@@ -61,6 +63,8 @@ export class World {
     ]);
     const names = [...new Set([...held, ...rolesNamedIn(own?.value)])].filter((name) => !isBuiltIn(name));
     const roles = await Promise.all(names.filter(isStorable).map((name) => store.get("role", name)));
+    // Behind them, as in `read`: what takes away may be what is not back yet.
+    await requireWhole(store, "use this store");
     const found = [own, ...roles, ...locks, ...connectors].filter((one) => one !== undefined);
     return new World(new Map(found.map(({ kind, name, value }) => [`${kind}/${name}`, value])), clock);
   }
@@ -101,6 +105,20 @@ export class World {
     } catch (cause) {
       throw unreadable(key, cause);
     }
+  }
+
+  /** A connector by which a role is given to whoever logs in: whoever makes or removes the role changes what it gives. */
+  connectorGiving(role: string): { readonly name: string; readonly document: StoredValue } | undefined {
+    for (const [key, document] of this.#documents) {
+      if (!key.startsWith("oidc/")) continue;
+      try {
+        const { name, claimsToRoles } = parseOidcConnector(document).value;
+        if (claimsToRoles.some(({ roles }) => roles.includes(role))) return { name, document };
+      } catch {
+        // It gives nobody anything.
+      }
+    }
+    return undefined;
   }
 
   /**

@@ -17,6 +17,10 @@ const DYNAMODB = "com.amazonaws.dynamodb.v20120810";
 export const ERROR_TYPES = {
   AccessDeniedException: { status: 400, namespace: SERVICE, text: "Message" },
   ExpiredTokenException: { status: 400, namespace: SERVICE, text: "message" },
+  MissingAuthenticationTokenException: { status: 400, namespace: SERVICE, text: "message" },
+  IncompleteSignatureException: { status: 400, namespace: SERVICE, text: "message" },
+  InvalidSignatureException: { status: 400, namespace: SERVICE, text: "message" },
+  UnrecognizedClientException: { status: 400, namespace: SERVICE, text: "message" },
   ValidationException: { status: 400, namespace: "com.amazon.coral.validate", text: "message" },
   SerializationException: { status: 400, namespace: SERVICE, text: "Message" },
   UnknownOperationException: { status: 400, namespace: SERVICE, text: "message" },

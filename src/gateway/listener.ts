@@ -6,7 +6,8 @@ import type { Session } from "../identity/session.ts";
 export interface FixedListener {
   /** As configured, for messages: `127.0.0.1:8000` or `unix:/run/postern.sock`. */
   readonly address: string;
-  readonly kind: "tcp" | "unix" | "tunnel";
+  /** `sdk`: one request of an AWS SDK, whose signature has been verified. */
+  readonly kind: "tcp" | "unix" | "tunnel" | "sdk";
   /** Host names, without port and in lower case, that this listener answers to beside those of this machine's loopback. */
   readonly hosts: ReadonlySet<string>;
   readonly user: string;
@@ -17,9 +18,12 @@ export interface FixedListener {
   readonly session?: Session;
 }
 
-/** Whether a listener answers to a host name: loopback's own, or one that was configured. */
+/**
+ * Whether a listener answers to a host name: loopback's own, or one that was configured. A signed request was for the host that
+ * its signature covers, and a page in a browser cannot make one.
+ */
 export function answersTo(listener: FixedListener, name: string): boolean {
-  return isLoopbackName(name) || listener.hosts.has(name);
+  return listener.kind === "sdk" || isLoopbackName(name) || listener.hosts.has(name);
 }
 
 /** Whether a host name, as `hostName` gives it, means this machine. */

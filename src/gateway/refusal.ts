@@ -7,11 +7,15 @@ import type { Reason, ReasonCode } from "../policy/decision.ts";
 export type RefusalType =
   | "AccessDeniedException"
   | "ExpiredTokenException"
+  | "IncompleteSignatureException"
   | "InternalServerError"
+  | "InvalidSignatureException"
+  | "MissingAuthenticationTokenException"
   | "RequestEntityTooLarge"
   | "SerializationException"
   | "ServiceUnavailable"
   | "UnknownOperationException"
+  | "UnrecognizedClientException"
   | "ValidationException";
 
 /** A request that is not forwarded, or whose answer cannot be given. Its message goes to the client. */

@@ -45,6 +45,10 @@ function outcomeOf(refusal: Refusal): "denied" | "rejected" | "failed" {
     case "AccessDeniedException":
       return refusal.code === "request_rejected" ? "rejected" : "denied";
     case "ExpiredTokenException":
+    case "IncompleteSignatureException":
+    case "InvalidSignatureException":
+    case "MissingAuthenticationTokenException":
+    case "UnrecognizedClientException":
       return "denied";
     case "InternalServerError":
     case "ServiceUnavailable":

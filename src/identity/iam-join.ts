@@ -36,6 +36,14 @@ export function newChallenge(): string {
 }
 
 /**
+ * What is signed in answer to a challenge: it, and for which key (DER of a SubjectPublicKeyInfo). Whoever has somebody sign
+ * the challenge of another cluster, or takes what was signed, gets a certificate for a key that they do not have.
+ */
+export function challengeFor(challenge: string, publicKey: Uint8Array): string {
+  return `${challenge}.${createHash("sha256").update(publicKey).digest("base64url")}`;
+}
+
+/**
  * Judges a signed request. We hold no key of AWS: STS says whether the signature is good. So everything that decides
  * what STS is asked, by whom it is answered, and for whom the signature was made must be as we expect, or be refused.
  *

@@ -22,12 +22,12 @@ export function oidcSchema(): z.ZodType<OidcConnector> {
           .min(1, "expected the secret that the provider gave")
           .transform((text) => new Secret(text))
           .optional()
-          .describe("Absent: a public client, by PKCE alone."),
+          .describe("Sealed before it is kept. Absent: a public client, by PKCE alone."),
         redirect_url: z
           .union([address(), z.array(address()).min(1, "names none")], {
             error: "expected an address, or a list of them",
           })
-          .describe("Where the provider sends people back: an address of the proxy."),
+          .describe("Where the provider sends people back: `https://…/web/oidc/callback` of each proxy."),
         display: z.string().optional().describe("What people see."),
         scope: z.array(z.string().min(1, "is empty")).optional().describe("Asked for beside `openid` and `email`."),
         username_claim: z

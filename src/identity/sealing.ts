@@ -63,7 +63,8 @@ export class KeyRing {
    * seals, as others may drop it at any time
    */
   become(other: KeyRing, seals: string): void {
-    const first = other.#keys.find(({ id }) => id === seals);
+    // It may have come after the other ring was read.
+    const first = other.#keys.find(({ id }) => id === seals) ?? other.#renewed(seals);
     this.#missing = first === undefined ? seals : undefined;
     if (first === undefined) throw lost(`Cannot seal under key ${seals}: it is not here`);
     this.#keys = [first, ...other.#keys.filter((key) => key !== first)];

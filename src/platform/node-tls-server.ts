@@ -9,6 +9,7 @@ import { pipeline } from "node:stream/promises";
 import type { ReadableStream as NodeStream } from "node:stream/web";
 import type { TLSSocket } from "node:tls";
 import { networkOf } from "../base/network.ts";
+import { passOnOnNode } from "./node-passing.ts";
 import { boundAddress, listenAt } from "./node-server.ts";
 import type {
   ListenAddress,
@@ -39,6 +40,7 @@ export async function listenTlsOnNode(
   options: TlsOptions,
 ): Promise<TlsListening> {
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const { takeOver, passOn } = options;
   const server = createServer(
     {
       ...contextOf(options.identity),
@@ -53,11 +55,11 @@ export async function listenTlsOnNode(
       noDelay: true,
     },
     (incoming, outgoing) => {
+      if (passOn !== undefined && passOnOnNode(passOn, incoming, outgoing, clientOf)) return;
       respond(handle, incoming, outgoing).catch(() => outgoing.destroy());
     },
   );
   server.timeout = timeouts.silence;
-  const { takeOver } = options;
   if (takeOver !== undefined) {
     for (const kind of ["upgrade", "connect"] as const) {
       server.on(kind, (incoming: IncomingMessage, socket: Socket, head: Buffer) => {

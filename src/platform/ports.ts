@@ -1,6 +1,6 @@
 /** What a platform does for the gateway: listening and reaching upstreams. One file for each runtime fills it. */
 
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { Secret } from "../base/secret.ts";
 import type { GatewayApp } from "../gateway/app.ts";
 import type { Answer, Connection, Upstream } from "../gateway/ports.ts";
@@ -85,8 +85,37 @@ export interface Taken {
 /** Says whether a connection is taken over, or what answers instead; must not throw. */
 export type TakeoverHandler = (request: Takeover, client: TlsClient) => Promise<Taken | Response>;
 
+/** The head of a request as it came. */
+export interface ReceivedHead {
+  readonly method: string;
+  readonly target: string;
+  /** Names and values in turn, as they were sent. */
+  readonly headers: readonly string[];
+}
+
+/** An answer that is passed on as it comes. */
+export interface PassedAnswer {
+  readonly status: number;
+  /** Names are lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Bytes of the body, where they are known. */
+  readonly length?: number | undefined;
+  /** Read at the client's pace; an error ends the client's connection. Its reader leaves when the client does. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** Requests that are passed on byte by byte, as no web-standard request would let them be. */
+export interface PassingOn {
+  /** Whether a request is one; must not throw. */
+  takes(head: ReceivedHead): boolean;
+  /** Answers it; must not throw. The signal comes when the client goes. */
+  answer(head: ReceivedHead, body: Readable, client: TlsClient, gone: AbortSignal): Promise<PassedAnswer>;
+}
+
 export interface TlsOptions {
   readonly identity: TlsIdentity;
+  /** All requests are the handler's when absent. */
+  readonly passOn?: PassingOn;
   /** Nobody's connection is taken over when absent. */
   readonly takeOver?: TakeoverHandler;
   /** Others than the platform's own. */

@@ -23,6 +23,7 @@ export const REASONS = {
   // Said by the gateway before or after policy.
   operation_unknown: "the operation is not known to this gateway",
   request_rejected: "the request could not be read without doubt",
+  sender_unproven: "the signature, token or clock of the request does not prove who sent it",
   locked: "the user is locked",
   session_expired: "the login has ended: log in again",
   login_outdated: "what the login gave was voided, or must be given anew: log in again",

@@ -2,6 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import * as z from "zod";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { checkWrites } from "./checks.ts";
@@ -18,9 +19,9 @@ export interface BackupHeader {
   readonly created_at: string;
   readonly resources: number;
   /** Which cluster it is of. */
-  readonly cluster?: string;
+  readonly cluster?: string | undefined;
   /** Ids of the sealing keys without which nothing of it opens. */
-  readonly sealing_keys?: readonly string[];
+  readonly sealing_keys?: readonly string[] | undefined;
 }
 
 /** A backup that was read whole and whose digest is right. Who made it is not known yet. */
@@ -215,13 +216,34 @@ function check(store: Store, lines: readonly BackupLine[], digest: string, seal:
   }
 }
 
+const VERSION = z.string().regex(/^[\w.+-]{1,64}$/);
+
+/** Read before anybody knows who wrote it, and shown where it is refused. */
+const HEADER: z.ZodType<BackupHeader> = z.strictObject({
+  format: z.literal("postern-backup"),
+  format_version: z.literal(FORMAT_VERSION),
+  version: VERSION,
+  created_at: z.iso.datetime(),
+  resources: z.number().int().nonnegative(),
+  cluster: z.string().optional(),
+  sealing_keys: z.array(z.string().regex(/^[0-9a-f]{16}$/)).optional(),
+});
+
+const LATER = z.object({
+  format: z.literal("postern-backup"),
+  format_version: z.number().int().gt(FORMAT_VERSION),
+  version: VERSION,
+});
+
 function headerOf(read: Readonly<Record<string, unknown>>): BackupHeader {
-  if (read["format"] !== "postern-backup") throw broken("its first line is not that of a Postern backup");
-  if (read["format_version"] === FORMAT_VERSION) return read as unknown as BackupHeader;
+  const header = HEADER.safeParse(read);
+  if (header.success) return header.data;
+  const later = LATER.safeParse(read);
+  if (!later.success) throw broken("its first line is not that of a Postern backup");
   throw new PosternError(
     "store_newer",
-    `Cannot restore the backup: it has format ${JSON.stringify(read["format_version"])}, this version reads ${FORMAT_VERSION}`,
-    { hint: `restore it with Postern ${JSON.stringify(read["version"])}` },
+    `Cannot restore the backup: it has format ${later.data.format_version}, this version reads ${FORMAT_VERSION}`,
+    { hint: `restore it with Postern ${later.data.version}` },
   );
 }
 

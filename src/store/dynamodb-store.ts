@@ -16,7 +16,7 @@ import {
 } from "./dynamodb-items.ts";
 import { migrateTable, TABLE_MIGRATIONS, type TableMigration } from "./dynamodb-migrations.ts";
 import { cancelled, readCounter, toTransaction } from "./dynamodb-transaction.ts";
-import { closed, corrupt, nameOf, newer, older, unavailable } from "./store-errors.ts";
+import { closed, corrupt, isCorrupt, nameOf, newer, older, unavailable } from "./store-errors.ts";
 import type { Change, OnMigrated, Store, StoredResource, StoredValue, Write } from "./store.ts";
 import { type Finding, type WatchLoop, watchByPolling } from "./watch-loop.ts";
 
@@ -110,7 +110,8 @@ export class DynamoDbStore implements Store {
     const look = async (): Promise<Finding> => {
       const newest = await this.#counter();
       if (newest === position) return undefined;
-      const found = newest > position ? await this.#feed(position + 1, newest) : undefined;
+      // What cannot be read now will not be later: whoever waited for it would never hear of anything again.
+      const found = newest > position ? await this.#feed(position + 1, newest).catch(unreadable) : undefined;
       if (found !== undefined && found.changes.length > 0) {
         [position, missed] = [found.last, 0];
         return () => onChange(found.changes);
@@ -267,4 +268,8 @@ export class DynamoDbStore implements Store {
       );
     }
   }
+}
+
+function unreadable(error: unknown): undefined {
+  if (!isCorrupt(error)) throw error;
 }

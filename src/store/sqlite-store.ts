@@ -6,7 +6,7 @@ import { newId } from "../base/ids.ts";
 import { checkKind, checkList, checkName, type CheckedWrite, checkWrites, readValue } from "./checks.ts";
 import { connect, inTransaction, openSqliteFile, whenFree } from "./sqlite-file.ts";
 import { MIGRATIONS, type Migration } from "./sqlite-schema.ts";
-import { closed, newer, older, refused } from "./store-errors.ts";
+import { closed, isCorrupt, newer, older, refused } from "./store-errors.ts";
 import type { Change, OnMigrated, Store, StoredResource, Write } from "./store.ts";
 import { watchByPolling } from "./watch-loop.ts";
 
@@ -219,6 +219,10 @@ export class SqliteStore implements Store {
         return resource === undefined ? { kind, name } : { kind, name, resource };
       });
       return { position: newest, changes };
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      // Whoever waited until it can be read would never hear of anything again.
+      return { position: this.#newest(), changes: null };
     } finally {
       this.#db.exec("COMMIT");
     }

@@ -44,6 +44,11 @@ export function corrupt(what: string, reason: string, cause?: unknown): PosternE
   });
 }
 
+/** Whether something is damaged, so that another attempt finds the same. */
+export function isCorrupt(thrown: unknown): boolean {
+  return thrown instanceof PosternError && thrown.code === "store_corrupt";
+}
+
 /** @param known the newest schema that this version can read */
 export function newer(place: string, found: number, known: number): PosternError {
   return new PosternError(

@@ -9,6 +9,7 @@ import {
 import type { Duplex } from "node:stream";
 import { keepAlive } from "./keep-alive.ts";
 import { type AgentNews, CONNECT_HEADERS, NEWS_PATH } from "./protocol.ts";
+import { SDK_PATH } from "./sdk-request.ts";
 import { SESSION_OPTIONS, SESSION_WINDOW_BYTES } from "./session-options.ts";
 import type { TunnelTiming } from "./timing.ts";
 
@@ -26,6 +27,8 @@ export interface AgentOptions {
   readonly news: () => AgentNews;
   /** Takes a client's connection to a database that the news names; the bytes are the client's TLS. */
   readonly serve: (connection: Duplex, client: TunnelledClient) => void;
+  /** Takes a request of an AWS SDK (frames.ts, sdk-request.ts); absent: there are none. */
+  readonly answer?: (request: Duplex, client: TunnelledClient) => void;
   readonly timing: TunnelTiming;
 }
 
@@ -75,7 +78,9 @@ export class AgentSession {
       this.#say(stream);
       return;
     }
-    if (method !== "CONNECT") {
+    const { serve, answer } = this.#options;
+    const take = method === "CONNECT" ? serve : method === "POST" && path === SDK_PATH ? answer : undefined;
+    if (take === undefined) {
       stream.respond({ ":status": 404 }, { endStream: true });
       return;
     }
@@ -89,7 +94,7 @@ export class AgentSession {
       const value = headers[name];
       return typeof value === "string" ? value : "";
     };
-    this.#options.serve(stream, {
+    take(stream, {
       database,
       address: said(CONNECT_HEADERS.clientAddress),
       connection: said(CONNECT_HEADERS.connection),

@@ -1,6 +1,7 @@
 /**
  * What both ends of a tunnel agree on. The agent dials the proxy over TLS and asks for an upgrade; from then on the agent serves
- * HTTP/2 on that socket, and the proxy calls it: one stream with news of the agent, and one CONNECT a client's connection.
+ * HTTP/2 on that socket, and the proxy calls it: one stream with news of the agent, one CONNECT a client's connection, and one
+ * POST a request of an AWS SDK that comes without a connection of its own to the agent.
  */
 
 import * as z from "zod";
@@ -38,7 +39,7 @@ export const UPGRADE_HEADERS = {
 /** The path at which the proxy listens to the agent's news: one JSON object a line, the whole of it each time. */
 export const NEWS_PATH = "/news";
 
-/** Headers of a CONNECT, beside `:authority`, which is the database. */
+/** Headers of a CONNECT and of an SDK's request, beside `:authority`, which is the database. */
 export const CONNECT_HEADERS = {
   /** Where the client's connection to the proxy came from. */
   clientAddress: "postern-client-address",
@@ -54,6 +55,16 @@ export interface AgentNews {
   /** No new connections, please: those that are there may end. */
   readonly draining: boolean;
   readonly databases: readonly ServedDatabase[];
+  /** Absent: it takes no requests of SDKs. */
+  readonly sdk?: SdkKeys | undefined;
+}
+
+/** By what credentials for SDKs are made for an agent. */
+export interface SdkKeys {
+  /** PEM of its host certificate: who encrypts to its key verifies it first. */
+  readonly certificate: string;
+  /** Of this key and of those before it that still count (`keyIdOf()`). */
+  readonly key_ids: readonly string[];
 }
 
 /** A database that an agent serves, and how it is. */
@@ -86,6 +97,9 @@ const NEWS: z.ZodType<AgentNews> = z.object({
       }),
     )
     .max(4096),
+  sdk: z
+    .object({ certificate: z.string().max(100_000), key_ids: z.array(z.string().regex(/^[0-9a-f]{16}$/)).max(16) })
+    .optional(),
 });
 
 /** Reads a line of news; undefined when it is none. */

@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { PosternError } from "../base/errors.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { type AgentNews, CONNECT_HEADERS, MAX_NEWS_BYTES, NEWS_PATH, readNews } from "./protocol.ts";
+import { SDK_PATH } from "./sdk-request.ts";
 import { SESSION_OPTIONS, SESSION_WINDOW_BYTES } from "./session-options.ts";
 import type { TunnelTiming } from "./timing.ts";
 
@@ -13,6 +14,9 @@ export interface ProxiedClient {
   readonly address: string;
   readonly connection: string;
 }
+
+/** A connection of a client's own TLS, or one request of an AWS SDK. */
+export type StreamKind = "connection" | "request";
 
 export interface ProxySessionOptions {
   /** Called with the first news and whenever it changes. */
@@ -46,19 +50,19 @@ export class ProxySession {
   readonly #open = new Set<ClientHttp2Stream>();
 
   /**
-   * Opens a connection to a database. Nothing of the client's has been sent before this resolves, so that another agent may be
+   * Opens a connection to a database, or the way for one request. Nothing of the client's has been sent before this resolves, so that another agent may be
    * tried when it rejects.
    *
    * @throws PosternError `agent_refused` when the agent says no, `agent_unreachable` when it says nothing in time
    */
-  open(database: string, client: ProxiedClient): Promise<Duplex> {
+  open(database: string, client: ProxiedClient, kind: StreamKind = "connection"): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       if (this.#session.closed || this.#session.destroyed) {
         reject(unreachable("its tunnel has ended"));
         return;
       }
       const stream = this.#session.request({
-        ":method": "CONNECT",
+        ...(kind === "connection" ? { ":method": "CONNECT" } : { ":method": "POST", ":path": SDK_PATH }),
         ":authority": database,
         [CONNECT_HEADERS.clientAddress]: client.address,
         [CONNECT_HEADERS.connection]: client.connection,

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { quoted } from "../identity/names.ts";
 import type { AgentNews, ServedDatabase } from "./protocol.ts";
-import { ProxySession, type ProxiedClient } from "./proxy-session.ts";
+import { ProxySession, type ProxiedClient, type StreamKind } from "./proxy-session.ts";
 import { TUNNEL_TIMING, type TunnelTiming } from "./timing.ts";
 
 export interface TunnelsOptions {
@@ -68,7 +68,38 @@ export class Tunnels {
    * @throws PosternError `database_without_agent` when none serves it, `agents_unreachable` when none takes the connection
    */
   async open(database: string, client: ProxiedClient): Promise<Duplex> {
-    const candidates = this.#candidates(database);
+    return await this.#open(database, client, "connection", this.#candidates(database));
+  }
+
+  /**
+   * Opens the way for one request of an SDK, by an agent that holds one of these keys; otherwise as `open()`.
+   *
+   * @throws PosternError `agent_keys_unknown` when the database has agents, but none with such a key; and as `open()`
+   */
+  async openRequest(database: string, keyIds: readonly string[], client: ProxiedClient): Promise<Duplex> {
+    const all = this.#candidates(database);
+    const holders = all.filter(({ news }) => news?.sdk?.key_ids.some((id) => keyIds.includes(id)) === true);
+    if (all.length > 0 && holders.length === 0) {
+      throw new PosternError(
+        "agent_keys_unknown",
+        `Cannot reach database ${quoted(database)}: no agent that serves it now can read these credentials`,
+        { hint: "ask for new ones: postern credentials" },
+      );
+    }
+    return await this.#open(database, client, "request", holders);
+  }
+
+  /** PEM of the certificates of the agents that serve a database and take requests of SDKs, as they tell them. */
+  sdkAgents(database: string): readonly string[] {
+    return [...new Set(this.#candidates(database).flatMap(({ news }) => news?.sdk?.certificate ?? []))];
+  }
+
+  async #open(
+    database: string,
+    client: ProxiedClient,
+    kind: StreamKind,
+    candidates: readonly Tunnel[],
+  ): Promise<Duplex> {
     if (candidates.length === 0) {
       throw new PosternError(
         "database_without_agent",
@@ -81,7 +112,7 @@ export class Tunnels {
     const reasons: string[] = [];
     for (const { hostId, session } of candidates) {
       try {
-        return await session.open(database, client);
+        return await session.open(database, client, kind);
       } catch (error) {
         reasons.push(`${hostId}: ${messageOf(error)}`);
       }

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { AwsCredentials } from "../../src/aws/aws-credentials.ts";
 import { sendToSts, signCallerIdentity } from "../../src/aws/caller-identity-request.ts";
-import { CHALLENGE_HEADER } from "../../src/identity/iam-join.ts";
+import { CHALLENGE_HEADER, challengeFor } from "../../src/identity/iam-join.ts";
+import { readPublicKey } from "../../src/identity/public-key.ts";
 import { documents, ROOT } from "../support/cluster.ts";
 import { type Answered, startDoor, type TestDoor } from "../support/door.ts";
 import { missing, type Moto, startMoto } from "../support/peers.ts";
@@ -35,7 +36,7 @@ spec: {roles: [Db], join_method: iam, allow: [{aws_account: "123456789012", aws_
     const identity = await signCallerIdentity({
       credentials: new AwsCredentials(key),
       region: "eu-central-1",
-      headers: { [CHALLENGE_HEADER]: challenge },
+      headers: { [CHALLENGE_HEADER]: challengeFor(challenge, readPublicKey(door.keys.publicKey)) },
       clock: door.clock,
     });
     const body = {

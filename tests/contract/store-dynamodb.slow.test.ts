@@ -196,6 +196,36 @@ describe("The DynamoDB store", { skip }, () => {
     }
   });
 
+  it("tells of a gap where somebody wrote into the feed, and goes on after it", async () => {
+    const table = await newTable();
+    const [store, watching] = [await open(table), await open(table)];
+    const seen: string[] = [];
+    let gaps = 0;
+    await watching.watch(
+      (changes) => seen.push(...changes.map(({ name }) => name)),
+      () => (gaps += 1),
+    );
+    for (const changes of ["no JSON", "[null]"]) {
+      const [before, behind] = [gaps, seen.length];
+      const { body } = await call("UpdateItem", {
+        TableName: table,
+        Key: { pk: { S: "#meta" }, sk: { S: "counter" } },
+        UpdateExpression: "ADD seq :one",
+        ExpressionAttributeValues: { ":one": { N: "1" } },
+        ReturnValues: "ALL_NEW",
+      });
+      const seq = (body as { Attributes: { seq: { N: string } } }).Attributes.seq.N.padStart(16, "0");
+      await call("PutItem", {
+        TableName: table,
+        Item: { pk: { S: "#changes" }, sk: { S: seq }, changes: { S: changes } },
+      });
+      await eventually(() => gaps > before);
+      await store.write([{ op: "put", kind: "lock", name: "a", value: changes }]);
+      await eventually(() => seen.length > behind);
+    }
+    await Promise.all([store.close(), watching.close()]);
+  });
+
   it("is told by several services in one order", async () => {
     const table = await newTable();
     const stores = await Promise.all([open(table), open(table), open(table)]);

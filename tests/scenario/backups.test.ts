@@ -22,6 +22,8 @@ import { readConfig } from "../../src/cli/start/index.ts";
 import { openClusterOf } from "../../src/compose/store.ts";
 import { readStore } from "../../src/compose/store-follower.ts";
 import { Callers } from "../../src/control/callers.ts";
+import { certifyHost } from "../../src/control/host-certificates.ts";
+import { hostWrite, readHost } from "../../src/control/hosts.ts";
 import { Logins } from "../../src/control/logins.ts";
 import { People } from "../../src/control/people.ts";
 import { openAuthority } from "../../src/identity/authority-keys.ts";
@@ -94,6 +96,21 @@ async function logIn({ file }: Machine, user = "alice"): Promise<Uint8Array> {
   return new X509Certificate(login.certificate.certificate).raw;
 }
 
+/** As a service that has joined leaves it; its certificate is renewed for as long as this is there. */
+async function joined({ file }: Machine): Promise<void> {
+  const { cluster } = await openClusterOf(readConfig(file), { clock: systemClock, env: process.env });
+  const record = { role: "db", node_name: "db-1", method: "token", token: "…", joined: Date.now() } as const;
+  await cluster.store.write([hostWrite("host-1", record, Date.now() + 3_600_000, undefined)]);
+  await cluster.store.close();
+}
+
+async function isKnown({ file }: Machine): Promise<boolean> {
+  const { cluster } = await openClusterOf(readConfig(file), { clock: systemClock, env: process.env });
+  const found = await readHost(cluster.store, "host-1");
+  await cluster.store.close();
+  return found !== undefined;
+}
+
 async function identify({ file }: Machine, certificate: Uint8Array): Promise<string> {
   const { cluster } = await openClusterOf(readConfig(file), { clock: systemClock, env: process.env });
   const callers = new Callers({ cluster, events: SINK, clock: systemClock });
@@ -127,6 +144,7 @@ describe("a backup of a cluster", () => {
     await fill(from);
     await from.ctl("tokens", "add", "--type=db", "--value=0123456789abcdef0123");
     const certificate = await logIn(from);
+    await joined(from);
     const file = join(from.data, "..", "backup.jsonl");
     await from.ctl("backup", "-o", file);
     const to = machine(t);
@@ -138,12 +156,16 @@ describe("a backup of a cluster", () => {
     copyFileSync(join(from.data, "sealing.key"), join(to.data, "sealing.key"));
     const restored = await to.ctl("restore", file);
     assert.equal(restored.code, 0, restored.told);
-    assert.match(restored.out, /resources of cluster example are back as of .*\nEverybody must log in again; 2 links/);
+    assert.match(
+      restored.out,
+      /resources of cluster example are back as of .*\nEverybody must log in, and services join, again; 3 links/,
+    );
     const statuses = await Promise.all([from, to].map(async ({ ctl }) => (await ctl("status")).out));
     assert.equal(statuses[1], statuses[0], "the authorities and pins are the same");
     assert.equal(await identify(from, certificate), "alice");
     await assert.rejects(identify(to, certificate), { code: "login_required", message: /put back from a backup/ });
     assert.match((await to.ctl("tokens", "ls")).out, /No active tokens/);
+    assert.equal(await isKnown(to), false);
     // Certificates count in whole seconds: one of the same second may be from before.
     await eventually(async () => (await identify(to, await logIn(to))) === "alice");
     const audit = readdirSync(join(to.data, "audit"))
@@ -159,6 +181,7 @@ describe("a backup of a cluster", () => {
     await fill(from);
     await from.ctl("tokens", "add", "--type=db", "--value=0123456789abcdef0123");
     const certificate = await logIn(from);
+    await joined(from);
     const file = join(from.data, "..", "backup.jsonl");
     await from.ctl("backup", "-o", file);
     const to = machine(t);
@@ -166,6 +189,7 @@ describe("a backup of a cluster", () => {
     assert.equal((await to.ctl("restore", "--keep-issued", file)).code, 0);
     assert.equal(await identify(to, certificate), "alice");
     assert.match((await to.ctl("tokens", "ls", "--with-secrets")).out, /0123456789abcdef0123/);
+    assert.equal(await isKnown(to), true);
   });
 
   it("is refused torn, edited, foreign or under another name, and the store stays empty", async (t) => {
@@ -222,6 +246,8 @@ describe("a backup of a cluster", () => {
       }),
       unfinished,
     );
+    const host = { hostId: "host-1", role: "db", publicKey: newKeyPair().publicKey } as const;
+    await assert.rejects(certifyHost({ ...opened, events: SINK, clock: systemClock }, host), unfinished);
     await opened.cluster.store.close();
     const config = readConfig(from.file);
     await assert.rejects(openClusterOf(config, { clock: systemClock, env: {} }), unfinished);

@@ -200,7 +200,10 @@ describe("an auth service", () => {
           assert.equal(status.status, 200, status.text);
         }
         const last = Number(running.addresses.at(-1)?.split(":").at(-1));
-        assert.equal((await callDoor(last, ca, "/web/invite/x")).text, "", "there are no pages");
+        for (const path of ["/web/invite/x", "/%77eb/invite/x", "/w%65b/oidc/callback"]) {
+          const { status, text } = await callDoor(last, ca, path);
+          assert.deepEqual([status, text.includes("<html")], [404, false], `there are no pages: ${path}`);
+        }
       } finally {
         await running.stop("test");
       }

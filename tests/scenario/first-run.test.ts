@@ -84,6 +84,8 @@ describe("postern start without a configuration", () => {
     const login = await shell(`${lineWith(first.text(), " login ")} --password-stdin`, PASSWORD);
     assert.equal(login.code, 0, login.err);
     assert.match(login.out, /Cluster: +localhost\n +Roles: +editor, access\n/);
+    const rotation = await shell(`"${LAUNCHER}" ctl auth status`, "");
+    assert.match(rotation.out, /^host /m, rotation.err);
     const audit = await shell(`"${LAUNCHER}" audit ls -f json`, "");
     assert.match(audit.out, /"user.login"/, audit.err);
 

@@ -178,7 +178,7 @@ spec:
     const removed = await run(["ctl", "-c", join(directory, "postern.yaml"), "rm", "oidc/corp"]);
     assert.equal(removed.code, 0, removed.err);
     const refused = await run(["db", "ls"]);
-    assert.equal(refused.code, 1);
+    assert.equal(refused.code, 3);
     assert.match(refused.err, /the user is locked: connector "corp", by which the user came, is gone/);
     const { out } = await run([
       "audit",

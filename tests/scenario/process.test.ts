@@ -112,9 +112,9 @@ describe("postern start", () => {
   });
 
   it("ends with 2 and a hint when it is misused", async () => {
-    const { code, stderr } = await run("start");
+    const { code, stderr } = await run("start", "--confg", "postern.yaml");
     assert.equal(code, 2);
-    assert.match(stderr, /^postern: error: .*--config/);
+    assert.match(stderr, /^postern: error: unknown option '--confg'\n.*--config/);
     assert.match(stderr, /^postern: hint: postern start --help$/m);
   });
 

@@ -10,6 +10,8 @@ import { SdkKms } from "../../src/aws/kms.ts";
 import { readConfig } from "../../src/cli/start/index.ts";
 import { followKeys } from "../../src/compose/sealing.ts";
 import { openClusterOf } from "../../src/compose/store.ts";
+import { retireSealing } from "../../src/control/sealing.ts";
+import { keyRingFromFile } from "../../src/identity/sealing.ts";
 import { openAuthority } from "../../src/identity/authority-keys.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { runCtl, type CtlRan } from "../support/ctl.ts";
@@ -107,6 +109,27 @@ describe("sealing keys that AWS KMS wraps", { skip }, () => {
     ]);
     await end();
     await opened.cluster.store.close();
+  });
+
+  it("lie in a file in the order in which they seal, and go back in the place of all that were there", async () => {
+    const opened = await openClusterOf(readConfig(file), { clock: systemClock, env: process.env });
+    const [sealing, old = ""] = opened.ring.ids;
+    const { out: status } = await ctl("status");
+    assert.equal((await ctl("sealing", "unwrap")).code, 0);
+    assert.deepEqual(keyRingFromFile(join(directory, "data"), { make: false }).ids, [sealing, old]);
+    rmSync(keyFile());
+    const clock = { ...systemClock, now: () => Date.now() + 120_000 };
+    const events = { healthy: true, record: async () => undefined };
+    assert.deepEqual(await retireSealing({ ...opened, events, clock }), [old]);
+    await opened.cluster.store.close();
+    assert.equal((await ctl("sealing", "unwrap")).code, 0);
+    configure({ type: "file" });
+    const wrap = await ctl("sealing", "wrap", "--key-id", arn, "--region", "us-east-1", "--endpoint", moto.url);
+    assert.equal(wrap.code, 0, wrap.told);
+    configure(kmsSection());
+    const after = await ctl("status");
+    assert.equal(after.out, status, after.told);
+    rmSync(keyFile());
   });
 
   it("move into a file and back by wrapping alone, and the cluster stays the same", async () => {

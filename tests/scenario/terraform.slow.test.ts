@@ -158,7 +158,13 @@ describe("deploy/terraform", { skip: ABSENT }, () => {
         },
       ]);
       const table = `arn:${partition}:dynamodb:${region}:${ACCOUNT}:table`;
-      const tables = await statements(region, "ExamplePosternDynamoDBRole", "tables");
+      const all = await statements(region, "ExamplePosternDynamoDBRole", "tables");
+      const tables = all.filter(({ Effect }) => Effect === "Allow");
+      // However tables is written: what the cluster itself is kept in is nobody's.
+      assert.deepEqual(
+        all.filter(({ Effect }) => Effect === "Deny"),
+        [{ Effect: "Deny", Action: ["dynamodb:*"], Resource: [`${table}/postern`, `${table}/postern/*`] }],
+      );
       assert.deepEqual(
         tables.map(({ Resource }) => Resource),
         [
@@ -223,7 +229,7 @@ describe("deploy/terraform", { skip: ABSENT }, () => {
         const { Statement } = await documentOf(name, "tables");
         const widened = JSON.stringify({
           Version: "2012-10-17",
-          Statement: Statement.map((one) => ({ ...one, Resource: "*" })),
+          Statement: Statement.filter(({ Effect }) => Effect === "Allow").map((one) => ({ ...one, Resource: "*" })),
         });
         await iam.send(new PutRolePolicyCommand({ RoleName: name, PolicyName: "tables", PolicyDocument: widened }));
       }

@@ -325,7 +325,7 @@ const CERTIFICATES: readonly Row[] = [
       );
     },
     when: () => run(["db", "ls"], "", "erin"),
-    code: 1,
+    code: 3,
     told: /error: Cannot go on as "erin": the user is locked: on leave\n/,
     event: ["postern.cert.refused", "PCE01W", { reason: 'Cannot go on as "erin": the user is locked: on leave' }],
   },

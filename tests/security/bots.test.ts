@@ -184,6 +184,8 @@ spec: {roles: [Bot], join_method: kubernetes, bot_name: ci, kubernetes: {type: s
     });
     const status2 = await door.call("/v1/status", { credentials: { cert: certificate, key: door.keys.privateKey } });
     assert.equal(status2.status, 200);
+    const told = status2.json as Pick<BotAnswer, "user">;
+    assert.deepEqual(told.user.traits, { team: ["orders"], bot: ["orders-ci"] }, "policy tells it from a person");
   });
 
   it("join from Kubernetes by keys that stand in the join token", async () => {
@@ -305,6 +307,19 @@ spec: {roles: [Bot], join_method: kubernetes, bot_name: ci, kubernetes: {type: s
     assertRefused(await asWorkflow(), "user_locked", /locked: leaked/);
     await door.administration.remove(ROOT, "lock", "l");
     assert.equal((await asWorkflow()).status, 200);
+  });
+
+  it("get in at once after their user was reset, with a certificate that counts; one from before does not", async () => {
+    const call = async (answered: Answered): Promise<number> => {
+      const { certificate: cert } = answered.json as BotAnswer;
+      return (await door.call("/v1/status", { credentials: { cert, key: door.keys.privateKey } })).status;
+    };
+    const before = await asWorkflow();
+    assert.equal(await call(before), 200);
+    await door.people.makeLink(ROOT, "ci", "reset");
+    const next = await asWorkflow();
+    assert.deepEqual([await call(before), await call(next)], [401, 200]);
+    assert.ok(Date.parse((next.json as BotAnswer).expires) - door.clock.now() <= HOUR + 60_000);
   });
 
   it("make the issuer be asked once a minute at most, and at once when it has another key", async () => {

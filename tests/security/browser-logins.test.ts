@@ -5,6 +5,8 @@ import { PosternError } from "../../src/base/errors.ts";
 import { Secret } from "../../src/base/secret.ts";
 import type { BrowserLoginRequest, BrowserLogins } from "../../src/control/browser-logins.ts";
 import { connectorLogins } from "../../src/control/connector-logins.ts";
+import { markOf, SecretsStore } from "../../src/control/user-secrets.ts";
+import { NO_TRIES } from "../../src/identity/tries.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { documents, ROOT } from "../support/cluster.ts";
 import { startLogins, type TestLogins } from "../support/logins.ts";
@@ -23,7 +25,9 @@ spec: {options: {max_session_ttl: 1h}}
 ---${user("alice")}${user("bob")}${user("carol")}${user("dave")}`.replace(/---$/, "");
 
 const STATE = "s".repeat(16);
-const ALICE = { by: "local", user: "alice", mfa: "webauthn" } as const;
+/** Kept of everybody's password here. */
+const KEPT = "$scrypt$ln=10,r=8,p=1$salt$key";
+const ALICE = { by: "local", user: "alice", mfa: "webauthn", mark: markOf(KEPT) } as const;
 
 interface Begun {
   readonly id: string;
@@ -35,6 +39,8 @@ describe("a login that is completed in a browser", () => {
   let logins: BrowserLogins;
   before(async () => {
     cluster = await startLogins(PEOPLE, "off");
+    const secrets = new SecretsStore(cluster.cluster.store, cluster.ring);
+    for (const name of ["alice", "bob", "carol"]) await secrets.write(name, { ...NO_TRIES, password: KEPT }, undefined);
     logins = another();
   });
   after(() => cluster.close());

@@ -216,6 +216,15 @@ describe("what a client believes", () => {
       refused(ran, /^postern: error: No\?\[2J\?way\?\npostern: hint: \?\n$/);
     });
 
+    it("shows the names of its connectors as text that does nothing to a terminal", async () => {
+      const connectors = [{ name: "\u001b[2J\u202e", display: "" }];
+      const auth = { local: false, connectors: [...connectors, ...connectors] };
+      door = await playDoor(ours, () => ({ cluster_name: "example", proxy: { second_factor: "off" }, auth }));
+      const { code, err } = await login();
+      assert.equal(code, 2);
+      assert.match(err, /^postern: error: [^\n]*\npostern: hint: choose one: --auth=\?\[2J\? or [^\n]*\n$/);
+    });
+
     it("does not wait for one that breaks off", async () => {
       const { certificate } = await ours.issueHost();
       const identity = { cert: certificate + ours.host.active.certificate, key: ours.keys.privateKey };

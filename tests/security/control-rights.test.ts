@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import { kindsForUse } from "../../src/compose/kinds.ts";
 import { type Administration, DeniedError } from "../../src/control/administration.ts";
+import type { Actor } from "../../src/control/authorize.ts";
+import { KeyRing } from "../../src/identity/sealing.ts";
 import { documents, ROOT, startTestCluster, type TestCluster } from "../support/cluster.ts";
 
 const USER = (name: string, roles: string, traits = "{}"): string => `
@@ -39,6 +43,45 @@ function deniedFor(code: string): (error: unknown) => boolean {
     return true;
   };
 }
+
+describe("a role that a connector gives", () => {
+  const CONNECTOR = `
+kind: oidc
+version: v3
+metadata: {name: corp}
+spec:
+  issuer_url: https://idp.example
+  client_id: postern
+  client_secret: secret
+  redirect_url: https://postern.example/v1/webapi/oidc/callback
+  claims_to_roles: [{claim: groups, value: dev, roles: [dev, later]}]
+`;
+  const POWERFUL = (name: string): string => `
+kind: role
+version: v7
+metadata: {name: ${name}}
+spec: {allow: {db_labels: {'*': '*'}, db_users: ['*']}}
+`;
+
+  it("is made and removed by who may change the connector, though nobody holds it: the next login would", () =>
+    withCluster(
+      [HELPDESK, ROLE("dev", "[]"), USER("eve", "editor"), USER("hal", "helpdesk")],
+      async ({ another, ...cluster }) => {
+        // For the connector's secret.
+        const administration = another({ kinds: kindsForUse({ ring: new KeyRing([randomBytes(32)]) }) });
+        await administration.create(ROOT, documents(CONNECTOR), { force: false });
+        const hal = await cluster.actor("hal");
+        await assert.rejects(administration.remove(hal, "role", "dev"), deniedFor("more_than_own"));
+        const create = (actor: Actor, name: string): Promise<unknown> =>
+          administration.create(actor, documents(POWERFUL(name)), { force: false });
+        await assert.rejects(create(hal, "later"), deniedFor("more_than_own"));
+        await create(hal, "other");
+        const eve = await cluster.actor("eve");
+        await create(eve, "later");
+        await administration.remove(eve, "role", "dev");
+      },
+    ));
+});
 
 describe("the last editor", () => {
   const ways: readonly (readonly [string, (cluster: TestCluster, actor: "eve" | "root") => Promise<unknown>])[] = [

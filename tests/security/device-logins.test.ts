@@ -211,7 +211,7 @@ spec:
     const started = await start("liar");
     await door.connect(connector("liar", provider.issuer, provider.clientSecret));
     const asked = provider.asked.length;
-    assert.equal(refusalOf(await polled(started)), "500 internal");
+    assert.equal(refusalOf(await polled(started)), "403 connector_changed");
     assert.ok(!provider.asked.slice(asked).includes("POST /token"));
     await door.connect(connector("liar", liar.issuer, LIAR_SECRET));
   });

@@ -5,7 +5,8 @@ import { pinOf } from "../../src/identity/authority.ts";
 import { openAuthority } from "../../src/identity/authority-keys.ts";
 import { verifyHostCertificate, Trust } from "../../src/identity/certificate-reader.ts";
 import { issueHostCertificate, issueUserCertificate } from "../../src/identity/certificates.ts";
-import { CHALLENGE_HEADER, type IdentityReplay } from "../../src/identity/iam-join.ts";
+import { CHALLENGE_HEADER, challengeFor, type IdentityReplay } from "../../src/identity/iam-join.ts";
+import { readPublicKey } from "../../src/identity/public-key.ts";
 import { newKeyPair } from "../support/cluster-authorities.ts";
 import { documents, ROOT } from "../support/cluster.ts";
 import { type Answered, type Call, type Credentials, startDoor, type TestDoor } from "../support/door.ts";
@@ -259,9 +260,11 @@ describe("joining by an AWS identity", () => {
   let replayed: IdentityReplay[] = [];
   let says = identityAnswer(AGENTS);
   let statusOfSts = 200;
+  let answering: (asked: number) => Promise<void> = async () => undefined;
   before(async () => {
     const askSts = async (replay: IdentityReplay): Promise<{ status: number; body: string }> => {
       replayed.push(replay);
+      await answering(replayed.length);
       return { status: statusOfSts, body: says };
     };
     const rules =
@@ -285,7 +288,8 @@ describe("joining by an AWS identity", () => {
   }
 
   async function prove(given: string, parts: IdentityRequestParts = {}): Promise<Record<string, unknown>> {
-    const headers = { ...parts.headers, [CHALLENGE_HEADER]: given };
+    const signedFor = challengeFor(given, readPublicKey(door.keys.publicKey));
+    const headers = { ...parts.headers, [CHALLENGE_HEADER]: signedFor };
     const identity = await signedIdentityRequest({ at: door.clock.now(), ...parts, headers });
     return { challenge: given, identity };
   }
@@ -356,6 +360,21 @@ describe("joining by an AWS identity", () => {
     assert.equal(replayed.length, 0);
   });
 
+  it("certifies no other key than the one that was signed for, so that nobody can pass on what an agent signs", async () => {
+    const proof = await prove(await challenge());
+    const answered = await join({ ...proof, public_key: newKeyPair().publicKey });
+    assert.deepEqual([answered.status, codeOf(answered)], [400, "identity_request_invalid"], answered.text);
+    const given = await challenge();
+    const headers = { [CHALLENGE_HEADER]: given };
+    const bare = await join({
+      challenge: given,
+      identity: await signedIdentityRequest({ at: door.clock.now(), headers }),
+    });
+    assert.deepEqual([bare.status, codeOf(bare)], [400, "identity_request_invalid"], bare.text);
+    assert.equal(replayed.length, 0);
+    assert.equal((await join(proof)).status, 200);
+  });
+
   it("keeps out whom STS does not confirm, who is of another account, and whom no rule fits", async () => {
     statusOfSts = 403;
     assert.equal(codeOf(await join(await prove(await challenge()))), "identity_refused");
@@ -398,6 +417,20 @@ describe("joining by an AWS identity", () => {
     assert.deepEqual([renewed.status, codeOf(renewed)], [403, "host_not_renewable"]);
     const again = (await join(await prove(await challenge()), credentials)).json as JoinAnswer;
     assert.equal(again.host_id, first.host_id);
+    const proofs = [await prove(await challenge()), await prove(await challenge())];
+    replayed = [];
+    let go = (): void => undefined;
+    const both = new Promise<void>((resolve) => (go = resolve));
+    answering = (asked) => {
+      if (asked === proofs.length) go();
+      return both;
+    };
+    const atOnce = await Promise.all(proofs.map((proof) => join(proof, credentials)));
+    assert.deepEqual(
+      atOnce.map(({ json }) => (json as JoinAnswer).host_id),
+      [first.host_id, first.host_id],
+    );
+    answering = async () => undefined;
     const other = (await join(await prove(await challenge()))).json as JoinAnswer;
     assert.notEqual(other.host_id, first.host_id);
     const lock = `kind: lock\nversion: v2\nmetadata: {name: l}\nspec: {target: {server_id: ${first.host_id}}}\n`;

@@ -307,9 +307,16 @@ describe("the door's own certificate", () => {
       assert.notEqual(second.chain, first.chain);
       const fresh = await newAuthorityKey("host", cluster.name, { ring, clock });
       const rotating = startRotation(await cluster.authority("host"), fresh, clock.now());
-      const value = advanceRotation(rotating, "update_clients", clock.now()) as unknown as StoredValue;
-      const { revision = "" } = (await cluster.store.get("authority", "host")) ?? {};
-      await cluster.store.write([{ op: "update", kind: "authority", name: "host", value, revision }]);
+      const clients = advanceRotation(rotating, "update_clients", clock.now());
+      const keep = async (authority: unknown): Promise<void> => {
+        const { revision = "" } = (await cluster.store.get("authority", "host")) ?? {};
+        const value = authority as StoredValue;
+        await cluster.store.write([{ op: "update", kind: "authority", name: "host", value, revision }]);
+      };
+      // Clients learn of the new key first.
+      await keep(clients);
+      assert.equal(await identity.current(), second);
+      await keep(advanceRotation(clients, "update_servers", clock.now()));
       const third = await identity.current();
       assert.ok(third.chain.endsWith(fresh.certificate));
       assert.ok(new X509Certificate(third.chain).verify(new X509Certificate(fresh.certificate).publicKey));

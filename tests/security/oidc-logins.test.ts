@@ -233,6 +233,15 @@ spec:
     assert.equal(await statusOf(again.credentials), "200 -");
   });
 
+  it("ends when an administrator puts a user of the cluster's own in the place of its user", async () => {
+    const { credentials } = await logIn("alice");
+    assert.equal(await statusOf(credentials), "200 -");
+    const local = "kind: user\nversion: v2\nmetadata: {name: alice@example.com}\nspec: {roles: [dev]}\n";
+    await door.connect(local);
+    assert.equal(await statusOf(credentials), "403 user_removed");
+    await door.administration.remove(ROOT, "user", "alice@example.com");
+  });
+
   it("is judged anew when it is redeemed", async () => {
     const [gone, narrowed] = [await door.begin("corp"), await door.begin("corp")];
     const [goneAt, narrowedAt] = [await door.go(gone, "alice"), await door.go(narrowed, "alice")];
@@ -315,7 +324,7 @@ spec:
       callback_state: STATE,
       challenge: "c".repeat(43),
     };
-    for (const name of ["other", "", "x".repeat(255), "../user"])
+    for (const name of ["other", "", "x".repeat(255), "é".repeat(255), "../user", "\u0000", " corp"])
       assert.equal(
         refusalOf(await door.post("/v1/login/browser", { ...body, connector: name })),
         "404 connector_unknown",

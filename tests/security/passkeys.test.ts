@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { Secret } from "../../src/base/secret.ts";
 import { openCluster } from "../../src/control/cluster.ts";
 import { Logins } from "../../src/control/logins.ts";
-import { freshTotp, SecretsStore } from "../../src/control/user-secrets.ts";
+import { freshTotp, markOf, SecretsStore } from "../../src/control/user-secrets.ts";
 import { inviteNameOf } from "../../src/identity/invites.ts";
 import { Passkeys } from "../../src/identity/passkeys.ts";
 import { Passwords } from "../../src/identity/passwords.ts";
@@ -141,7 +141,9 @@ describe("logging in with a passkey", () => {
     withPasskeys(async (cluster) => {
       const device = await settled(cluster, "alice");
       const answer = (): string => device.get(cluster.passkeys.requestOptions(LOGIN));
-      assert.deepEqual(await tryIn(cluster, answer()), { by: "local", user: "alice", mfa: "webauthn" });
+      const { secrets } = await new SecretsStore(cluster.cluster.store, cluster.ring).read("alice");
+      const mark = markOf(secrets.password ?? "");
+      assert.deepEqual(await tryIn(cluster, answer()), { by: "local", user: "alice", mfa: "webauthn", mark });
       await assert.rejects(tryIn(cluster, ""), refused);
       await assert.rejects(tryIn(cluster, answer(), { password: "wrong horse battery" }), refused);
       assert.equal(why(cluster), "wrong user or password");

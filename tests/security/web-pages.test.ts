@@ -318,10 +318,16 @@ describe("the page of a login that a terminal waits for", () => {
     const over = await begin();
     door.advance(5 * 60_000);
     const other = await begin({ connector: "corp" });
+    // As another version may have written it.
+    const unreadable = "2".repeat(32);
+    const expiresAt = door.clock.now() + 60_000;
+    await door.cluster.store.write([{ op: "create", kind: "browser_login", name: unreadable, value: {}, expiresAt }]);
+    const redeemed = await door.call("/v1/login/redeem", { method: "POST", body: { id: unreadable, verifier: "x" } });
+    assert.equal((redeemed.json as { error: { code: string } }).error.code, "browser_login_unknown");
     const body = formOf({ user: "alice", password: PASSWORD, passkey: "{}" });
     door.events.length = 0;
     const answers: Answered[] = [];
-    for (const path of [`/web/login/${UNKNOWN}`, "/web/login/x", over, other])
+    for (const path of [`/web/login/${UNKNOWN}`, "/web/login/x", `/web/login/${unreadable}`, over, other])
       answers.push(await door.call(path), await post(door, path, body));
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([404]));
     assert.equal(new Set(answers.map(({ text }) => text)).size, 1);

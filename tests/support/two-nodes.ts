@@ -7,7 +7,8 @@ import type { AuditEvent } from "../../src/audit/event.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openCluster } from "../../src/control/cluster.ts";
 import { type Joined, Joins, type ServiceJoin } from "../../src/control/joins.ts";
-import { CHALLENGE_HEADER } from "../../src/identity/iam-join.ts";
+import { CHALLENGE_HEADER, challengeFor } from "../../src/identity/iam-join.ts";
+import { readPublicKey } from "../../src/identity/public-key.ts";
 import { KeyRing } from "../../src/identity/sealing.ts";
 import type { Store, StoredValue } from "../../src/store/store.ts";
 import { newKeyPair } from "./cluster-authorities.ts";
@@ -79,7 +80,7 @@ export function describeJoinsOfTwoNodes(kind: string, make: () => Promise<Shared
     it("take the challenge that the other one gave, and of two uses one", async () => {
       await tokens[1]?.("agents", { roles: ["Db"], join_method: "iam", allow: [{ aws_account: "123456789012" }] });
       const { challenge } = nodes[0]?.challenge({ ...CALLER, address: "10.0.0.1" }) ?? { challenge: "" };
-      const headers = { [CHALLENGE_HEADER]: challenge };
+      const headers = { [CHALLENGE_HEADER]: challengeFor(challenge, readPublicKey(publicKey)) };
       const identity = { challenge, request: await signedIdentityRequest({ at: Date.now(), headers }) };
       const join: ServiceJoin = { token: "agents", role: "db", nodeName: "db-1", publicKey, identity };
       const settled = await allAtOnce([join, join, join, join]);

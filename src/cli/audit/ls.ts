@@ -1,11 +1,11 @@
 /** `postern audit ls`: the newest records that fit. */
 
 import { Command, Option } from "commander";
-import { stringify } from "yaml";
 import { type AuditFilter, type AuditRecord, isNamed, searchAudit } from "../../audit/search.ts";
 import { EVENTS } from "../../audit/events.ts";
 import { nearMiss } from "../../identity/near-miss.ts";
 import { CommandError } from "../command-error.ts";
+import { jsonText, yamlText } from "../plain-text.ts";
 import { requireLog } from "./log-at.ts";
 import { type ListFormat, parseCount, parseMoment, withFormat, withWhere } from "./options.ts";
 import { renderTable, rowOf } from "./table.ts";
@@ -87,8 +87,8 @@ export function filterOf(options: FilterOptions): AuditFilter {
 }
 
 function render(records: readonly AuditRecord[], format: ListFormat, color: boolean): string {
-  if (format === "json") return `${JSON.stringify(records, null, 2)}\n`;
-  if (format === "yaml") return stringify(records);
+  if (format === "json") return jsonText(records, 2);
+  if (format === "yaml") return yamlText(records);
   return renderTable(records.map(rowOf), color);
 }
 

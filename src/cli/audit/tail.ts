@@ -1,9 +1,9 @@
 /** `postern audit tail`: the last records, and with `--follow` those to come. */
 
 import { Command } from "commander";
-import { stringify } from "yaml";
 import { followAudit } from "../../audit/follow.ts";
 import { type AuditRecord, fits, searchAudit } from "../../audit/search.ts";
+import { jsonText, yamlText } from "../plain-text.ts";
 import { type FilterOptions, filterOf, withFilter } from "./ls.ts";
 import { hasLog, requireLog, waitingFor } from "./log-at.ts";
 import { type ListFormat, parseCount, withFormat, withWhere } from "./options.ts";
@@ -46,9 +46,9 @@ export function auditTailCommand(surroundings: AuditSurroundings): Command {
 const WIDTHS = [20, 12, 20, 20, 9, 6, 9, 0];
 
 function render(record: AuditRecord, format: ListFormat, color: boolean): string {
-  if (format === "json") return `${JSON.stringify(record)}\n`;
+  if (format === "json") return jsonText(record);
   // One document each, since there may be no end of them.
-  return format === "yaml" ? `---\n${stringify(record)}` : renderRow(rowOf(record), WIDTHS, color);
+  return format === "yaml" ? `---\n${yamlText(record)}` : renderRow(rowOf(record), WIDTHS, color);
 }
 
 const EXAMPLES = `

@@ -80,7 +80,11 @@ export function restoreCommand(ctl: Ctl): Command {
         .surroundings()
         .write(`${total} resources of cluster ${header.cluster ?? "?"} are back as of ${header.created_at}\n`);
       if (keepIssued === true) return;
-      ctl.surroundings().write(`Everybody must log in again; ${leftOut} links and join tokens were left out\n`);
+      ctl
+        .surroundings()
+        .write(
+          `Everybody must log in, and services join, again; ${leftOut} links, join tokens and services were left out\n`,
+        );
       tell(
         ctl.surroundings(),
         "removed users and roles are back, and locks, passwords and roles given since are not: look at what was done",

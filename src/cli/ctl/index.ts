@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import { CommandError } from "../command-error.ts";
+import { proxyAddress } from "../login/profiles.ts";
 import { type ClientSurroundings, clientSurroundings } from "../login/surroundings.ts";
 import { authCommand } from "./auth.ts";
 import { backupCommand, restoreCommand } from "./backup.ts";
@@ -39,19 +40,20 @@ export function ctlCommand(
       const { administratorAt } = await import("./remote.ts");
       return await work(await administratorAt({ proxy, cluster }, around));
     }
-    if (proxy !== undefined || cluster !== undefined)
-      throw new CommandError(2, "Cannot administer with -c what --proxy or --cluster name", {
-        hint: "-c FILE is for the auth service's own machine; leave it out to go through the proxy",
-      });
+    if (proxy !== undefined || cluster !== undefined) throw twoPlaces();
     const { withAdministration } = await import("./local.ts");
     return await withAdministration(await read(config), mode, ({ administrator }) => work(administrator));
   };
   // On the auth service's own machine only.
   const configOf: ConfigOf = async () => {
-    const { config } = command.opts<{ config?: string }>();
+    const { config, proxy, cluster } = command.opts<{ config?: string; proxy?: string; cluster?: string }>();
+    const isNamed = proxy !== undefined || cluster !== undefined;
+    if (config !== undefined && isNamed) throw twoPlaces();
     if (config !== undefined) return await read(config);
-    const own = (await import("../default-configuration.ts")).configurationOfOwnCluster();
-    if (own !== undefined) return own;
+    const own = isNamed ? undefined : (await import("../default-configuration.ts")).configurationOfOwnCluster();
+    // Whoever is logged in to another cluster means that one.
+    if (own !== undefined && [undefined, own.auth_service?.cluster_name].includes(await loggedInTo(surroundings())))
+      return own;
     throw new CommandError(2, "Cannot do that over the network", {
       hint: "name the auth service's configuration on its own machine: postern ctl -c postern.yaml …",
     });
@@ -74,6 +76,18 @@ export function ctlCommand(
   ])
     command.addCommand(make(ctl));
   return command.addHelpText("after", EXAMPLES);
+}
+
+/** The cluster of the current login. */
+async function loggedInTo({ profiles }: ClientSurroundings): Promise<string | undefined> {
+  const current = profiles.current();
+  return current === undefined ? undefined : (await profiles.read(proxyAddress(current)))?.stated.cluster;
+}
+
+function twoPlaces(): CommandError {
+  return new CommandError(2, "Cannot administer with -c what --proxy or --cluster name", {
+    hint: "-c FILE is for the auth service's own machine; leave it out to go through the proxy",
+  });
 }
 
 const EXAMPLES = `

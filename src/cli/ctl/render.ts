@@ -1,7 +1,7 @@
 /** Resources as people and programs read them: YAML, JSON and tables. */
 
-import { stringify } from "yaml";
 import type { ShownResource } from "../../control/shown.ts";
+import { jsonText, yamlText } from "../plain-text.ts";
 
 /** How resources are printed. */
 export type ResourceFormat = "yaml" | "json" | "text";
@@ -9,8 +9,8 @@ export type ResourceFormat = "yaml" | "json" | "text";
 /** Resources of one kind in a format. */
 export function renderResources(resources: readonly ShownResource[], kind: string, format: ResourceFormat): string {
   const values = resources.map(({ value }) => value);
-  if (format === "json") return `${JSON.stringify(values, null, 4)}\n`;
-  if (format === "yaml") return values.map((value) => stringify(value, { lineWidth: 0 })).join("---\n");
+  if (format === "json") return jsonText(values, 4);
+  if (format === "yaml") return values.map((value) => yamlText(value)).join("---\n");
   const { headings, row } = TABLES[kind] ?? NAMES_ONLY;
   return renderTable(
     headings,

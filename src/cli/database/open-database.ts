@@ -18,13 +18,17 @@ import { newKey, trustingOf } from "../login/log-in.ts";
 import type { Choice, Profile } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 
-export interface DatabaseOptions extends Choice {
+/** Which database, as whom. */
+export interface RouteOptions extends Choice {
   readonly database: string;
   readonly dbUser: string;
-  readonly address: LocalAddress;
-  readonly accessKeyId?: Secret | undefined;
   /** Logs in again when the login has ended; absent: the error says that it must be done. */
   readonly logInAgain?: () => Promise<void>;
+}
+
+export interface DatabaseOptions extends RouteOptions {
+  readonly address: LocalAddress;
+  readonly accessKeyId?: Secret | undefined;
 }
 
 /** A port behind which a database is. */
@@ -47,7 +51,7 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
   const profile = await profileOf(options, around);
   const document = await documentOf(database, profile, around);
   const keeper = new RouteKeeper({
-    issue: () => issue(options, around),
+    issue: () => issueRoute(options, around),
     clock: around.clock,
     onRenewed: ({ expires, issued }) =>
       around.say(
@@ -105,8 +109,11 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
   return { ...proxy, cluster: profile.stated.cluster, document };
 }
 
-/** The profile as it is now: somebody may have logged in again. */
-async function profileOf(options: DatabaseOptions, around: ClientSurroundings): Promise<Profile> {
+/** The profile as it is now: somebody may have logged in again. @throws PosternError `login_required` */
+export async function profileOf(
+  options: Choice & Pick<DatabaseOptions, "logInAgain">,
+  around: ClientSurroundings,
+): Promise<Profile> {
   const profile = await around.profiles.choose(options);
   if (around.clock.now() < profile.stated.expires) return profile;
   if (options.logInAgain !== undefined) {
@@ -117,13 +124,18 @@ async function profileOf(options: DatabaseOptions, around: ClientSurroundings): 
   throw new PosternError("login_required", "The login has ended", { hint: "log in again with postern login" });
 }
 
-function tlsOf(profile: Profile, { clock }: ClientSurroundings): ConstructorParameters<typeof Door>[0] {
+/** How the door of a profile is reached. */
+export function tlsOf(profile: Profile, { clock }: ClientSurroundings): ConstructorParameters<typeof Door>[0] {
   const { proxy, stated } = profile;
   return { proxy, trusting: trustingOf(profile), clock, identity: profile, cluster: stated.cluster };
 }
 
 /** As Teleport does: the beginning of a name is enough where there is one of it. */
-async function documentOf(name: string, profile: Profile, around: ClientSurroundings): Promise<DatabaseDocument> {
+export async function documentOf(
+  name: string,
+  profile: Profile,
+  around: ClientSurroundings,
+): Promise<DatabaseDocument> {
   const databases = await new Door(tlsOf(profile, around)).databases();
   const found = databases.find(({ metadata }) => metadata.name === name);
   if (found !== undefined) return found;
@@ -136,7 +148,8 @@ async function documentOf(name: string, profile: Profile, around: ClientSurround
   );
 }
 
-async function issue(options: DatabaseOptions, around: ClientSurroundings): Promise<RouteCredentials> {
+/** Asks for the certificate of a route, for a key that is made for it. */
+export async function issueRoute(options: RouteOptions, around: ClientSurroundings): Promise<RouteCredentials> {
   const { database, dbUser } = options;
   const profile = await profileOf(options, around);
   const { publicKey, privateKey } = newKey();
@@ -153,7 +166,7 @@ async function issue(options: DatabaseOptions, around: ClientSurroundings): Prom
 }
 
 /** Whoever vouches now says who will: a profile that is used follows its cluster through a rotation. */
-async function learn(trusted: readonly string[], options: DatabaseOptions, around: ClientSurroundings): Promise<void> {
+async function learn(trusted: readonly string[], options: RouteOptions, around: ClientSurroundings): Promise<void> {
   // As it is now: somebody may have logged in again.
   const profile = await around.profiles.choose(options);
   if (trusted.join() === profile.trusted.join()) return;
@@ -166,7 +179,7 @@ async function learn(trusted: readonly string[], options: DatabaseOptions, aroun
 }
 
 /** By the cluster's authorities, and in a certificate of a database service: no proxy may stand in for one. */
-async function verifyAgent(
+export async function verifyAgent(
   certificate: Uint8Array,
   [first = "", second]: readonly string[],
   { stated }: Profile,

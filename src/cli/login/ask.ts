@@ -41,9 +41,10 @@ export async function askSecret(
   if (input.isTTY !== true || input.setRawMode === undefined) {
     throw new CommandError(2, `Cannot ask "${prompt}": standard input is no terminal`, { hint });
   }
-  say(`${prompt}: `);
+  // Before it is asked: who answers at once, as a program does, would see what they type.
   input.setRawMode(true);
   try {
+    say(`${prompt}: `);
     return new Secret(await lineOf(input));
   } finally {
     // Whatever happens: a terminal without echo is no use to anybody.

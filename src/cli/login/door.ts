@@ -186,6 +186,12 @@ export class Door {
     return this.ask(ROUTE, "POST", "/v1/certificates/database", { body });
   }
 
+  /** PEM of what the agents of a database are said to show. What they say is not looked at here. */
+  async databaseAgents(database: string): Promise<readonly string[]> {
+    return (await this.ask(AGENTS, "POST", "/v1/databases/agents", { body: { database }, most: MAX_AGENTS_BYTES }))
+      .certificates;
+  }
+
   /**
    * Asks for anything else, and reads the answer by a schema.
    *
@@ -241,6 +247,9 @@ const ROUTE = z.object({
   certificate: z.string().max(100_000),
   trusted: z.array(z.string().max(16_384)).min(1).max(2),
 });
+
+const MAX_AGENTS_BYTES = 4_194_304;
+const AGENTS = z.object({ certificates: z.array(z.string().max(100_000)) });
 
 /** A certificate, and whom to trust. */
 export type LoginAnswer = z.infer<typeof LOGIN>;

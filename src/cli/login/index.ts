@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import { BOT_METHODS } from "../../identity/bot-join-schema.ts";
 import { CommandError } from "../command-error.ts";
 import { envCommand, execCommand } from "../database/exec.ts";
+import { profileCommand } from "../database/aws-profile.ts";
 import { durationOf } from "../ctl/surroundings.ts";
 import { doorOf, expired } from "./door-of.ts";
 import { type BotOptions, isBotLogin, joinAsBot } from "./join-bot.ts";
@@ -127,6 +128,7 @@ function dbCommand(surroundings: Surroundings): Command {
     .addCommand(ls)
     .addCommand(execCommand(surroundings))
     .addCommand(envCommand(surroundings))
+    .addCommand(profileCommand(surroundings))
     .addHelpText("after", "\nExamples:\n  postern db ls");
 }
 

@@ -1,8 +1,8 @@
 /** Profiles and databases as people and programs read them. */
 
-import { stringify } from "yaml";
 import { renderTable } from "../ctl/render.ts";
 import { printable } from "../../client/ask-door.ts";
+import { jsonText, yamlText } from "../plain-text.ts";
 import type { DatabaseDocument } from "./door.ts";
 import { goDuration } from "./go-duration.ts";
 import type { Profile } from "./profiles.ts";
@@ -17,13 +17,13 @@ export function renderProfiles(active: Profile | undefined, others: readonly Pro
 /** The profiles as JSON; roles are always there. */
 export function profilesJson(active: Profile | undefined, others: readonly Profile[]): string {
   const value = { ...(active === undefined ? {} : { active: shown(active) }), profiles: others.map(shown) };
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return jsonText(value, 2);
 }
 
 /** Databases in a format. */
 export function renderDatabases(databases: readonly DatabaseDocument[], format: "text" | "json" | "yaml"): string {
-  if (format === "json") return `${JSON.stringify(databases, null, 2)}\n`;
-  if (format === "yaml") return databases.map((one) => stringify(one, { lineWidth: 0 })).join("---\n");
+  if (format === "json") return jsonText(databases, 2);
+  if (format === "yaml") return databases.map((one) => yamlText(one)).join("---\n");
   return renderTable(
     ["Name", "Description", "Allowed Users", "Labels", "Connect"],
     databases.map(({ metadata, users }) => [

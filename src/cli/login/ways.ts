@@ -2,6 +2,7 @@
 
 import type { Secret } from "../../base/secret.ts";
 import { quoted } from "../../identity/names.ts";
+import { printable } from "../../client/ask-door.ts";
 import { CommandError } from "../command-error.ts";
 import { askSecret, secretFrom } from "./ask.ts";
 import type { Door, LoginAnswer, Welcome } from "./door.ts";
@@ -86,7 +87,7 @@ export async function comeIn(
 }
 
 function choices(names: readonly string[]): string {
-  return names.map((name) => `--auth=${name}`).join(" or ");
+  return names.map((name) => `--auth=${printable(name)}`).join(" or ");
 }
 
 function askFor(what: "password" | "code", user: string, { input, say }: ClientSurroundings): Promise<Secret> {

@@ -172,7 +172,7 @@ async function openPorts(door: ClusterDoor, platform: Platform, log: Log, bound:
       identity,
       onTurnedAway,
       // What an auth service opens beside the proxy is for its API.
-      ...(service === "proxy_service" ? { takeOver: door.takeOver } : {}),
+      ...(service === "proxy_service" ? { takeOver: door.takeOver, passOn: door.passOn } : {}),
       ...(maxConnectionsPerAddress === undefined ? {} : { maxConnectionsPerAddress }),
     };
     const listening = await platform.listenTls(handle, address, options);

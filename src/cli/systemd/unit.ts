@@ -1,6 +1,7 @@
 /** A systemd unit for `postern start`, hardened as far as Node runs: no more of the machine than the configuration names. */
 
 import { dirname } from "node:path";
+import { PosternError } from "../../base/errors.ts";
 
 /** What the unit is made of; every path is absolute. */
 export interface UnitFacts {
@@ -22,7 +23,7 @@ export interface UnitFacts {
   readonly drainSeconds: number;
 }
 
-/** The unit's text. */
+/** The unit's text. @throws PosternError `unit_path_invalid` for what could not stand on its line */
 export function unitOf(facts: UnitFacts): string {
   const { program, configFile, user, diagnostics, drainSeconds } = facts;
   const command = [...program, "start", "-c", configFile];
@@ -128,8 +129,17 @@ function capabilitiesOf(ports: readonly number[]): string {
     : "CapabilityBoundingSet=";
 }
 
-/** A word of a unit file: what systemd would expand or split is not. */
+/** A word of a unit file: what systemd would expand or split is not, and what would be a line of its own is refused. */
 function word(text: string): string {
+  if (/\p{Cc}/u.test(text)) {
+    throw new PosternError(
+      "unit_path_invalid",
+      `Cannot write a unit with ${JSON.stringify(text)}: it is not one line`,
+      {
+        hint: "name a path without control characters in the configuration",
+      },
+    );
+  }
   const plain = text.replaceAll("%", "%%").replaceAll("$", "$$$$");
   return /^[\w./:@%$,+=[\]-]+$/.test(plain) ? plain : `"${plain.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }

@@ -7,7 +7,7 @@ import { messageOf, PosternError } from "../../base/errors.ts";
 import { AddressLimiter } from "../../identity/lockout.ts";
 import type { Passkeys } from "../../identity/passkeys.ts";
 import type { Log } from "../../telemetry/log.ts";
-import type { Api } from "../api-routes.ts";
+import type { Api, ApiBindings } from "../api-routes.ts";
 import type { BrowserLogins } from "../browser-logins.ts";
 import type { Connected } from "../callers.ts";
 import type { Cluster } from "../cluster.ts";
@@ -38,7 +38,7 @@ export interface WebOptions {
 
 /** What answers one method of a page. */
 export type Respond = (context: PageContext, connected: Connected) => Promise<Response>;
-export type PageContext = Context<{ Bindings: { readonly connected: Connected } }>;
+export type PageContext = Context<{ Bindings: ApiBindings }>;
 
 /** Adds a page with its methods to the door. HEAD is answered as GET. */
 export type AddPage = (path: string, methods: { readonly GET: Respond; readonly POST?: Respond }) => void;
@@ -47,6 +47,10 @@ export type AddPage = (path: string, methods: { readonly GET: Respond; readonly 
 export function addWebPages(api: Api, options: WebOptions): void {
   const { clock } = options;
   const limiter = new AddressLimiter(clock);
+  // Judged by who finds the pages: another reader of the path could read it otherwise.
+  api.use("/web/*", (context, next) =>
+    context.env.isPageless === true ? Promise.resolve(context.body(null, 404)) : next(),
+  );
   for (const asset of Object.values(ASSETS))
     addMethods(api, asset.path, options, { GET: async () => assetAnswer(asset) });
   const addPage: AddPage = (path, methods) => {

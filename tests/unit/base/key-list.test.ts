@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync } from "node:fs";
-import { rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -54,6 +54,15 @@ describe("a list of keys in a file", () => {
     for (let count = 1; count < 16; count++) addKeyToList(place());
     assert.throws(() => addKeyToList(place()), { code: "sealing_key_invalid", message: /more than 16 keys/ });
     assert.equal(read().length, 16);
+    assert.deepEqual(readdirSync(directory), ["sealing.key"]);
+  });
+
+  it("is changed past what a process left that was killed while it did", () => {
+    const [first] = readKeyList(place(), { make: true });
+    writeFileSync(`${path}.new`, "half a key");
+    const earlier = new Date(Date.now() - 60_000);
+    utimesSync(`${path}.new`, earlier, earlier);
+    assert.equal(addKeyToList(place())[1]?.equals(first as Buffer), true);
     assert.deepEqual(readdirSync(directory), ["sealing.key"]);
   });
 

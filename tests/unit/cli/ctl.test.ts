@@ -3,12 +3,15 @@ import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { Secret } from "../../../src/base/secret.ts";
 import { documentsOf } from "../../../src/compose/documents.ts";
 import { withAdministration } from "../../../src/cli/ctl/local.ts";
 import { renderResources } from "../../../src/cli/ctl/render.ts";
 import { commaList } from "../../../src/cli/ctl/surroundings.ts";
 import { readConfig } from "../../../src/cli/start/index.ts";
+import { ROOT } from "../../support/cluster.ts";
 import { commandLine } from "../../support/command-line.ts";
+import { openRealDoor } from "../../support/doors.ts";
 
 function withConfig(auth: string): { config: ReturnType<typeof readConfig>; directory: string; data: string } {
   const directory = mkdtempSync(join(tmpdir(), "postern-ctl-"));
@@ -70,6 +73,44 @@ describe("postern ctl", () => {
       assert.equal((await user.run(["ctl", "--cluster=example", "status"])).code, 1);
     } finally {
       user.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  it("does nothing to a cluster of one's own that is meant for another", async () => {
+    const { directory, data } = withConfig("auth_service: {enabled: yes}");
+    // As a start without a file leaves it.
+    writeFileSync(join(data, "store.sqlite"), "");
+    const before = process.env["POSTERN_DATA_DIR"];
+    process.env["POSTERN_DATA_DIR"] = data;
+    const user = commandLine();
+    const door = await openRealDoor("kind: user\nversion: v2\nmetadata: {name: eve}\nspec: {roles: [editor]}\n");
+    try {
+      const acts = [
+        ["auth", "rotate", "--type=all"],
+        ["restore", "--force", "b.jsonl"],
+        ["sealing", "status"],
+      ];
+      for (const named of ["--proxy=prod.example:443", "--cluster=prod"]) {
+        for (const words of acts) {
+          const { code, err } = await user.run(["ctl", named, ...words]);
+          assert.deepEqual([code, /Cannot do that over the network/.test(err)], [2, true], err);
+        }
+        const file = ["-c", join(directory, "p.yaml"), named];
+        assert.equal((await user.run(["ctl", ...file, "auth", "status"])).code, 2);
+      }
+      await door.people.setPassword(ROOT, "eve", new Secret("correct horse battery"));
+      const login = ["login", `--proxy=${door.proxy}`, "--user=eve", "--password-stdin", `--ca-pin=${door.pin}`];
+      assert.equal((await user.run(login, "correct horse battery")).code, 0);
+      for (const words of acts) {
+        const { code, err } = await user.run(["ctl", ...words]);
+        assert.deepEqual([code, /Cannot do that over the network/.test(err)], [2, true], err);
+      }
+      assert.deepEqual(readdirSync(data), ["store.sqlite"]);
+    } finally {
+      process.env["POSTERN_DATA_DIR"] = before;
+      user.close();
+      await door.close();
       rmSync(directory, { recursive: true, force: true });
     }
   });

@@ -64,4 +64,10 @@ describe("the systemd unit", () => {
       '/usr/bin/node /usr/lib/node_modules/postern/bin/postern start -c "/etc/a b/%%h $$HOME \\"x\\\\.yaml" --diag-addr [::1]:3000',
     );
   });
+
+  it("lets no path of the configuration be a line of its own", () => {
+    const path = "/srv/x\nExecStartPre=+/bin/sh -c id";
+    for (const facts of [{ writes: [path] }, { sockets: [`${path}/s`] }, { configFile: path }, { program: [path] }])
+      assert.throws(() => unitOf({ ...FACTS, ...facts }), { code: "unit_path_invalid", message: /is not one line/ });
+  });
 });

@@ -173,6 +173,21 @@ describe("Administration.create()", () => {
 });
 
 describe("Administration", () => {
+  it("keeps what is changed as long as it then says", () =>
+    withCluster("", async ({ administration, store }) => {
+      const name = "0123456789abcdef0123456789abcdef";
+      const token = (year: number): string =>
+        `kind: token\nversion: v2\nmetadata: {name: ${name}, expires: "${year}-01-01T00:00:00Z"}\nspec: {roles: [Db]}\n`;
+      await administration.create(ROOT, documents(token(2126)), { force: false });
+      const { revision = "" } = await administration.get(ROOT, "token", name);
+      const [given] = documents(token(2127));
+      assert.ok(given !== undefined);
+      await administration.replace(ROOT, "token", name, revision, given);
+      assert.equal((await store.get("token", name))?.expiresAt, Date.parse("2127-01-01T00:00:00Z"));
+      await administration.change(ROOT, "token", name, (document) => document);
+      assert.equal((await store.get("token", name))?.expiresAt, Date.parse("2127-01-01T00:00:00Z"));
+    }));
+
   it("keeps join tokens until they expire, and puts no secret of theirs on record", () =>
     withCluster("", async ({ administration, store, events }) => {
       const name = "0123456789abcdef0123456789abcdef";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { Secret } from "../../../src/base/secret.ts";
 import type { Cluster } from "../../../src/control/cluster.ts";
 import { Connectors } from "../../../src/control/connectors.ts";
 import { ConnectorUsers } from "../../../src/control/connector-users.ts";
@@ -80,6 +81,28 @@ describe("a user who comes by a connector while somebody administers", () => {
     await cluster.cluster.store.write([{ op: "create", kind: "user_secret", name: "alice@example.com", value: {} }]);
     await admitting(async () => undefined)();
     assert.deepEqual(await cluster.cluster.store.list("user_secret"), []);
+  });
+
+  it("leaves no link to the next user of the name, ended or removed by a clock that is behind", async () => {
+    const name = "alice@example.com";
+    const local = documents(`kind: user\nversion: v2\nmetadata: {name: ${name}}\nspec: {roles: [dev]}\n`);
+    const ends: readonly (() => Promise<unknown>)[] = [
+      // As stores do with what has ended.
+      () => cluster.cluster.store.write([{ op: "delete", kind: "user", name }]),
+      async () => {
+        cluster.advance(-20_000);
+        await cluster.administration.remove(ROOT, "user", name);
+      },
+    ];
+    for (const end of ends) {
+      await admitting(async () => undefined)();
+      const { token } = await cluster.people.makeLink(ROOT, name, "reset", 24 * 3_600_000);
+      await end();
+      await cluster.administration.create(ROOT, local, { force: false });
+      const use = { token, kind: "reset", password: new Secret("correct horse battery"), address: null } as const;
+      await assert.rejects(cluster.links.use(use), { code: "invite_unknown" });
+      await cluster.administration.remove(ROOT, "user", name);
+    }
   });
 
   it("is not let in by claims of another provider than the connector's", async () => {

@@ -11,12 +11,14 @@ import { openKeys } from "../../../src/compose/sealing.ts";
 import { parseConfig } from "../../../src/config/load.ts";
 import { openCluster } from "../../../src/control/cluster.ts";
 import type { Administration } from "../../../src/control/administration.ts";
-import { connectorContext, connectorKind } from "../../../src/control/connectors.ts";
+import { clientSecretContext, connectorKind } from "../../../src/control/connectors.ts";
 import { parseOidcConnector } from "../../../src/identity/oidc-connector.ts";
+import { deviceCodeContext } from "../../../src/control/device-logins.ts";
 import { Links } from "../../../src/control/links.ts";
+import { legContext } from "../../../src/control/oidc-logins.ts";
 import { People } from "../../../src/control/people.ts";
 import { rotateAuthorities } from "../../../src/control/rotation.ts";
-import { keysSealing, SEALED_BRIEFLY, SEALED_KINDS } from "../../../src/control/sealed-values.ts";
+import { keysSealing, SEALED_ELSEWHERE, SEALED_KINDS } from "../../../src/control/sealed-values.ts";
 import {
   followState,
   retireSealing,
@@ -96,7 +98,12 @@ async function fill(node: Node, users = 45): Promise<{ readonly link: Secret; re
     },
   };
   const value = connectorKind(ring).keep?.(connector) ?? null;
-  await cluster.store.write([{ op: "create", kind: "oidc", name: "corp", value }]);
+  const [verifier, code] = [ring.seal(secret, legContext("b")), ring.seal(secret, deviceCodeContext("d"))];
+  await cluster.store.write([
+    { op: "create", kind: "oidc", name: "corp", value },
+    { op: "create", kind: "browser_login", name: "b", value: { leg: { verifier } } },
+    { op: "create", kind: "device_login", name: "d", value: { device_code: code } },
+  ]);
   return { link: token, totp: secret.reveal() };
 }
 
@@ -107,7 +114,7 @@ async function opensAll({ cluster, ring }: SealingOptions, totp: string): Promis
   assert.ok(connector !== undefined);
   const { client_secret: text } = (connector.value as { spec: { client_secret: string } }).spec;
   const { value } = parseOidcConnector(connector.value);
-  assert.equal(ring.open(text, connectorContext(value)).reveal(), "not to be seen");
+  assert.equal(ring.open(text, clientSecretContext(value)).reveal(), "not to be seen");
   for (const { name } of await cluster.store.list("user_secret")) await secrets.read(name);
   for (const kind of ["host", "user"] as const) {
     const { other, ...authority } = await cluster.authority(kind);
@@ -119,8 +126,8 @@ async function opensAll({ cluster, ring }: SealingOptions, totp: string): Promis
 /** The keys under which anything lies, with the kinds. */
 async function sealedNow({ cluster }: SealingOptions): Promise<Map<string, Set<string>>> {
   const found = new Map<string, Set<string>>();
-  for await (const { kind, value } of cluster.store.inner.snapshot())
-    for (const id of keysSealing(value)) found.set(id, (found.get(id) ?? new Set()).add(kind));
+  for await (const resource of cluster.store.inner.snapshot())
+    for (const id of keysSealing(resource)) found.set(id, (found.get(id) ?? new Set()).add(resource.kind));
   return found;
 }
 
@@ -131,7 +138,7 @@ describe("the table of what is sealed", () => {
       .filter((name) => /^(?:control|identity|compose|store|cli)\//.test(name) && name !== "identity/sealing.ts")
       .filter((name) => /\.seal\(/.test(readFileSync(join(SRC, name), "utf8")))
       .map((name) => `src/${name}`);
-    const known = [...SEALED_KINDS.map(({ sealedIn }) => sealedIn), ...SEALED_BRIEFLY];
+    const known = [...SEALED_KINDS.map(({ sealedIn }) => sealedIn), ...SEALED_ELSEWHERE];
     assert.deepEqual(sealing.sort(), known.sort());
   });
 
@@ -142,7 +149,7 @@ describe("the table of what is sealed", () => {
     for await (const resource of node.cluster.store.inner.snapshot()) {
       const guarded = (resource.value as { value?: unknown } | null)?.value;
       const value = resource.kind === "guard_key" ? resource.value : (guarded as typeof resource.value);
-      const there = keysSealing(value).length;
+      const there = keysSealing(resource).length;
       if (there === 0) continue;
       kinds.add(resource.kind);
       const places = SEALED_KINDS.find(({ kind }) => kind === resource.kind)?.places({ name: resource.name, value });
@@ -159,7 +166,7 @@ describe("rotating the sealing key", () => {
     const { totp } = await fill(node);
     const [old = ""] = node.ring.ids;
     const { key, done, resealed } = await rotateSealing("root", { ...node, prepare: false });
-    assert.deepEqual([done, resealed], ["rotated", 45 + 2 + 1 + 1 + 1]);
+    assert.deepEqual([done, resealed], ["rotated", 45 + 2 + 1 + 1 + 3]);
     assert.deepEqual([...(await sealedNow(node)).keys()], [key]);
     const event = node.recorded.find((one) => one.event === "postern.sealing.rotated");
     assert.deepEqual(event, { event: "postern.sealing.rotated", code: "PSK01I", user: "root", key_id: key });
@@ -279,6 +286,39 @@ describe("rotating the sealing key", () => {
     assert.equal((await node.keys.read()).ids.length, 2);
   });
 
+  it("is kept from nothing by what people write, or providers say of them", async (t) => {
+    const node = await openNode(t, directoryOf(t));
+    const [old = ""] = node.ring.ids;
+    const text = `sealed:1:${old}:AAAA`;
+    const kinds = ["user", "role", "lock", "token", "db", "host"];
+    const proof = { outcome: { proof: { claims: { nickname: text } } }, address: text };
+    await node.cluster.store.write([
+      ...kinds.map((kind) => ({ op: "create", kind, name: "a", value: { spec: { traits: [text] } } }) as const),
+      { op: "create", kind: "browser_login", name: "a", value: proof },
+    ]);
+    await rotateSealing("root", { ...node, prepare: false });
+    node.advance(60_001);
+    assert.deepEqual(await retireSealing(node), [old]);
+    assert.equal((await rotateSealing("root", { ...node, prepare: false })).done, "rotated");
+  });
+
+  it("never lets a key seal again that was retired, whoever puts it back", async (t) => {
+    const directory = directoryOf(t);
+    const node = await openNode(t, directory);
+    const [old = ""] = node.ring.ids;
+    const path = join(directory, "sealing.key");
+    const line = readFileSync(path, "utf8");
+    await rotateSealing("root", { ...node, prepare: false });
+    node.advance(60_001);
+    assert.deepEqual(await retireSealing(node), [old]);
+    writeFileSync(path, readFileSync(path, "utf8") + line);
+    const { key, done } = await rotateSealing("root", { ...node, prepare: false });
+    assert.equal(done, "rotated");
+    assert.notEqual(key, old);
+    node.advance(60_001);
+    assert.equal((await retireSealing(node)).includes(old), true);
+  });
+
   it("is waited for by a node that has not got the key yet: it opens, seals nothing, and goes on once it has", async (t) => {
     const directory = directoryOf(t);
     const [node, behind] = [await openNode(t, directory), await openNode(t, directory)];
@@ -299,6 +339,14 @@ describe("rotating the sealing key", () => {
     });
     writeFileSync(path, late);
     assert.ok(behind.ring.seal(new Secret("x"), place).startsWith(`sealed:1:${key}:`));
+  });
+
+  it("is followed by a node that read its keys just before", async (t) => {
+    const directory = directoryOf(t);
+    const [node, starting] = [await openNode(t, directory), await openNode(t, directory)];
+    const { key } = await rotateSealing("root", { ...node, prepare: false });
+    await followState(starting.cluster, starting.ring);
+    assert.equal(starting.ring.ids[0], key);
   });
 
   it("does not open a store whose sealing key is not here", async (t) => {

@@ -88,6 +88,6 @@ describe("what is read around one user", () => {
         },
       };
       await World.around("ann", ["a", "c"], counting as unknown as typeof store, systemClock);
-      assert.deepEqual(read.sort(), ["lock", "oidc", "role/a", "role/c", "user/ann"]);
+      assert.deepEqual(read.sort(), ["lock", "oidc", "restore/pending", "role/a", "role/c", "user/ann"]);
     }));
 });

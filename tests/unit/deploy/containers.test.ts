@@ -25,6 +25,7 @@ interface Manifest {
 
 interface PodSpec {
   readonly serviceAccountName: string;
+  readonly automountServiceAccountToken?: boolean;
   readonly terminationGracePeriodSeconds: number;
   readonly securityContext: object;
   readonly initContainers?: readonly Container[];
@@ -101,6 +102,7 @@ describe("deploy/kubernetes", () => {
     });
 
     it(`${file}: runs with no right that it does not need`, () => {
+      assert.equal(pod().automountServiceAccountToken, false);
       const { runAsNonRoot, seccompProfile } = pod().securityContext as Record<string, unknown>;
       assert.deepEqual([runAsNonRoot, seccompProfile], [true, { type: "RuntimeDefault" }]);
       for (const { securityContext } of [...pod().containers, ...(pod().initContainers ?? [])]) {

@@ -17,6 +17,10 @@ describe("errorAnswer()", () => {
     assert.deepEqual(statuses, {
       AccessDeniedException: 400,
       ExpiredTokenException: 400,
+      MissingAuthenticationTokenException: 400,
+      IncompleteSignatureException: 400,
+      InvalidSignatureException: 400,
+      UnrecognizedClientException: 400,
       ValidationException: 400,
       SerializationException: 400,
       UnknownOperationException: 400,

@@ -103,6 +103,23 @@ describe("A backup", () => {
     assert.deepEqual(await contents(to), []);
   });
 
+  it("shows nothing of a first line that ours never have", async (t) => {
+    const [head = "", ...others] = (await textOf(await newStore(t))).split(/(?<=\n)/);
+    for (const [member, value] of Object.entries({
+      sealing_keys: ["\u001b]0;x\u0007"],
+      version: "1\u009b31m",
+      created_at: "\u001b[2J",
+      resources: "0",
+      other: 1,
+    })) {
+      const lines = [`${JSON.stringify({ ...(JSON.parse(head) as object), [member]: value })}\n`, ...others];
+      await assert.rejects(putBack(await newStore(t), inPieces(signed(lines).join(""))), {
+        code: "backup_invalid",
+        message: /its first line is not that of a Postern backup$/,
+      });
+    }
+  });
+
   it("of another cluster, or altered with its digest made anew, is refused by the key", async (t) => {
     const key = randomBytes(32);
     const from = new GuardedStore(await newStore(t), key);

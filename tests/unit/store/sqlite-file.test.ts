@@ -212,6 +212,26 @@ describe("A SQLite store among processes", () => {
     assert.equal((await (await newStore(t, path)).get("role", "ours"))?.value, 2);
   });
 
+  it("tells of a gap where a value is no JSON, and goes on after it", async (t) => {
+    const path = temporaryPath(t);
+    const [store, watching] = [await newStore(t, path), await newStore(t, path)];
+    const seen: string[] = [];
+    let gaps = 0;
+    await watching.watch(
+      (changes) => seen.push(...changes.map(({ name }) => name)),
+      () => (gaps += 1),
+    );
+    const db = connect(path);
+    inTransaction(db, () => {
+      db.exec("INSERT INTO resources VALUES ('role', 'bad', 'no JSON', 'r', NULL)");
+      db.exec("INSERT INTO changes (kind, name) VALUES ('role', 'bad')");
+    });
+    db.close();
+    await eventually(() => gaps > 0);
+    await store.write([{ op: "put", kind: "lock", name: "a", value: 1 }]);
+    await eventually(() => seen.includes("a"));
+  });
+
   it("calls a value that is no JSON damage, and does not quote it", async (t) => {
     const path = temporaryPath(t);
     const store = await newStore(t, path);

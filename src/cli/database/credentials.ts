@@ -1,0 +1,83 @@
+/** `postern credentials`: keys for AWS SDKs, in the words that a profile's credential_process is to say. */
+
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { Command, Option } from "commander";
+import { PosternError } from "../../base/errors.ts";
+import { quoted } from "../../identity/names.ts";
+import { newSessionCredentials, type SessionCredentials } from "../../identity/session-credentials.ts";
+import { Door } from "../login/door.ts";
+import type { Choice } from "../login/profiles.ts";
+import type { ClientSurroundings } from "../login/surroundings.ts";
+import { issueRoute, profileOf, type RouteOptions, tlsOf, verifyAgent } from "./open-database.ts";
+import { chosenDbUser } from "./options.ts";
+
+/** As many as fit into a token beside the certificate of a user with many roles. */
+const MAX_AGENTS = 16;
+
+/** The `credentials` command. */
+export function credentialsCommand(surroundings: () => ClientSurroundings): Command {
+  return new Command("credentials")
+    .description("print keys for AWS SDKs: what credential_process of an AWS profile runs")
+    .argument("<NAME>", "the database: postern db ls")
+    .option("--db-user <role>", "the AWS role to be: a name, a path or an ARN")
+    .option("--proxy <host:port>", "of the cluster behind this proxy")
+    .option("--cluster <name>", "of this cluster")
+    .addOption(new Option("-f, --format <format>", "how to print").choices(["json"]).default("json"))
+    .action(async (database: string, { proxy, cluster, dbUser }: Choice & { readonly dbUser?: string }) => {
+      const around = surroundings();
+      const options = { proxy, cluster, database, dbUser: chosenDbUser(dbUser) };
+      const { credentials, expires } = await credentialsFor(options, around);
+      // https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
+      const answer = {
+        Version: 1,
+        AccessKeyId: credentials.accessKeyId,
+        SecretAccessKey: credentials.secretAccessKey.reveal(),
+        SessionToken: credentials.sessionToken.reveal(),
+        Expiration: new Date(expires).toISOString(),
+      };
+      around.write(`${JSON.stringify(answer, null, 2)}\n`);
+    })
+    .addHelpText(
+      "after",
+      `
+Examples:
+  postern credentials --db-user=ExampleRole example-dynamodb
+  postern db profile --db-user=ExampleRole example-dynamodb    print the AWS profile that runs it`,
+    );
+}
+
+async function credentialsFor(
+  options: RouteOptions,
+  around: ClientSurroundings,
+): Promise<{ readonly credentials: SessionCredentials; readonly expires: number }> {
+  const [route, agents] = await Promise.all([issueRoute(options, around), agentKeys(options, around)]);
+  const credentials = newSessionCredentials({
+    certificate: new X509Certificate(route.certificate).raw,
+    privateKey: createPrivateKey(route.privateKey.reveal()),
+    agents,
+  });
+  return { credentials, expires: route.expires };
+}
+
+/** By those who vouched for the cluster's hosts at the login: the proxy that is asked now may lie. */
+async function agentKeys(options: RouteOptions, around: ClientSurroundings): Promise<readonly KeyObject[]> {
+  const profile = await profileOf(options, around);
+  const shown = await new Door(tlsOf(profile, around)).databaseAgents(options.database);
+  // Some of them, where there are many: others another time.
+  const some = shown.toSorted(() => Math.random() - 0.5).slice(0, MAX_AGENTS);
+  return await Promise.all(
+    some.map(async (pem) => {
+      try {
+        const certificate = new X509Certificate(pem);
+        await verifyAgent(certificate.raw, profile.trusted, profile, around);
+        return certificate.publicKey;
+      } catch (cause) {
+        throw new PosternError(
+          "agent_untrusted",
+          `Cannot make keys for database ${quoted(options.database)}: what the proxy names as its agent is none of this cluster`,
+          { cause, hint: "log in again; if that does not help, ask whoever administers the cluster" },
+        );
+      }
+    }),
+  );
+}

@@ -1,0 +1,156 @@
+/**
+ * Requests of AWS SDKs at the door: signed with credentials that `postern credentials` made, and passed on to an agent as they
+ * are. The door looks at the token to find the way; whether the request counts, the agent says.
+ */
+
+import { Buffer } from "node:buffer";
+import type { Duplex, Readable } from "node:stream";
+import { messageOf, PosternError } from "../base/errors.ts";
+import { newId } from "../base/ids.ts";
+import type { RouteCallers } from "../control/route-callers.ts";
+import { errorAnswer, type ErrorType } from "../dynamodb/errors.ts";
+import { MAX_BODY_BYTES } from "../gateway/body.ts";
+import { readSessionToken } from "../identity/session-credentials.ts";
+import type { PassedAnswer, PassingOn, ReceivedHead, TlsClient } from "../platform/ports.ts";
+import type { Log } from "../telemetry/log.ts";
+import { FrameReader, FrameWriter } from "../tunnel/frames.ts";
+import { headMessage, readAnswerHead } from "../tunnel/sdk-request.ts";
+import type { Tunnels } from "../tunnel/tunnels.ts";
+import type { ConnectionCounts } from "./connection-counts.ts";
+import { EXPIRED, UNRECOGNIZED } from "./sdk-requests.ts";
+
+export interface DoorRequestsOptions {
+  readonly tunnels: Pick<Tunnels, "openRequest">;
+  /** With the connections of the same users and addresses. */
+  readonly counts: ConnectionCounts;
+  readonly callers: Pick<RouteCallers, "identify">;
+  readonly log: Log;
+  /** Milliseconds that an agent may take to begin an answer. */
+  readonly patience?: number;
+}
+
+/** Longer than agents wait for STS and DynamoDB together. */
+const PATIENCE_MS = 90_000;
+
+/** What a door does with them. */
+export function doorRequests(options: DoorRequestsOptions): PassingOn {
+  return {
+    takes: ({ method, target, headers }) =>
+      method === "POST" && target === "/" && (has(headers, "x-amz-target") || has(headers, "authorization")),
+    async answer(head, body, client, gone) {
+      try {
+        return await passedOn(options, head, body, client, gone);
+      } catch (thrown) {
+        return answerOf(thrown, options.log);
+      }
+    },
+  };
+}
+
+async function passedOn(
+  { tunnels, counts, callers, patience = PATIENCE_MS }: DoorRequestsOptions,
+  { headers }: ReceivedHead,
+  body: Readable,
+  { address }: TlsClient,
+  gone: AbortSignal,
+): Promise<PassedAnswer> {
+  const authorization = valuesOf(headers, "authorization");
+  if (authorization.length === 0)
+    return errorOf("MissingAuthenticationTokenException", "Request is missing Authentication Token");
+  const tokens = valuesOf(headers, "x-amz-security-token");
+  const token = tokens.length === 1 ? readSessionToken(tokens[0] ?? "") : undefined;
+  if (token === undefined) return errorOf(UNRECOGNIZED.type, UNRECOGNIZED.message);
+  if (Number(valuesOf(headers, "content-length")[0] ?? 0) > MAX_BODY_BYTES) return tooLarge();
+  const { user, database } = await callers.identify(token.certificate, address);
+  const release = counts.take(user, address);
+  let stream: Duplex;
+  try {
+    stream = await tunnels.openRequest(database, token.keyIds, { address, connection: newId() });
+  } catch (error) {
+    release();
+    throw error;
+  }
+  stream.once("close", release);
+  const leave = (): void => void stream.destroy();
+  gone.addEventListener("abort", leave, { once: true });
+  if (gone.aborted) leave();
+  const late = setTimeout(leave, patience);
+  late.unref();
+  try {
+    // An agent may answer before it has all, and then wants no more.
+    void send(stream, headers, body);
+    const reader = new FrameReader(stream);
+    const head = readAnswerHead(await reader.next());
+    if (head === undefined) throw new PosternError("stream_broken", "The answer cannot be read");
+    return { ...head, body: readToEnd(reader, stream) };
+  } catch (error) {
+    stream.destroy();
+    throw error;
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+/** Never rejects: what does not get through ends the stream, and the answer with it. */
+async function send(stream: Duplex, headers: readonly string[], body: Readable): Promise<void> {
+  const writer = new FrameWriter(stream);
+  try {
+    await writer.write(headMessage({ headers }));
+    // Its end is not that of the client's connection.
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) await writer.write(chunk as Uint8Array);
+    writer.end();
+  } catch {
+    stream.destroy();
+    body.resume();
+  }
+}
+
+async function* readToEnd(reader: FrameReader, stream: Duplex): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* reader.rest();
+  } finally {
+    stream.destroy();
+  }
+}
+
+/** What answers an error, in AWS's words. */
+function answerOf(thrown: unknown, log: Log): PassedAnswer {
+  const { code = "", message = "", hint } = thrown instanceof PosternError ? thrown : {};
+  if (code === "certificate_expired") return errorOf(EXPIRED.type, EXPIRED.message);
+  if (code.startsWith("certificate_")) return errorOf(UNRECOGNIZED.type, UNRECOGNIZED.message);
+  if (UNSENT.has(code)) return errorOf("ServiceUnavailable", hint === undefined ? message : `${message}: ${hint}`);
+  if (code === "stream_broken")
+    return errorOf("ServiceUnavailable", "The way to the database broke off; the operation may have been executed");
+  log.error({ error: messageOf(thrown) }, "A request of an SDK could not be passed on");
+  return errorOf("InternalServerError", "The request could not be passed on");
+}
+
+/** Errors before anything was sent; a later try may go through. */
+const UNSENT: ReadonlySet<string> = new Set([
+  "agent_keys_unknown",
+  "agents_unreachable",
+  "connections_limited",
+  "database_without_agent",
+]);
+
+function tooLarge(): PassedAnswer {
+  return errorOf("RequestEntityTooLarge", "The request's body is larger than 16 MiB");
+}
+
+function errorOf(type: ErrorType, message: string): PassedAnswer {
+  const { status, body } = errorAnswer(type, message);
+  const bytes = Buffer.from(body);
+  return { status, headers: { "content-type": "application/x-amz-json-1.0" }, length: bytes.length, body: once(bytes) };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes;
+}
+
+function has(headers: readonly string[], name: string): boolean {
+  return headers.some((each, at) => at % 2 === 0 && each.toLowerCase() === name);
+}
+
+function valuesOf(headers: readonly string[], name: string): string[] {
+  return headers.filter((_, at) => at % 2 === 1 && headers[at - 1]?.toLowerCase() === name);
+}

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { after, before, describe, it } from "node:test";
+import { systemClock } from "../../../src/base/clock.ts";
+import { Secret } from "../../../src/base/secret.ts";
+import { profileCommand } from "../../../src/cli/database/aws-profile.ts";
+import { credentialsCommand } from "../../../src/cli/database/credentials.ts";
+import type { Input } from "../../../src/cli/login/ask.ts";
+import { Profiles, proxyAddress } from "../../../src/cli/login/profiles.ts";
+import type { ClientSurroundings } from "../../../src/cli/login/surroundings.ts";
+import { readOwnCertificate } from "../../../src/identity/certificate-reader.ts";
+import { keyIdOf, openSessionToken } from "../../../src/identity/session-credentials.ts";
+import { listenTlsOnNode } from "../../../src/platform/node-tls-server.ts";
+import type { TlsListening } from "../../../src/platform/ports.ts";
+import { ClusterAuthorities, newKeyPair } from "../../support/cluster-authorities.ts";
+
+const DOCUMENT = { kind: "db", metadata: { name: "orders" }, spec: { aws: { region: "eu-west-1" } } };
+
+describe("keys for SDKs at the command line", () => {
+  const directory = mkdtempSync(join(tmpdir(), "postern-credentials-"));
+  const profiles = new Profiles(join(directory, "home"));
+  let authorities: ClusterAuthorities;
+  let listening: TlsListening;
+  let proxy: string;
+  /** What the door names as the database's agents. */
+  let agents: readonly string[] = [];
+  let [out, talk] = ["", ""];
+  const around: ClientSurroundings = {
+    profiles,
+    input: Readable.from([]) as unknown as Input,
+    write: (text) => (out += text),
+    say: (text) => (talk += text),
+    clock: systemClock,
+    openBrowser: () => false,
+  };
+  const run = async (words: string, command = credentialsCommand): Promise<string> => {
+    [out, talk] = ["", ""];
+    await command(() => around)
+      .exitOverride()
+      .parseAsync(words.split(" "), { from: "user" });
+    return out;
+  };
+  const agent = async (
+    role: "db" | "proxy",
+    of = authorities,
+  ): Promise<{ certificate: string; privateKey: string }> => {
+    const { publicKey, privateKey } = newKeyPair();
+    const { certificate } = await of.issueHost({ hostId: "a", role, names: ["a"], publicKey });
+    return { certificate, privateKey };
+  };
+
+  before(async () => {
+    authorities = await ClusterAuthorities.make("example", systemClock);
+    const host = await authorities.issueHost();
+    const chain = host.certificate + authorities.host.active.certificate;
+    listening = await listenTlsOnNode(
+      async (asked) => {
+        const { pathname } = new URL(asked.url);
+        if (pathname === "/v1/databases") return Response.json({ databases: [DOCUMENT] });
+        if (pathname === "/v1/databases/agents") return Response.json({ certificates: agents });
+        const { public_key: publicKey, database, db_user } = (await asked.json()) as Record<string, string>;
+        const route = { database: database ?? "", db_user: db_user ?? "" };
+        const { certificate } = await authorities.issueUser({ publicKey: publicKey ?? "", route });
+        // What it says of whom to trust must count for nothing here.
+        const foreign = await ClusterAuthorities.make("example", systemClock);
+        return Response.json({ certificate, trusted: [foreign.host.active.certificate] });
+      },
+      { kind: "tcp", host: "127.0.0.1", port: 0 },
+      { identity: { chain, key: new Secret(authorities.keys.privateKey), clientAuthorities: [] } },
+    );
+    proxy = listening.address;
+    const { certificate } = await authorities.issueUser();
+    profiles.save({
+      proxy: proxyAddress(proxy),
+      door: "cluster",
+      certificate,
+      privateKey: new Secret(authorities.keys.privateKey),
+      trusted: [authorities.host.active.certificate],
+      stated: await readOwnCertificate(certificate),
+    });
+  });
+  after(async () => {
+    await listening.drain(0);
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it("are made for the cluster's own agents, in the words of credential_process", async () => {
+    const own = [await agent("db"), await agent("db")];
+    agents = own.map(({ certificate }) => certificate);
+    const made = JSON.parse(await run("--db-user=ExampleRole orders")) as Record<string, string>;
+    assert.deepEqual(Object.keys(made), ["Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"]);
+    assert.equal(made["Version"], 1);
+    const left = Date.parse(made["Expiration"] ?? "") - Date.now();
+    assert.ok(left > 0 && left <= 3_600_000);
+    for (const { certificate, privateKey } of own) {
+      const id = keyIdOf(new X509Certificate(certificate).publicKey);
+      const secret = openSessionToken(made["SessionToken"] ?? "", createPrivateKey(privateKey), id);
+      assert.equal(secret?.reveal(), made["SecretAccessKey"]);
+    }
+    assert.equal(talk, "");
+  });
+
+  it("are made for nobody whom a lying proxy puts in their place", async () => {
+    const foreign = await ClusterAuthorities.make("example", systemClock);
+    const user = await authorities.issueUser();
+    for (const wrong of [
+      (await agent("proxy")).certificate,
+      (await agent("db", foreign)).certificate,
+      user.certificate,
+      "no certificate",
+    ]) {
+      agents = [(await agent("db")).certificate, wrong];
+      await assert.rejects(run("--db-user=ExampleRole orders"), { code: "agent_untrusted" });
+      assert.equal(out, "");
+    }
+    agents = [];
+    await assert.rejects(run("--db-user=ExampleRole orders"), { code: "database_without_agent" });
+    await assert.rejects(run("orders"), { exitCode: 2 });
+  });
+
+  it("are asked for by a profile that names all that it needs", async () => {
+    const text = await run("--db-user=ExampleRole --name=work orders", profileCommand);
+    const bundle = join(directory, "home", `127.0.0.1-${proxy.split(":").at(-1)}.pem`);
+    assert.equal(
+      text,
+      `[profile work]
+region = eu-west-1
+credential_process = ${process.argv[1]} credentials --proxy=${proxy} --cluster=example --db-user=ExampleRole orders
+services = work
+ca_bundle = ${bundle}
+
+[services work]
+dynamodb =
+  endpoint_url = https://${proxy}
+dynamodb_streams =
+  endpoint_url = https://${proxy}
+`,
+    );
+    assert.ok(existsSync(bundle));
+    assert.equal(readFileSync(bundle, "utf8").trim(), authorities.host.active.certificate.trim());
+    assert.match(talk, /NODE_EXTRA_CA_CERTS/);
+  });
+
+  it("are in no profile with what would break its lines", async () => {
+    for (const words of ["--db-user=a;b orders", "--db-user=a$(b) orders", "--db-user=a --name=x] orders"])
+      await assert.rejects(run(words, profileCommand), { exitCode: 2 });
+  });
+});
