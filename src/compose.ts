@@ -13,6 +13,7 @@ import { type Clock, systemClock } from "./base/clock.ts";
 import { keyFromFile } from "./base/key-file.ts";
 import { messageOf, PosternError } from "./base/errors.ts";
 import { type ActiveState, stateOf } from "./compose/active-state.ts";
+import type { AgentResources } from "./compose/agent-resources.ts";
 import { type ClusterDoor, hasDoor, openDoor } from "./compose/door.ts";
 import { listenersOf } from "./compose/listeners.ts";
 import { RegisteredDatabases } from "./compose/registered-databases.ts";
@@ -54,7 +55,7 @@ export interface ComposeOptions {
   /** Whether this process serves the cluster's door, where the configuration enables it. */
   readonly door?: boolean;
   /** What an agent is told of its cluster's resources. */
-  readonly fed?: { readonly store: ReadableStore; readonly lostFor: () => number | undefined };
+  readonly fed?: Pick<AgentResources, "lostFor"> & { readonly store: ReadableStore & { readonly silence: number } };
 }
 
 /** A gateway that is ready to serve, without its listeners. */
@@ -137,7 +138,11 @@ export async function openGateway(config: Config, options: ComposeOptions): Prom
       log,
       ...(options.fed === undefined ? {} : { lostFor: options.fed.lostFor }),
     };
+    const { fed } = options;
     metrics.observe({
+      ...(fed === undefined
+        ? {}
+        : { cluster: () => ({ silenceSeconds: fed.store.silence / 1000, lost: fed.lostFor() !== undefined }) }),
       credentials: () =>
         credentials
           .ages()

@@ -1,6 +1,7 @@
 /** Membership of a cluster: joined once, kept in the data directory, and renewed in time for as long as the process runs. */
 
 import { messageOf, PosternError } from "../base/errors.ts";
+import { pinOf } from "../identity/authority.ts";
 import { CLOCK_SKEW_MS } from "../identity/authority-keys.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { HostIdentity, IdentityFile } from "./host-identity.ts";
@@ -41,6 +42,8 @@ export class Membership {
   #retryMs = FIRST_RETRY_MS;
   #loop: Promise<void> | undefined;
   #saidSkew = false;
+  /** Aborted to look before it is time. */
+  #looking = new AbortController();
 
   /**
    * Takes up what the data directory holds, or joins. When the cluster cannot be reached it goes on trying.
@@ -68,6 +71,14 @@ export class Membership {
     if (this.#holds()) return null;
     const how = this.#identity === undefined ? "has not joined the cluster yet" : "the certificate has ended";
     return this.#failure === undefined ? how : `${how}: ${this.#failure}`;
+  }
+
+  /** Gets whom to believe anew, at once, when the cluster has other authorities than those with these pins are known by. */
+  look(pins: { readonly host: readonly string[]; readonly user: readonly string[] }): void {
+    const known = this.#identity?.trusted;
+    if (known === undefined) return;
+    const isSame = (["host", "user"] as const).every((kind) => known[kind].map(pinOf).join() === pins[kind].join());
+    if (!isSame) this.#looking.abort();
   }
 
   /** Ends renewing; what is kept stays. */
@@ -98,8 +109,9 @@ export class Membership {
     const { signal } = this.#ended;
     while (!signal.aborted) {
       const next = this.#failure === undefined ? Math.min(this.#renewAt - clock.now(), LOOK_EVERY_MS) : this.#retryMs;
-      await sleep(Math.max(0, next * (0.8 + 0.2 * random())), signal);
+      await sleep(Math.max(0, next * (0.8 + 0.2 * random())), AbortSignal.any([signal, this.#looking.signal]));
       if (signal.aborted) return;
+      if (this.#looking.signal.aborted) this.#looking = new AbortController();
       await this.#keepUp().catch((error: unknown) => this.#failed(error));
     }
   }

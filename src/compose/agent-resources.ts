@@ -57,6 +57,8 @@ export class AgentResources {
   get readiness(): string | null {
     if (!this.store.isFilled) return `the cluster's resources have not come yet${this.#why()}`;
     const { silence } = this.store;
+    if (this.lostFor() !== undefined)
+      return `all is denied, as the cluster was last heard of ${Math.round(silence / 1000)} s ago${this.#why()}`;
     return silence <= 3 * FEED_PULSE_MS
       ? null
       : `the cluster was last heard of ${Math.round(silence / 1000)} s ago${this.#why()}`;

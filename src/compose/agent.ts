@@ -1,6 +1,5 @@
 /** A database service that is a member of a cluster: serves its databases through tunnels to the cluster's proxies. */
 
-import type { Duplex } from "node:stream";
 import { asMember } from "../agent/join-cluster.ts";
 import type { Membership } from "../agent/membership.ts";
 import type { HostIdentity } from "../agent/host-identity.ts";
@@ -15,7 +14,8 @@ import type { Log } from "../telemetry/log.ts";
 import { AgentEnd, type TunnelState } from "../tunnel/agent.ts";
 import type { AgentNews } from "../tunnel/protocol.ts";
 import { TUNNEL_TIMING } from "../tunnel/timing.ts";
-import { upgradeToTunnel } from "../tunnel/upgrade.ts";
+import { type Upgraded, upgradeToTunnel } from "../tunnel/upgrade.ts";
+import type { AgentResources } from "./agent-resources.ts";
 import { Admission } from "./admission.ts";
 import { AgentKeys } from "./agent-keys.ts";
 import { SdkRequests } from "./sdk-requests.ts";
@@ -23,6 +23,7 @@ import { SdkRequests } from "./sdk-requests.ts";
 export interface AgentOptions {
   readonly services: GatewayServices;
   readonly membership: Membership;
+  readonly resources: Pick<AgentResources, "store">;
   readonly proxies: readonly ProxyAddress[];
   readonly platform: Platform;
   readonly nodeName: string;
@@ -40,12 +41,15 @@ export interface Agent {
   stop(timeoutMs: number): Promise<void>;
 }
 
+/** For a proxy to answer that it opens a tunnel, in milliseconds. */
+const UPGRADE_MS = 10_000;
+
 /** How often it is looked at whether there is news to tell, or another certificate to show, in milliseconds. */
 const LOOK_EVERY_MS = 500;
 
 /** Begins to serve. @throws PosternError `agent_unavailable` where the runtime cannot do it */
 export function openAgent(options: AgentOptions): Agent {
-  const { services, membership, proxies, platform, nodeName, version, clock, log } = options;
+  const { services, membership, resources, proxies, platform, nodeName, version, clock, log } = options;
   if (platform.serveTunnelled === undefined)
     throw new PosternError("agent_unavailable", `Cannot serve a cluster on ${platform.name}`, {
       hint: "run it on Node",
@@ -87,13 +91,14 @@ export function openAgent(options: AgentOptions): Agent {
 
   const end = new AgentEnd({
     proxies: proxies.map(({ text }) => text),
-    dial: async (text, signal): Promise<Duplex> => {
+    living: () => resources.store.about?.proxies ?? [],
+    dial: async (text, signal, held): Promise<Upgraded> => {
       const { identity } = membership;
       const proxy = proxies.find((one) => one.text === text);
       if (identity === undefined || proxy === undefined)
         throw new PosternError("not_a_member", "Cannot open a tunnel: this service has not joined the cluster");
       const connection = await openTls(asMember(proxy, identity, clock));
-      return (await upgradeToTunnel(connection, { host: proxy.text, signal })).socket;
+      return await upgradeToTunnel(connection, { host: proxy.text, signal, held, timeout: UPGRADE_MS });
     },
     news,
     serve: (stream, { database, address }) => {
@@ -108,6 +113,10 @@ export function openAgent(options: AgentOptions): Agent {
     log,
   });
 
+  resources.store.onAbout(({ authorities }) => {
+    membership.look(authorities);
+    end.look();
+  });
   let told = "";
   const look = setInterval(() => {
     serving();
@@ -121,8 +130,9 @@ export function openAgent(options: AgentOptions): Agent {
   return {
     tunnels: () => end.states(),
     get readiness() {
+      if (end.tunnels > 0) return null;
       const faults = end.states().flatMap(({ proxy, fault }) => (fault === null ? [] : [`${proxy}: ${fault}`]));
-      return faults.length < proxies.length ? null : `no tunnel is open (${faults.join("; ")})`;
+      return `no tunnel is open (${faults.join("; ")})`;
     },
     async stop(timeoutMs) {
       draining = true;

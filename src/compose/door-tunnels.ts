@@ -5,13 +5,14 @@ import { newId } from "../base/ids.ts";
 import { answerOf } from "../control/api-answers.ts";
 import type { Callers, Connected } from "../control/callers.ts";
 import type { Members } from "../control/members.ts";
+import type { Presence } from "../control/presence.ts";
 import type { RouteCallers } from "../control/route-callers.ts";
 import { databaseUnknown } from "../control/route-certificates.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { PassingOn, TakeoverHandler } from "../platform/ports.ts";
 import type { Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
-import { agreedVersion, type ServedDatabase, TUNNEL_PATH, upgradeOffer } from "../tunnel/protocol.ts";
+import { agreedVersion, type ServedDatabase, TUNNEL_PATH, UPGRADE_HEADERS, upgradeOffer } from "../tunnel/protocol.ts";
 import { splice } from "../tunnel/splice.ts";
 import { Tunnels } from "../tunnel/tunnels.ts";
 import { ConnectionCounts } from "./connection-counts.ts";
@@ -23,6 +24,8 @@ export interface DoorTunnelsOptions {
   readonly routeCallers: RouteCallers;
   /** For locks on services. */
   readonly store: Pick<Store, "watch">;
+  /** Where this proxy says that it lives, and whose tunnels it holds. */
+  readonly presence: Pick<Presence, "id" | "report">;
   readonly log: Log;
   /** Whether there is such a database, and this user may know of it. */
   readonly isShown: (user: Principal, database: string) => boolean;
@@ -41,8 +44,8 @@ export interface DoorTunnels {
 
 /** Opens the proxy's end. */
 export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<DoorTunnels> {
-  const { callers, members, routeCallers, store, log, isShown } = options;
-  const tunnels = new Tunnels({ random: Math.random });
+  const { callers, members, routeCallers, store, presence, log, isShown } = options;
+  const tunnels = new Tunnels({ random: Math.random, onChange: () => presence.report(tunnels.agents()) });
   const counts = new ConnectionCounts();
   const unwatch = await endLocked(tunnels, members, store, log);
 
@@ -54,7 +57,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
     try {
       const agent = await tunnels.open(database, { address: connected.address, connection: newId() });
       agent.once("close", release);
-      return { headers: {}, take: (socket) => void splice(socket, agent) };
+      return { headers: {}, take: (socket) => void splice(socket, agent), leave: () => void agent.destroy() };
     } catch (error) {
       release();
       throw error;
@@ -65,8 +68,12 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
     const version = agreedVersion(headers.get("upgrade") ?? "");
     if (version === undefined) return new Response(null, { status: 426, headers: { upgrade: upgradeOffer() } });
     const { hostId } = await members.identify(connected);
+    const proxy = { [UPGRADE_HEADERS.proxy]: presence.id };
+    if ((headers.get(UPGRADE_HEADERS.held) ?? "").split(",").includes(presence.id))
+      return new Response(null, { status: 409, headers: proxy });
     return {
-      headers: { upgrade: upgradeOffer([version]) },
+      headers: { upgrade: upgradeOffer([version]), ...proxy },
+      leave: () => undefined,
       take: (socket) => {
         log.info({ host_id: hostId, address: connected.address }, "A database service has opened a tunnel");
         tunnels.accept(socket, hostId);

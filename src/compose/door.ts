@@ -13,6 +13,7 @@ import { DoorIdentity, type ShownIdentity } from "../control/door-identity.ts";
 import { Links } from "../control/links.ts";
 import { Logins } from "../control/logins.ts";
 import { Members } from "../control/members.ts";
+import { Presence } from "../control/presence.ts";
 import { RouteCallers } from "../control/route-callers.ts";
 import { RouteCertificates } from "../control/route-certificates.ts";
 import { quoted } from "../identity/names.ts";
@@ -122,10 +123,20 @@ export async function openDoor(
   const closing = new AbortController();
   const callers = new Callers({ cluster, events, clock });
   const members = new Members({ cluster, events, clock });
-  const shownDatabases = new ShownDatabases(state, () => tunnels.served());
+  const presence = new Presence({ store: cluster.store, clock, log, version });
+  const shownDatabases = new ShownDatabases(state, () => [...tunnels.served(), ...presence.servedElsewhere()]);
   const isShown = (user: Principal, database: string): boolean => shownDatabases.isShown(user, database);
   const routeCallers = new RouteCallers({ cluster, events, clock });
-  const tunnels = await openDoorTunnels({ callers, members, routeCallers, store: cluster.store, log, isShown });
+  const tunnels = await openDoorTunnels({
+    callers,
+    members,
+    routeCallers,
+    store: cluster.store,
+    presence,
+    log,
+    isShown,
+  });
+  await presence.begin();
   const routes = new RouteCertificates({ cluster, ring, events, clock, isShown });
   const api = clusterApi({
     ...judging,
@@ -137,7 +148,16 @@ export async function openDoor(
     version,
     log,
     databasesOf: (user) => shownDatabases.documents(user),
-    reaching: { callers, members, routes, log, isShown, sdkAgents: tunnels.sdkAgents, closing: closing.signal },
+    reaching: {
+      callers,
+      members,
+      routes,
+      log,
+      isShown,
+      sdkAgents: tunnels.sdkAgents,
+      proxies: () => presence.proxies(),
+      closing: closing.signal,
+    },
     administratorOf: administrators.of.bind(administrators),
   });
   const identity = await doorIdentity.current();
@@ -176,6 +196,8 @@ export async function openDoor(
       clearInterval(timer);
       // Whoever listens for changes listens elsewhere from now on.
       closing.abort();
+      // Agents need no tunnel to who is leaving.
+      await presence.end();
       await tunnels.close(timeoutMs);
     },
   };

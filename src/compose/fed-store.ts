@@ -1,8 +1,9 @@
 /** What an agent was told of its cluster's resources, in the shape of a store that can be read and watched. */
 
+import * as z from "zod";
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
-import { FEED_KINDS, type FeedLine } from "../control/agent-feed.ts";
+import { type ClusterNews, FEED_KINDS, type FeedLine } from "../control/agent-feed.ts";
 import type { Change, Store, StoredResource } from "../store/store.ts";
 
 /** The part of a store that followers need. */
@@ -14,6 +15,10 @@ export class FedStore implements ReadableStore {
   #settled: ReadonlyMap<string, StoredResource> | undefined;
   #next = new Map<string, StoredResource>();
   readonly #watchers = new Set<() => void>();
+  /** Whether a whole state is being told. */
+  #telling = true;
+  #about: ClusterNews | undefined;
+  readonly #listeners = new Set<(about: ClusterNews) => void>();
   #heardAt: number;
 
   constructor(clock: Clock) {
@@ -31,12 +36,24 @@ export class FedStore implements ReadableStore {
     return this.#settled !== undefined;
   }
 
+  /** What was last told of the cluster itself. */
+  get about(): ClusterNews | undefined {
+    return this.#about;
+  }
+
+  /** Calls `listener` whenever something is told of the cluster itself, and now when something was. */
+  onAbout(listener: (about: ClusterNews) => void): void {
+    this.#listeners.add(listener);
+    if (this.#about !== undefined) listener(this.#about);
+  }
+
   /** Takes a line. @throws PosternError `feed_invalid` for what is none */
   take(line: unknown): void {
     const read = line as FeedLine;
     switch (read.type) {
       case "begin":
         this.#next = new Map();
+        this.#telling = true;
         break;
       case "resource": {
         const { kind, name, revision, value, expires_at: expiresAt } = read;
@@ -49,16 +66,22 @@ export class FedStore implements ReadableStore {
         this.#next.delete(keyOf(read.kind, read.name));
         break;
       case "settled":
+        this.#telling = false;
         this.#settled = new Map(this.#next);
         for (const tell of this.#watchers) tell();
         break;
       case "alive":
         break;
+      case "cluster":
+        this.#about = ABOUT.parse(read);
+        for (const tell of this.#listeners) tell(this.#about);
+        break;
       default:
-        // What is not understood may have been a denial.
-        throw invalid();
+        // What is not understood may have been a denial, unless whoever tells it knows that it is none.
+        if ((read as { readonly ignorable?: unknown }).ignorable !== true) throw invalid();
     }
-    this.#heardAt = this.#clock.monotonic();
+    // A state that is begun again and again and never settles is no word of how things are.
+    if (!this.#telling) this.#heardAt = this.#clock.monotonic();
   }
 
   get(kind: string, name: string): Promise<StoredResource | undefined> {
@@ -90,6 +113,11 @@ export class FedStore implements ReadableStore {
     return Promise.resolve();
   }
 }
+
+const ABOUT: z.ZodType<ClusterNews> = z.object({
+  proxies: z.array(z.string().max(64)).max(1000),
+  authorities: z.object({ host: z.array(z.string().max(128)).max(4), user: z.array(z.string().max(128)).max(4) }),
+});
 
 function keyOf(kind: string, name: string): string {
   return `${kind}/${name}`;

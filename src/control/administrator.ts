@@ -1,5 +1,6 @@
 /** Whoever administers a cluster, as commands speak to them: the same on its own machine and over the network. */
 
+import type { DatabaseServer } from "./presence.ts";
 import type { Secret } from "../base/secret.ts";
 import type { JoinRole } from "../identity/join-tokens.ts";
 import type { InviteKind } from "../identity/invites.ts";
@@ -92,6 +93,8 @@ export interface Created {
 export interface Administrator {
   status(): Promise<ClusterStatus>;
   list(kind: string, reading?: Reading): Promise<readonly ShownResource[]>;
+  /** Which agents serve which databases now: one entry for each tunnel. For who may list databases. */
+  databaseServers(): Promise<readonly DatabaseServer[]>;
   get(kind: string, name: string, reading?: Reading): Promise<ShownResource>;
   create(given: GivenText, options: { readonly force: boolean }): Promise<Created>;
   /** The one document that was read in this revision. */

@@ -9,7 +9,15 @@ import { RESTORED } from "./restored.ts";
 /** Kinds that agents are told of: no secret is among them. */
 export const FEED_KINDS: ReadonlySet<string> = new Set(["user", "role", "lock", "db", "oidc", REMOVED, RESTORED.kind]);
 
-/** One line. */
+/** What agents are told of the cluster itself. */
+export interface ClusterNews {
+  /** Ids of the proxies that live: an agent needs a tunnel to each. */
+  readonly proxies: readonly string[];
+  /** Pins of those who vouch for hosts and users: who knows others must ask anew. */
+  readonly authorities: { readonly host: readonly string[]; readonly user: readonly string[] };
+}
+
+/** One line. Lines of types that are not known end the listening, save those that say that they are `ignorable`. */
 export type FeedLine =
   /** Everything comes anew; what was told before counts until it is settled. */
   | { readonly type: "begin" }
@@ -24,6 +32,8 @@ export type FeedLine =
   | { readonly type: "gone"; readonly kind: string; readonly name: string }
   /** What was told so far is one consistent state. */
   | { readonly type: "settled" }
+  /** Of the cluster itself; by what is not known of it nobody is let in. */
+  | ({ readonly type: "cluster"; readonly ignorable: true } & ClusterNews)
   /** Nothing has changed; whoever hears nothing for long has lost the cluster. */
   | { readonly type: "alive" };
 
@@ -32,18 +42,28 @@ export const FEED_PULSE_MS = 5000;
 /** As many changes as may wait for a slow listener; then everything comes anew. */
 const MAX_WAITING = 10_000;
 
+export interface FeedOptions {
+  readonly signal: AbortSignal;
+  readonly pulse?: number;
+  /** What is to be told of the cluster itself; asked with every pulse, and when an authority or a proxy changes. */
+  readonly about?: () => Promise<ClusterNews>;
+}
+
 /** Tells everything, then what changes, until the signal. @throws what keeps the store from being read */
 export async function* agentFeed(
   store: Pick<Store, "get" | "snapshot" | "watch">,
-  { signal, pulse = FEED_PULSE_MS }: { readonly signal: AbortSignal; readonly pulse?: number },
+  { signal, pulse = FEED_PULSE_MS, about }: FeedOptions,
 ): AsyncGenerator<FeedLine, void, undefined> {
   let waiting: FeedLine[] = [];
   let anew = true;
+  let look = true;
+  let told = "";
   let wake: () => void = () => undefined;
   // First the watch: what is written between the two must not go unseen.
   const unwatch = await store.watch(
     (changes) => {
       for (const { kind, name, resource } of changes) {
+        if (kind === "authority" || kind === "proxy") look = true;
         if (FEED_KINDS.has(kind))
           waiting.push(resource === undefined ? { type: "gone", kind, name } : lineOf(resource));
       }
@@ -61,6 +81,13 @@ export async function* agentFeed(
   signal.addEventListener("abort", stop);
   try {
     while (!signal.aborted) {
+      if (look && about !== undefined) {
+        look = false;
+        const news = await about();
+        const text = JSON.stringify(news);
+        if (text !== told) yield { type: "cluster", ignorable: true, ...news };
+        told = text;
+      }
       if (anew) {
         anew = false;
         // What was told before is in what is read now.
@@ -86,6 +113,7 @@ export async function* agentFeed(
             resolve();
           };
         });
+        look ||= waiting.length === 0;
         if (!signal.aborted && waiting.length === 0 && !anew) yield { type: "alive" };
       }
     }

@@ -62,6 +62,9 @@ const ACTS: Readonly<Record<string, Act>> = {
       resources: await administrator.list(kind, { withSecrets }),
     }),
   ),
+  database_servers: act(z.strictObject({}), async (administrator) => ({
+    servers: await administrator.databaseServers(),
+  })),
   get: act(
     NAMED.extend({ with_secrets: z.boolean() }),
     async (administrator, { kind, name, with_secrets: withSecrets }) => ({

@@ -2,11 +2,11 @@
 
 import { Buffer } from "node:buffer";
 import * as z from "zod";
-import { trustedCertificates } from "../identity/authority.ts";
+import { pinsOf, trustedCertificates } from "../identity/authority.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { Log } from "../telemetry/log.ts";
 import { messageOf } from "../base/errors.ts";
-import { agentFeed } from "./agent-feed.ts";
+import { agentFeed, type ClusterNews } from "./agent-feed.ts";
 import { answer, readBody } from "./api-answers.ts";
 import { type Api, only } from "./api-routes.ts";
 import type { Callers } from "./callers.ts";
@@ -20,6 +20,8 @@ export interface DatabaseServices {
   readonly members: Members;
   readonly routes: RouteCertificates;
   readonly log: Log;
+  /** Ids of the proxies that live. */
+  readonly proxies: () => readonly string[];
   /** Whether there is such a database, and this user may know of it. */
   readonly isShown: (user: Principal, database: string) => boolean;
   /** PEM of the certificates of a database's agents, as they tell them. */
@@ -32,7 +34,7 @@ export interface DatabaseServices {
 export function databaseRoutes(
   api: Api,
   cluster: Cluster,
-  { callers, members, routes, log, isShown, sdkAgents, closing }: DatabaseServices,
+  { callers, members, routes, log, proxies, isShown, sdkAgents, closing }: DatabaseServices,
 ): void {
   only(api, "POST", "/v1/certificates/database", async (request, connected) => {
     const { database, db_user, public_key: publicKey } = await readBody(request, ROUTE);
@@ -45,6 +47,10 @@ export function databaseRoutes(
     });
   });
 
+  const about = async (): Promise<ClusterNews> => {
+    const [host, user] = await Promise.all([cluster.authority("host"), cluster.authority("user")]);
+    return { proxies: proxies(), authorities: { host: pinsOf(host), user: pinsOf(user) } };
+  };
   only(api, "POST", "/v1/databases/agents", async (request, connected) => {
     const { database } = await readBody(request, AGENTS);
     const { user } = await callers.identify(connected);
@@ -55,7 +61,7 @@ export function databaseRoutes(
   only(api, "GET", "/v1/agent/resources", async (_, connected) => {
     const { hostId } = await members.identify(connected);
     const ended = new AbortController();
-    const lines = agentFeed(cluster.store, { signal: AbortSignal.any([ended.signal, closing]) });
+    const lines = agentFeed(cluster.store, { signal: AbortSignal.any([ended.signal, closing]), about });
     const body = new ReadableStream<Uint8Array>({
       async pull(controller) {
         try {

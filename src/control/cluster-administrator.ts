@@ -1,5 +1,6 @@
 /** The administrator who has the cluster at hand: on its own machine, and behind its door in the name of whoever calls. */
 
+import { DATABASE_SERVER, type DatabaseServer } from "./presence.ts";
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
@@ -62,6 +63,12 @@ export class ClusterAdministrator implements Administrator {
     const { administration, actor } = this.#options;
     const found = await administration.list(actor, kind);
     return withSecrets ? found : found.map(withoutSecrets);
+  }
+
+  async databaseServers(): Promise<readonly DatabaseServer[]> {
+    const { administration, actor, cluster } = this.#options;
+    await administration.list(actor, "db");
+    return (await cluster.store.list(DATABASE_SERVER)).map(({ value }) => value as unknown as DatabaseServer);
   }
 
   async get(kind: string, name: string, { withSecrets }: Reading = HIDDEN): Promise<ShownResource> {

@@ -29,6 +29,8 @@ export interface RouteKeeperOptions {
 const RENEW_AT = 2 / 3;
 /** Between two tries, in milliseconds: at the end of a login no other holds longer. */
 const RETRY_MS = 15_000;
+/** What was asked for so recently is asked for no better now. */
+const FRESH_MS = 1000;
 
 /** Keeps the credentials of one route. */
 export class RouteKeeper {
@@ -37,6 +39,8 @@ export class RouteKeeper {
   #asking: Promise<RouteCredentials> | undefined;
   #since = 0;
   #notBefore = 0;
+  #isDoubted = false;
+  #askedAt = -Infinity;
 
   constructor(options: RouteKeeperOptions) {
     this.#options = options;
@@ -48,6 +52,7 @@ export class RouteKeeper {
     const now = clock.now();
     const current = this.#current;
     if (current === undefined || now >= current.expires) return await this.#ask();
+    if (this.#isDoubted) return await this.#ask().catch(() => current);
     const renewAt = this.#since + RENEW_AT * (current.expires - this.#since);
     if (now >= renewAt && now >= this.#notBefore && this.#asking === undefined) {
       this.#notBefore = now + RETRY_MS;
@@ -57,7 +62,28 @@ export class RouteKeeper {
     return current;
   }
 
+  /** These were not accepted, it seems: the cluster's authorities may be others now. Others are asked for, at most now and then. */
+  doubt(credentials: RouteCredentials): void {
+    const now = this.#options.clock.now();
+    if (credentials !== this.#current || now < this.#notBefore) return;
+    this.#notBefore = now + RETRY_MS;
+    this.#isDoubted = true;
+  }
+
+  /**
+   * Others than these, which do not fit what answers; these when there are none. Who asks at the same time gets the same, and
+   * those that are a moment old do not make others.
+   */
+  async instead(of: RouteCredentials): Promise<RouteCredentials> {
+    const now = this.#options.clock.now();
+    if (this.#current !== undefined && this.#current !== of) return this.#current;
+    if (this.#asking === undefined && now < this.#askedAt + FRESH_MS) return of;
+    return await this.#ask().catch(() => of);
+  }
+
   #ask(): Promise<RouteCredentials> {
+    this.#isDoubted = false;
+    if (this.#asking === undefined) this.#askedAt = this.#options.clock.now();
     this.#asking ??= this.#next().finally(() => (this.#asking = undefined));
     return this.#asking;
   }

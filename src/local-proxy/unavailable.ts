@@ -12,6 +12,8 @@ const FINAL: ReadonlySet<string> = new Set([
   "access_key_wrong",
   "agent_untrusted",
   "certificate_expired",
+  "certificate_revoked",
+  "certificate_untrusted",
   "database_unknown",
   "login_required",
   "proxy_untrusted",

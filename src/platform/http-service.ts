@@ -44,6 +44,7 @@ export class HttpService {
   readonly #begin: Begin | undefined;
   readonly #inspection: NodeJS.Timeout;
   #web: Web | undefined;
+  #draining = false;
 
   constructor(options: Omit<ServeOptions, "onUnparsable">) {
     this.#options = options;
@@ -96,7 +97,9 @@ export class HttpService {
       serve: (exchange) => this.#answer(exchange, served),
       handOver: (plain, bytes) => {
         this.#plain.delete(plain);
-        this.#clients.set(socket, { client: new NodeClient(socket, connection), served });
+        const client = new NodeClient(socket, connection);
+        if (this.#draining) client.drain();
+        this.#clients.set(socket, { client, served });
         socket.pause();
         socket.unshift(bytes);
         this.#begin?.call(this.server, socket);
@@ -104,6 +107,8 @@ export class HttpService {
       },
     };
     const opened = new PlainConnection(socket, connection, door);
+    // It was still shaking hands when the others were told.
+    if (this.#draining) opened.drainAfterOne();
     this.#plain.add(opened);
     this.#options.onConnection?.(connection);
     socket.once("close", () => {
@@ -123,6 +128,7 @@ export class HttpService {
   /** Lets requests in flight end and closes what is left after the timeout. */
   async drain(timeoutMs: number): Promise<void> {
     const { server } = this;
+    this.#draining = true;
     // Its connections count only where it listens itself.
     const closed = new Promise<void>((resolve) => {
       server.close(() => resolve());

@@ -149,8 +149,8 @@ async function giveAway(
   socket.on("error", () => socket.destroy());
   const request = { kind, target: incoming.url ?? "", headers: headersOf(incoming) };
   const verdict = await takeOver(request, clientOf(incoming));
-  if (socket.destroyed) return;
   if (verdict instanceof Response) {
+    if (socket.destroyed) return;
     const body = new Uint8Array(await verdict.arrayBuffer());
     const fields = { ...Object.fromEntries(verdict.headers), "content-length": `${body.length}`, connection: "close" };
     socket.write(headOf(verdict.status, STATUS_CODES[verdict.status] ?? "", fields));
@@ -160,9 +160,22 @@ async function giveAway(
   const fields = kind === "upgrade" ? { connection: "Upgrade", ...verdict.headers } : verdict.headers;
   const answer = kind === "upgrade" ? headOf(101, "Switching Protocols", fields) : headOf(200, "Connected", fields);
   // Node's HTTP/2 takes what is still being written for its own, and ends the process.
-  await new Promise<void>((resolve, reject) => {
-    socket.write(answer, (error) => (error === null || error === undefined ? resolve() : reject(error)));
+  const isWritten = await new Promise<boolean>((resolve) => {
+    const gone = (): void => resolve(false);
+    // What is written to a connection that has closed meanwhile may never be told of.
+    socket.once("close", gone);
+    if (socket.destroyed) gone();
+    else
+      socket.write(answer, (error) => {
+        socket.off("close", gone);
+        resolve(error === null || error === undefined);
+      });
   });
+  if (!isWritten || socket.destroyed) {
+    socket.destroy();
+    verdict.leave();
+    return;
+  }
   // From here on it is for others to say how long it may be silent.
   socket.setTimeout(0);
   if (head.length > 0) socket.unshift(head);

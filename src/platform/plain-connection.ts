@@ -67,6 +67,11 @@ export class PlainConnection {
     if (this.#exchange === undefined) this.#finish();
   }
 
+  /** Ends the connection after its next exchange: whoever has just been let in is answered. */
+  drainAfterOne(): void {
+    this.#draining = true;
+  }
+
   /** A byte went either way. */
   touch(): void {
     this.#touchedAt = performance.now();

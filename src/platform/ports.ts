@@ -78,6 +78,8 @@ export interface Taken {
   readonly headers: Readonly<Record<string, string>>;
   /** Has the connection from here on, with all that was not read of it. */
   take(socket: Duplex): void;
+  /** Called instead when the client has gone before it could be taken. */
+  leave(): void;
 }
 
 /** Says whether a connection is taken over, or what answers instead; must not throw. */

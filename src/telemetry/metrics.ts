@@ -54,6 +54,16 @@ export const METRICS = {
   },
   postern_audit_queue_events: { kind: "gauge", labels: [], help: "Audit events waiting to be written" },
   postern_audit_healthy: { kind: "gauge", labels: [], help: "1 while the audit log can be written" },
+  postern_cluster_silence_seconds: {
+    kind: "gauge",
+    labels: [],
+    help: "Of a database service of a cluster: seconds since the cluster was last heard of",
+  },
+  postern_cluster_lost: {
+    kind: "gauge",
+    labels: [],
+    help: "1 while all is denied because the cluster has not been heard of for too long",
+  },
   postern_connections: { kind: "gauge", labels: [], help: "Open client connections" },
 } as const satisfies Record<
   string,
@@ -70,6 +80,8 @@ const BUCKETS = [
 export interface Readings {
   credentials(): Iterable<{ role: string; expiresInSeconds: number }>;
   audit(): { queue: number; healthy: boolean };
+  /** Absent where there is no cluster to hear of. */
+  readonly cluster?: () => { silenceSeconds: number; lost: boolean };
   policy(): { revision: string; engine: string; refused: boolean } | null;
 }
 
@@ -209,6 +221,11 @@ export class Metrics {
     });
     gauge("postern_audit_queue_events", (made) => made.set(readings.audit().queue));
     gauge("postern_audit_healthy", (made) => made.set(readings.audit().healthy ? 1 : 0));
+    const { cluster } = readings;
+    if (cluster !== undefined) {
+      gauge("postern_cluster_silence_seconds", (made) => made.set(cluster().silenceSeconds));
+      gauge("postern_cluster_lost", (made) => made.set(cluster().lost ? 1 : 0));
+    }
     gauge("postern_change_refused", (made) => made.set(readings.policy()?.refused === true ? 1 : 0));
     gauge("postern_policy_info", (made) => {
       made.reset();

@@ -1,4 +1,4 @@
-/** Keeps an agent's tunnels up: one to each proxy, dialled anew when it ends. */
+/** Keeps an agent's tunnels up: one to each proxy that lives, whichever address leads there. */
 
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
@@ -6,48 +6,78 @@ import { messageOf } from "../base/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import { AgentSession, type AgentOptions } from "./agent-session.ts";
 import { pauseBefore } from "./timing.ts";
+import { TunnelHeld } from "./tunnel-held.ts";
+
+/** A tunnel's connection, and which proxy is at its other end; an address of its own where that does not say. */
+export interface Dialled {
+  readonly socket: Duplex;
+  readonly proxy: string | undefined;
+}
 
 export interface AgentEndOptions extends AgentOptions {
-  /** The proxies, as the configuration names them. */
+  /** Addresses of proxies, as the configuration names them. Behind each may be several: a balancer. */
   readonly proxies: readonly string[];
-  /** Dials one and asks for the upgrade; rejects with why it cannot. */
-  readonly dial: (proxy: string, signal: AbortSignal) => Promise<Duplex>;
+  /** Ids of the proxies that live, as far as that is known: there is to be a tunnel to each. */
+  readonly living?: () => readonly string[];
+  /** Dials an address and asks for the upgrade, unless it leads to a proxy that is held. @throws TunnelHeld, or why it cannot */
+  readonly dial: (address: string, signal: AbortSignal, held: readonly string[]) => Promise<Dialled>;
   /** Between 0 and 1. */
   readonly random: () => number;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** How one of an agent's tunnels is. */
+/** How one of the addresses is. */
 export interface TunnelState {
   readonly proxy: string;
-  /** Why there is none now; null when there is. */
+  /** Why there is no tunnel through it now; null when there is. */
   readonly fault: string | null;
 }
+
+/** After so many times that a balancer led to a proxy that is held, the pause grows no more. */
+const MOST_DOUBLINGS = 3;
 
 /** The agent's end of all its tunnels. */
 export class AgentEnd {
   readonly #options: AgentEndOptions;
+  /** By the id of the proxy. */
   readonly #sessions = new Map<string, AgentSession>();
+  /** Which proxy last answered at an address. */
+  readonly #answered = new Map<string, string>();
   readonly #faults = new Map<string, string>();
   readonly #stopping = new AbortController();
   readonly #running: Promise<unknown>;
+  #next = 0;
+  #wake: () => void = () => undefined;
 
   /** Dials at once. */
   constructor(options: AgentEndOptions) {
     this.#options = options;
     for (const proxy of options.proxies) this.#faults.set(proxy, "it has not been reached yet");
-    this.#running = Promise.all(options.proxies.map((proxy) => this.#keep(proxy)));
+    this.#running = this.#run();
   }
 
-  /** How each tunnel is. */
+  /** How many proxies there is a tunnel to. */
+  get tunnels(): number {
+    return this.#sessions.size;
+  }
+
+  /** How each address is. */
   states(): readonly TunnelState[] {
-    return this.#options.proxies.map((proxy) => ({ proxy, fault: this.#faults.get(proxy) ?? null }));
+    return this.#options.proxies.map((proxy) => ({
+      proxy,
+      fault: this.#isHeld(proxy) ? null : (this.#faults.get(proxy) ?? "the tunnel has ended"),
+    }));
   }
 
   /** Tells every proxy the news as it is now. */
   tell(): void {
     for (const session of this.#sessions.values()) session.tell();
+  }
+
+  /** Looks anew at which proxies live. */
+  look(): void {
+    this.#wake();
   }
 
   /** Takes no more connections, lets those that are there end, and ends what is left after a while. */
@@ -58,37 +88,92 @@ export class AgentEnd {
     const giveUp = setTimeout(() => {
       for (const session of sessions) session.destroy();
     }, timeoutMs);
-    await this.#running;
+    await Promise.all([this.#running, ...sessions.map(({ closed }) => closed)]);
     clearTimeout(giveUp);
   }
 
-  async #keep(proxy: string): Promise<void> {
-    const { dial, log, random, timing, clock } = this.#options;
+  #isHeld(address: string): boolean {
+    return this.#sessions.has(this.#answered.get(address) ?? "");
+  }
+
+  /** The address to dial now: one that leads to no tunnel, or any when a proxy is missing; undefined when none is. */
+  #wanted(): string | undefined {
+    const { proxies, living } = this.#options;
+    const start = this.#next++;
+    const inTurn = proxies.map((_, at) => proxies[(start + at) % proxies.length] ?? "");
+    const open = inTurn.find((address) => !this.#isHeld(address));
+    if (open !== undefined) return open;
+    return (living?.() ?? []).some((proxy) => !this.#sessions.has(proxy)) ? inTurn[0] : undefined;
+  }
+
+  async #run(): Promise<void> {
+    const { random, timing, clock } = this.#options;
     const { signal } = this.#stopping;
-    for (let attempt = 1; !signal.aborted; attempt++) {
-      try {
-        const socket = await dial(proxy, signal);
-        const session = new AgentSession(socket, this.#options);
-        this.#sessions.set(proxy, session);
-        this.#faults.delete(proxy);
-        log.info({ proxy }, "A tunnel is open");
-        const opened = clock.monotonic();
-        if (signal.aborted) session.drain();
-        await session.closed;
-        this.#sessions.delete(proxy);
-        this.#faults.set(proxy, "the tunnel has ended");
-        if (!signal.aborted) log.warn({ proxy }, "A tunnel has ended; it is opened anew");
-        // One that held for a while was no failure.
-        if (clock.monotonic() - opened > timing.longestPause) attempt = 0;
-      } catch (error) {
-        const fault = messageOf(error);
-        // The same reason once.
-        if (this.#faults.get(proxy) !== fault && !signal.aborted)
-          log.warn({ proxy, error: fault }, "Cannot open a tunnel; it is tried again until it opens");
-        this.#faults.set(proxy, fault);
+    let attempt = 0;
+    while (!signal.aborted) {
+      const address = this.#wanted();
+      if (address === undefined) {
+        const since = clock.monotonic();
+        await this.#changed();
+        // Tunnels that held for a while were no failure.
+        if (clock.monotonic() - since > timing.longestPause) attempt = 1;
+        continue;
       }
-      await pause(pauseBefore(Math.max(attempt, 1), timing.longestPause, random), signal);
+      if (attempt > 0) await pause(pauseBefore(attempt, timing.longestPause, random), signal);
+      if (signal.aborted) return;
+      attempt = (await this.#open(address)) ? attempt + 1 : Math.min(attempt + 1, MOST_DOUBLINGS);
     }
+  }
+
+  /** Whether it failed. */
+  async #open(address: string): Promise<boolean> {
+    const { dial, log } = this.#options;
+    const { signal } = this.#stopping;
+    try {
+      const { socket, proxy = address } = await dial(address, signal, [...this.#sessions.keys()]);
+      // What was opened twice is of no use, and neither is one that would have to be drained at once.
+      if (signal.aborted || this.#sessions.has(proxy)) {
+        socket.destroy();
+        this.#answered.set(address, proxy);
+        return false;
+      }
+      const session = new AgentSession(socket, this.#options);
+      this.#sessions.set(proxy, session);
+      this.#answered.set(address, proxy);
+      this.#faults.delete(address);
+      log.info({ address, proxy }, "A tunnel is open");
+      void session.closed.then(() => {
+        this.#sessions.delete(proxy);
+        if (!signal.aborted)
+          log.warn({ address, proxy }, "A tunnel has ended; it is opened anew while its proxy lives");
+        this.#wake();
+      });
+      return false;
+    } catch (error) {
+      if (error instanceof TunnelHeld) {
+        this.#answered.set(address, error.proxy);
+        return false;
+      }
+      const fault = messageOf(error);
+      // The same reason once.
+      if (this.#faults.get(address) !== fault && !signal.aborted)
+        log.warn({ proxy: address, error: fault }, "Cannot open a tunnel; it is tried again until it opens");
+      this.#faults.set(address, fault);
+      return true;
+    }
+  }
+
+  /** Resolves when a tunnel has ended, when it is to be looked anew, or when it stops. */
+  #changed(): Promise<void> {
+    const { signal } = this.#stopping;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      this.#wake = done;
+      signal.addEventListener("abort", done, { once: true });
+    });
   }
 }
 

@@ -2,11 +2,18 @@
 
 import type { Http2Session } from "node:http2";
 
-/** Pings until the session is closed; destroys it when an answer has not come by the next ping. */
+/**
+ * Pings until the session is closed; destroys it when by the next ping neither an answer nor any other byte has come. On a slow
+ * link an answer waits behind what is on its way, and bytes are as good a sign of life.
+ */
 export function keepAlive(session: Http2Session, everyMs: number): void {
   let waiting = false;
+  let read = 0;
   const timer = setInterval(() => {
     if (session.destroyed) return;
+    const before = read;
+    read = session.socket.bytesRead;
+    if (waiting && read !== before) return;
     if (waiting) {
       session.destroy(new Error("the other end does not answer"));
       return;

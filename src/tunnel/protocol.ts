@@ -28,6 +28,14 @@ export function agreedVersion(offer: string, versions: readonly number[] = TUNNE
   return versions.toSorted((one, other) => other - one).find((version) => offered.has(version));
 }
 
+/** Headers of the upgrade: several proxies may be behind one address, and an agent needs a tunnel to each. */
+export const UPGRADE_HEADERS = {
+  /** Of the answer: which proxy it is. */
+  proxy: "postern-proxy",
+  /** Of the question: the proxies to which the agent has a tunnel, separated by commas. One of these answers 409. */
+  held: "postern-proxies-held",
+} as const;
+
 /** The path at which the proxy listens to the agent's news: one JSON object a line, the whole of it each time. */
 export const NEWS_PATH = "/news";
 

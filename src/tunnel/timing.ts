@@ -9,7 +9,7 @@ export interface TunnelTiming {
   readonly longestPause: number;
 }
 
-export const TUNNEL_TIMING: TunnelTiming = { ping: 15_000, open: 10_000, longestPause: 30_000 };
+export const TUNNEL_TIMING: TunnelTiming = { ping: 5_000, open: 5_000, longestPause: 30_000 };
 
 /**
  * The pause before attempt `attempt` (from 1), in milliseconds: doubling, with half of it at random, so that agents who lost

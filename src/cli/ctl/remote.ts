@@ -18,6 +18,7 @@ import {
   type Reading,
   type ShownLink,
 } from "../../control/administrator.ts";
+import type { DatabaseServer } from "../../control/presence.ts";
 import type { ShownResource } from "../../control/shown.ts";
 import type { StoredValue } from "../../store/store.ts";
 import { CommandError } from "../command-error.ts";
@@ -57,6 +58,10 @@ class RemoteAdministrator implements Administrator {
   async list(kind: string, reading?: Reading): Promise<readonly ShownResource[]> {
     const asked = { kind, with_secrets: reading?.withSecrets === true };
     return (await this.#ask(z.object({ resources: z.array(RESOURCE) }), "list", asked)).resources;
+  }
+
+  async databaseServers(): Promise<readonly DatabaseServer[]> {
+    return (await this.#ask(z.object({ servers: z.array(SERVER) }), "database_servers", {})).servers;
   }
 
   async get(kind: string, name: string, reading?: Reading): Promise<ShownResource> {
@@ -179,4 +184,23 @@ const TOKEN = z.object({
   roles: z.array(SHOWN),
   expires: z.number(),
   lasts: z.number(),
+});
+
+const SERVER: z.ZodType<DatabaseServer> = z.object({
+  host_id: z.string(),
+  proxy: z.string(),
+  node_name: z.string(),
+  version: z.string(),
+  draining: z.boolean(),
+  heard: z.number(),
+  databases: z.array(
+    z.object({
+      name: z.string(),
+      labels: z.record(z.string(), z.string()),
+      uri: z.string(),
+      region: z.string(),
+      account_id: z.string(),
+      fault: z.string().nullable(),
+    }),
+  ),
 });

@@ -1,5 +1,6 @@
 /** The way from a port of this machine to a database, as the user of a profile. */
 
+import type { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { PosternError } from "../../base/errors.ts";
 import type { Secret } from "../../base/secret.ts";
@@ -36,6 +37,8 @@ export interface OpenDatabase extends LocalProxy {
 }
 
 const OPEN_MS = 15_000;
+/** What an agent closes this soon it may have refused, in milliseconds. */
+const REFUSED_WITHIN_MS = 1000;
 
 /**
  * Opens the port. Whether the user may be this database user is asked with every operation, not here.
@@ -64,24 +67,42 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
   await keeper.current();
   const contexts = new WeakMap<RouteCredentials, SecureContext>();
   let said = "";
+  const connect = async (credentials: RouteCredentials): Promise<Duplex> => {
+    const { certificate, privateKey, trusted } = credentials;
+    const context =
+      contexts.get(credentials) ??
+      createSecureContext({ cert: certificate, key: privateKey.reveal(), ca: [...trusted], minVersion: "TLSv1.3" });
+    contexts.set(credentials, context);
+    const current = await login.profile();
+    const door = await openTls({ ...tlsOf(current, around), hints: LOGIN_HINTS });
+    const through = await askForDatabase(door, name, OPEN_MS);
+    const agent = await secureToAgent(through, {
+      context,
+      verifyAgent: (shown) => verifyAgent(shown, trusted, current, around),
+      timeout: OPEN_MS,
+    });
+    // An agent says no to a certificate by closing at once.
+    const opened = around.clock.monotonic();
+    agent.once("close", () => {
+      if (!agent.writableEnded && around.clock.monotonic() - opened < REFUSED_WITHIN_MS) keeper.doubt(credentials);
+    });
+    return agent;
+  };
   const proxy = await openLocalProxy({
     address,
     accessKeyId,
     open: async () => {
-      const current = await login.profile();
       const credentials = await keeper.current();
-      const { certificate, privateKey, trusted } = credentials;
-      const context =
-        contexts.get(credentials) ??
-        createSecureContext({ cert: certificate, key: privateKey.reveal(), ca: [...trusted], minVersion: "TLSv1.3" });
-      contexts.set(credentials, context);
-      const door = await openTls({ ...tlsOf(current, around), hints: LOGIN_HINTS });
-      const through = await askForDatabase(door, name, OPEN_MS);
-      const agent = await secureToAgent(through, {
-        context,
-        verifyAgent: (shown) => verifyAgent(shown, trusted, current, around),
-        timeout: OPEN_MS,
-      });
+      let agent: Duplex;
+      try {
+        agent = await connect(credentials);
+      } catch (error) {
+        if (!(error instanceof PosternError && error.code === "agent_untrusted")) throw error;
+        // The cluster may have other authorities by now: its door says which. Nothing of the client's has been sent.
+        const others = await keeper.instead(credentials);
+        if (others === credentials) throw error;
+        agent = await connect(others);
+      }
       said = "";
       return agent;
     },

@@ -87,10 +87,10 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
     }
     if (gateway.door !== undefined) await openPorts(gateway.door, platform, log, bound);
     if (member !== undefined) {
-      const { membership, proxies } = member;
+      const { membership, resources, proxies } = member;
       const nodeName = config.postern.nodename;
       const parts = { services, platform, version: packageVersion(), clock: systemClock, log };
-      agent = openAgent({ ...parts, membership, proxies, nodeName });
+      agent = openAgent({ ...parts, membership, resources, proxies, nodeName });
     }
   } catch (error) {
     await Promise.all([...bound.map((listening) => listening.drain(0)), gateway.door?.drain(0), member?.close()]);

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
 import { FedStore } from "../../../src/compose/fed-store.ts";
 import { readStore } from "../../../src/compose/store-follower.ts";
-import { agentFeed, type FeedLine } from "../../../src/control/agent-feed.ts";
+import { agentFeed, type ClusterNews, type FeedLine } from "../../../src/control/agent-feed.ts";
 import type { Change } from "../../../src/store/store.ts";
 import { documents, ROOT, startTestCluster, type TestCluster } from "../../support/cluster.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -105,17 +105,50 @@ describe("what agents are told", () => {
     for await (const { name } of fed.snapshot()) names.push(name);
     deepEqual(names, ["alice"]);
     throws(() => fed.take({ type: "news" }), { code: "feed_invalid" });
+    // A later version may tell more, of what lets nobody in.
+    fed.take({ type: "news", ignorable: true });
     throws(() => fed.take({ ...resource, kind: "user_secret" }), { code: "feed_invalid" });
+  });
+
+  it("says which proxies live and who vouches, at once when that changes", async () => {
+    cluster = await startTestCluster(ROLE);
+    let proxies = ["one"];
+    const about = async (): Promise<ClusterNews> => ({ proxies, authorities: { host: ["a"], user: ["b"] } });
+    const lines: FeedLine[] = [];
+    const stop = new AbortController();
+    stopping.add(stop);
+    void (async () => {
+      for await (const line of agentFeed(cluster.store, { signal: stop.signal, pulse: 3_600_000, about }))
+        lines.push(line);
+    })();
+    const told = (): unknown[] => lines.flatMap((line) => (line.type === "cluster" ? [line.proxies] : []));
+    await eventually(() => lines.at(-1)?.type === "settled");
+    proxies = ["one", "two"];
+    await cluster.store.write([{ op: "put", kind: "proxy", name: "two", value: {} }]);
+    await eventually(() => told().length === 2);
+    deepEqual(told(), [["one"], ["one", "two"]]);
+    const fed = new FedStore(systemClock);
+    const heard: unknown[] = [];
+    for (const line of lines) fed.take(JSON.parse(JSON.stringify(line)));
+    fed.onAbout((news) => heard.push(news.proxies));
+    deepEqual(heard, [["one", "two"]]);
   });
 
   it("says how long nothing was heard", async () => {
     let now = 0;
     const fed = new FedStore({ now: () => now, monotonic: () => now });
     fed.take({ type: "begin" });
+    fed.take({ type: "settled" });
     now = 70_000;
     equal(fed.silence, 70_000);
     fed.take({ type: "alive" });
     equal(fed.silence, 0);
+    // A cluster whose store cannot be read to its end is not heard, however often it begins.
+    now = 80_000;
+    fed.take({ type: "begin" });
+    fed.take({ type: "resource", kind: "user", name: "alice", revision: "1", value: {} });
+    fed.take({ type: "alive" });
+    equal(fed.silence, 10_000);
     cluster = await startTestCluster(ROLE);
     const lines: FeedLine[] = [];
     feed(cluster, lines, 5);

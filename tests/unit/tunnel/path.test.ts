@@ -2,10 +2,11 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { request } from "node:http";
-import type { Duplex } from "node:stream";
+import type { AddressInfo } from "node:net";
+import { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, it } from "node:test";
-import { connect, createSecureContext, type TLSSocket } from "node:tls";
+import { connect, createSecureContext, createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { Hono } from "hono";
 import { systemClock } from "../../../src/base/clock.ts";
 import { Secret } from "../../../src/base/secret.ts";
@@ -16,8 +17,9 @@ import { serveTunnelledOnNode } from "../../../src/platform/node-tunnelled.ts";
 import type { AdmitTunnelled, TunnelledOptions } from "../../../src/platform/ports.ts";
 import { silentLog } from "../../../src/telemetry/log.ts";
 import { AgentEnd } from "../../../src/tunnel/agent.ts";
-import { agreedVersion, TUNNEL_PATH } from "../../../src/tunnel/protocol.ts";
+import { agreedVersion, TUNNEL_PATH, TUNNEL_VERSIONS } from "../../../src/tunnel/protocol.ts";
 import { splice } from "../../../src/tunnel/splice.ts";
+import { TunnelHeld } from "../../../src/tunnel/tunnel-held.ts";
 import { TUNNEL_TIMING } from "../../../src/tunnel/timing.ts";
 import { Tunnels } from "../../../src/tunnel/tunnels.ts";
 import { upgradeToTunnel } from "../../../src/tunnel/upgrade.ts";
@@ -52,7 +54,11 @@ interface Path {
 
 /** A door with tunnels and one agent, whose app says what it was told. */
 async function path(
-  options: Partial<TunnelledOptions> & { versions?: readonly number[]; admit?: AdmitTunnelled } = {},
+  options: Partial<TunnelledOptions> & {
+    versions?: readonly number[];
+    agentVersions?: readonly number[];
+    admit?: AdmitTunnelled;
+  } = {},
 ): Promise<Path> {
   const tunnels = new Tunnels({ random: Math.random });
   const listening = await listenTlsOnNode(
@@ -64,7 +70,7 @@ async function path(
         if (kind === "connect") {
           try {
             const agent = await tunnels.open(decodeURIComponent(target), { address, connection: "c" });
-            return { headers: {}, take: (socket) => void splice(socket, agent) };
+            return { headers: {}, take: (socket) => void splice(socket, agent), leave: () => void agent.destroy() };
           } catch (error) {
             const { code, message } = error as { code: string; message: string };
             return Response.json({ error: { code, message } }, { status: 404 });
@@ -75,6 +81,7 @@ async function path(
         return {
           headers: { upgrade: `postern-tunnel/${version}` },
           take: (socket) => tunnels.accept(socket, "agent-1"),
+          leave: () => undefined,
         };
       },
     },
@@ -99,7 +106,13 @@ async function path(
   });
   const agent = new AgentEnd({
     proxies: [String(port)],
-    dial: async (at, signal) => (await upgradeToTunnel(await dial(Number(at)), { host: "door", signal })).socket,
+    dial: async (at, signal) =>
+      upgradeToTunnel(await dial(Number(at)), {
+        host: "door",
+        signal,
+        timeout: 5000,
+        ...(options.agentVersions === undefined ? {} : { versions: options.agentVersions }),
+      }),
     news: () => ({ node_name: "a", version: "1", draining: false, databases: [orders] }),
     serve: (stream, { database, address }) => service.accept(stream, { database, address }),
     timing: TUNNEL_TIMING,
@@ -130,6 +143,30 @@ function call(connection: Duplex, body: Buffer | string): Promise<string> {
     asked.once("error", reject);
     asked.end(body);
   });
+}
+
+/** Two ends of one connection. */
+function duplexPair(): [Duplex, Duplex] {
+  const ends: Duplex[] = [];
+  for (const other of [1, 0]) {
+    const end = new Duplex({
+      read: () => undefined,
+      write(chunk: Buffer, _, callback) {
+        ends[other]?.push(chunk);
+        callback();
+      },
+      final(callback) {
+        ends[other]?.push(null);
+        callback();
+      },
+      destroy(error, callback) {
+        ends[other]?.push(null);
+        callback(error);
+      },
+    });
+    ends.push(end);
+  }
+  return ends as [Duplex, Duplex];
 }
 
 const reachable = ({ tunnels }: Path): Promise<void> => eventually(() => tunnels.databases().length === 1);
@@ -206,10 +243,109 @@ describe("the way from a client to an agent", () => {
     }
   });
 
+  it("works between ends that are one version apart, whichever is the newer", async () => {
+    const [current = 1] = TUNNEL_VERSIONS;
+    const [ours, next] = [[current], [current + 1, current]];
+    for (const [versions, agentVersions] of [
+      [ours, next],
+      [next, ours],
+      [next, next],
+    ] as const) {
+      const whole = await path({ versions, agentVersions });
+      await reachable(whole);
+      const answer = await call(await toAgent(whole.port), "hello");
+      equal((JSON.parse(answer) as unknown[])[2], 5);
+    }
+    const whole = await path({ versions: [current + 1], agentVersions: [current] });
+    await rejects(
+      upgradeToTunnel(await dial(whole.port), { host: "door", signal: AbortSignal.timeout(5000), timeout: 5000 }),
+      {
+        code: "tunnel_version",
+      },
+    );
+    deepEqual(whole.tunnels.agents(), []);
+  });
+
+  it("gives up a door that is silent after TLS, and one that says that it is held", async () => {
+    const silent = createTlsServer({ cert: door.cert, key: door.key }, () => undefined).listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    opened.push(() => void silent.close());
+    const options = { host: "door", signal: AbortSignal.timeout(60_000), timeout: 50 };
+    const socket = await dial((silent.address() as AddressInfo).port);
+    await rejects(upgradeToTunnel(socket, options), { code: "proxy_unreachable" });
+    const held = createTlsServer({ cert: door.cert, key: door.key }, (client) => {
+      client.once("data", () => client.end("HTTP/1.1 409 Conflict\r\npostern-proxy: p1\r\ncontent-length: 0\r\n\r\n"));
+    }).listen(0, "127.0.0.1");
+    await once(held, "listening");
+    opened.push(() => void held.close());
+    const at = (held.address() as AddressInfo).port;
+    const more = { ...options, timeout: 5000 };
+    await rejects(upgradeToTunnel(await dial(at), { ...more, held: ["p1"] }), TunnelHeld);
+    // Nobody says so of a proxy that is not held.
+    await rejects(upgradeToTunnel(await dial(at), { ...more, held: ["p2"] }), { code: "tunnel_refused" });
+  });
+
+  it("ends what it opened for a client that has gone before it was connected", async () => {
+    let left = 0;
+    let go = (): void => undefined;
+    const listening = await listenTlsOnNode(
+      async () => new Response("a door"),
+      { kind: "tcp", host: "127.0.0.1", port: 0 },
+      {
+        identity: identityOf(door),
+        async takeOver() {
+          await new Promise<void>((resolve) => (go = resolve));
+          return { headers: {}, take: () => undefined, leave: () => void left++ };
+        },
+      },
+    );
+    opened.push(() => listening.drain(0));
+    const socket = await dial(Number(listening.address.split(":").at(-1)));
+    socket.on("error", () => undefined).write("CONNECT orders HTTP/1.1\r\nhost: orders\r\n\r\n");
+    const before = go;
+    await eventually(() => go !== before);
+    socket.destroy();
+    await once(socket, "close");
+    go();
+    await eventually(() => left === 1);
+  });
+
+  it("answers who was still shaking hands when it began to drain, and lets them go", async () => {
+    const whole = await path();
+    await reachable(whole);
+    let admitted = (): void => undefined;
+    const app = new Hono() as unknown as GatewayApp;
+    app.all("*", async ({ env }) => {
+      if (env.send === undefined) throw new Error("there is no exchange");
+      return await env.send({ status: 200, headers: {}, body: Buffer.from("served") });
+    });
+    const served = { app, onUnparsable: async () => ({ status: 400, headers: {}, body: new Uint8Array() }) };
+    const service = serveTunnelledOnNode(
+      async () => {
+        await new Promise<void>((resolve) => (admitted = resolve));
+        return served;
+      },
+      { identity: identityOf(agentCert) },
+    );
+    const before = admitted;
+    const [near, far] = duplexPair();
+    service.accept(far, { database: "orders", address: "" });
+    const connection = await secureToAgent(near, { context, verifyAgent: async () => undefined, timeout: 5000 });
+    await eventually(() => admitted !== before);
+    await service.drain(0);
+    admitted();
+    const closed = once(connection, "close");
+    equal(await call(connection, "hello"), "served");
+    await closed;
+  });
+
   it("opens no tunnel between versions that have none in common", async () => {
     const whole = await path({ versions: [7] });
-    await rejects(upgradeToTunnel(await dial(whole.port), { host: "door", signal: AbortSignal.timeout(5000) }), {
-      code: "tunnel_version",
-    });
+    await rejects(
+      upgradeToTunnel(await dial(whole.port), { host: "door", signal: AbortSignal.timeout(5000), timeout: 5000 }),
+      {
+        code: "tunnel_version",
+      },
+    );
   });
 });

@@ -59,6 +59,7 @@ async function path(identify = async () => ({ user: "alice", database: "orders" 
       takeOver: async () => ({
         headers: { upgrade: "postern-tunnel/1" },
         take: (socket) => tunnels.accept(socket, `agent-${hosts++}`),
+        leave: () => undefined,
       }),
       passOn: doorRequests({ tunnels, counts, callers: { identify }, log: silentLog, patience: 1000 }),
     },
@@ -83,7 +84,7 @@ async function agent(
     dial: async (at, signal) => {
       const socket = connect({ port: Number(at), host: "127.0.0.1", ca: door.cert });
       await once(socket, "secureConnect");
-      return (await upgradeToTunnel(socket, { host: "door", signal })).socket;
+      return await upgradeToTunnel(socket, { host: "door", signal, timeout: 5000 });
     },
     news: () => ({
       node_name: "a",

@@ -10,6 +10,7 @@ import { AgentEnd } from "../../../src/tunnel/agent.ts";
 import type { TunnelledClient } from "../../../src/tunnel/agent-session.ts";
 import { agreedVersion, type AgentNews, upgradeOffer } from "../../../src/tunnel/protocol.ts";
 import { splice } from "../../../src/tunnel/splice.ts";
+import { TunnelHeld } from "../../../src/tunnel/tunnel-held.ts";
 import { pauseBefore } from "../../../src/tunnel/timing.ts";
 import { Tunnels } from "../../../src/tunnel/tunnels.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -57,7 +58,7 @@ function agent(
       await once(socket, "connect");
       sockets.push(socket);
       socket.write(name);
-      return socket;
+      return { socket, proxy: undefined };
     },
     news: () => ({ node_name: name, version: "1", draining: false, databases: [orders], ...options.news?.() }),
     serve: options.serve ?? ((connection, client) => connection.end(`${name} ${client.database} ${client.address}`)),
@@ -204,6 +205,50 @@ describe("a tunnel", () => {
       equal(await text(await tunnels.open("orders", { ...client, connection: `${round}` })), `${round}`);
     ok(written < 8 * 1_048_576, `${written} bytes were taken for a reader that takes none`);
     equal((await buffer(slow)).length, most);
+  });
+
+  it("is opened to each proxy that lives, though one address leads to all, and to no proxy twice", async () => {
+    const [one, two, three] = [await proxy(), await proxy(), await proxy()];
+    const ports = new Map([
+      ["p1", one],
+      ["p2", two],
+    ]);
+    let dials = 0;
+    const end = new AgentEnd({
+      proxies: ["balancer"],
+      living: () => [...ports.keys()],
+      async dial(_, __, held) {
+        const [id, { at }] = [...ports][dials++ % ports.size] ?? ["", one];
+        if (held.includes(id)) throw new TunnelHeld(id);
+        const socket = connect(Number(at), "127.0.0.1");
+        await once(socket, "connect");
+        socket.write("a");
+        return { socket, proxy: id };
+      },
+      news: () => ({ node_name: "a", version: "1", draining: false, databases: [orders] }),
+      serve: (connection) => connection.end(),
+      timing,
+      random: Math.random,
+      clock: systemClock,
+      log: silentLog,
+    });
+    opened.push(() => end.stop(0));
+    await serves(one.tunnels, "a");
+    await serves(two.tunnels, "a");
+    const settled = dials;
+    ports.set("p3", three);
+    end.look();
+    await serves(three.tunnels, "a");
+    equal(end.tunnels, 3);
+    ok(dials > settled);
+    // One that is gone is not looked for any more, and one that only lost its connection is dialled again.
+    ports.delete("p1");
+    for (const socket of [...one.sockets, ...two.sockets]) socket.destroy();
+    await serves(one.tunnels, "");
+    await serves(two.tunnels, "a");
+    await eventually(() => end.tunnels === 2);
+    deepEqual(end.states(), [{ proxy: "balancer", fault: null }]);
+    for (const { sockets } of [two, three]) equal(sockets.filter(({ destroyed }) => !destroyed).length, 1);
   });
 
   it("ends an agent whose news cannot be read", async () => {
