@@ -85,8 +85,8 @@ export async function startFaultProxy(place: () => string): Promise<FaultProxy> 
   };
 }
 
-/** Of a socket that is closing already, its handle would stay for ever. */
+/** A reset of a socket that is closing already fails, and its handle would stay for ever and spin. */
 function reset(socket: Socket): void {
-  if (socket.connecting) socket.destroy();
+  if (socket.connecting || socket.writableEnded) socket.destroy();
   else if (!socket.destroyed) socket.resetAndDestroy();
 }
