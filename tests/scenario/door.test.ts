@@ -120,6 +120,7 @@ describe("a cluster without a gateway", () => {
             uri: "https://dynamodb.us-east-1.amazonaws.com",
             aws: { region: "us-east-1", account_id: "123456789012" },
           },
+          users: { allowed: ["ExampleRole"], denied: [] },
         },
       ],
     });

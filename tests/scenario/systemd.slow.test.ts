@@ -110,7 +110,10 @@ db_service:
       await ended;
     }
     const used = new Set(
-      [...readFileSync(trace, "utf8").matchAll(/^\d+ +([a-z_0-9]+)\(/gm)].map(([, name]) => name ?? ""),
+      [...readFileSync(trace, "utf8").matchAll(/^\d+ +([a-z_0-9]+)\(/gm)]
+        .map(([, name]) => name ?? "")
+        // What strace reads of a thread that ends just then is an error's number, not a call's.
+        .filter((name) => !name.startsWith("syscall_0xfff")),
     );
     assert.ok(used.has("epoll_wait") || used.has("epoll_pwait"), "nothing was traced");
 
