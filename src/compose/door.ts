@@ -163,6 +163,14 @@ export async function openDoor(
   const identity = await doorIdentity.current();
   let shown = identity;
   let timer: NodeJS.Timeout | undefined;
+  let lookNow = (): void => undefined;
+  // Whoever has a certificate by the next authority is let in at once, not only at the next look.
+  const unwatch = await cluster.store.watch(
+    (changes) => {
+      if (changes.some(({ kind }) => kind === "authority")) lookNow();
+    },
+    () => lookNow(),
+  );
   return {
     ports,
     maxConnectionsPerAddress: proxy_service?.max_connections_per_address,
@@ -177,23 +185,30 @@ export async function openDoor(
         show(next);
         shown = next;
       };
-      // One look after another: two at once would each make a certificate.
-      let looking = false;
-      timer = setInterval(() => {
+      // One look after another: two at once would each make a certificate. What changes during one has another follow.
+      let [looking, again] = [false, false];
+      lookNow = () => {
+        again = looking;
         if (looking) return;
         looking = true;
         void look()
           .catch((error: unknown) =>
             log.error({ error: messageOf(error) }, "Cannot renew the door's certificate; the one at hand serves on"),
           )
-          .finally(() => (looking = false));
-      }, lookEvery);
+          .finally(() => {
+            looking = false;
+            if (again) lookNow();
+          });
+      };
+      timer = setInterval(lookNow, lookEvery);
       timer.unref();
     },
     takeOver: tunnels.takeOver,
     passOn: tunnels.passOn,
     async drain(timeoutMs) {
       clearInterval(timer);
+      lookNow = () => undefined;
+      await unwatch();
       // Whoever listens for changes listens elsewhere from now on.
       closing.abort();
       // Agents need no tunnel to who is leaving.

@@ -13,9 +13,11 @@ import { readConfig } from "../../src/cli/start/index.ts";
 import { runGateway, type RunningGateway } from "../../src/cli/start/run-gateway.ts";
 import { openDoor } from "../../src/compose/door.ts";
 import { openClusterOf } from "../../src/compose/store.ts";
+import type { ShownIdentity } from "../../src/control/door-identity.ts";
 import { People } from "../../src/control/people.ts";
+import { rotateAuthorities } from "../../src/control/rotation.ts";
 import { Passwords } from "../../src/identity/passwords.ts";
-import { createLog } from "../../src/telemetry/log.ts";
+import { createLog, silentLog } from "../../src/telemetry/log.ts";
 import { newKeyPair } from "../support/cluster-authorities.ts";
 import { documents } from "../support/cluster.ts";
 import { type Answered, type Call, callDoor } from "../support/door.ts";
@@ -137,6 +139,16 @@ describe("a cluster without a gateway", () => {
 });
 
 describe("the certificate of a cluster's door", () => {
+  const events = { healthy: true, record: async (): Promise<void> => undefined };
+  const AROUND = {
+    env: {},
+    events,
+    version: "1.2.3",
+    loadControl: loadControlBundle,
+    loadPolicy: () => loadBuiltinBundle(),
+    state: () => ({ policy: { shows: () => false }, databases: new Map(), directory: { role: () => undefined } }),
+  };
+
   it("is shown anew in time, and the one at hand serves on while the store cannot be read", async () => {
     const directory = mkdtempSync(join(tmpdir(), "postern-door-"));
     const config = readConfig(configuration(directory));
@@ -145,21 +157,8 @@ describe("the certificate of a cluster's door", () => {
     const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() };
     const opened = await openClusterOf(config, { clock, env: {} });
     let text = "";
-    const door = await openDoor(config, opened, {
-      env: {},
-      events: { healthy: true, record: async () => undefined },
-      clock,
-      log: createLog({ severity: "info", format: "text", write: (line) => void (text += line) }),
-      version: "1.2.3",
-      loadControl: loadControlBundle,
-      loadPolicy: () => loadBuiltinBundle(),
-      state: () => ({
-        policy: { shows: () => false },
-        databases: new Map(),
-        directory: { role: () => undefined },
-      }),
-      lookEvery: 5,
-    });
+    const log = createLog({ severity: "info", format: "text", write: (line) => void (text += line) });
+    const door = await openDoor(config, opened, { ...AROUND, clock, log, lookEvery: 5 });
     const shown: unknown[] = [];
     door.follow((identity) => shown.push(identity));
     ahead = 6 * 24 * 3_600_000;
@@ -168,6 +167,25 @@ describe("the certificate of a cluster's door", () => {
     await eventually(() => text.includes("Cannot renew the door's certificate"));
     await door.drain(0);
     assert.equal(shown.length, 1);
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it("is shown anew at once when the authorities change", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "postern-door-"));
+    const config = readConfig(configuration(directory));
+    mkdirSync(config.postern.data_dir, { mode: 0o700 });
+    const opened = await openClusterOf(config, { clock: systemClock, env: {} });
+    const door = await openDoor(config, opened, { ...AROUND, clock: systemClock, log: silentLog });
+    const shown: ShownIdentity[] = [];
+    door.follow((identity) => shown.push(identity));
+    const change = { kinds: ["user"], phase: "init", manual: true, grace: 0 } as const;
+    await rotateAuthorities("root", change, { ...opened, events, clock: systemClock });
+    // By themselves they are looked at once a minute.
+    await eventually(() => shown.length === 1);
+    assert.equal(shown[0]?.clientAuthorities.length, 2);
+    assert.equal(door.identity.clientAuthorities.length, 1);
+    await door.drain(0);
+    await opened.cluster.store.close();
     rmSync(directory, { recursive: true, force: true });
   });
 });
