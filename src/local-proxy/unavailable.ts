@@ -15,6 +15,8 @@ const FINAL: ReadonlySet<string> = new Set([
   "certificate_revoked",
   "certificate_untrusted",
   "database_unknown",
+  // Policy's no to who asks for the certificate: a lock, say.
+  "denied",
   "login_required",
   "proxy_untrusted",
   "session_ending",

@@ -11,7 +11,6 @@ import { quoted } from "../../identity/names.ts";
 import { askForDatabase, secureToAgent } from "../../local-proxy/connect.ts";
 import { type LocalAddress, type LocalProxy, openLocalProxy } from "../../local-proxy/local-proxy.ts";
 import { type RouteCredentials, RouteKeeper } from "../../local-proxy/route-keeper.ts";
-import { CommandError } from "../command-error.ts";
 import { type DatabaseDocument, Door, LOGIN_HINTS } from "../login/door.ts";
 import { newKey, requireAuthorities, trustingOf } from "../login/log-in.ts";
 import type { Choice, Profile } from "../login/profiles.ts";
@@ -173,7 +172,7 @@ export async function issueRoute(
   const profile = await login.profile();
   const { publicKey, privateKey } = newKey();
   const door = new Door(tlsOf(profile, around));
-  const { certificate, trusted } = await door.databaseCertificate({ ...route, publicKey }).catch(refused);
+  const { certificate, trusted } = await door.databaseCertificate({ ...route, publicKey });
   requireAuthorities(profile.proxy, trusted, trustingOf(profile));
   const stated = await readOwnCertificate(certificate);
   const { user, expires } = stated;
@@ -188,12 +187,6 @@ export async function issueRoute(
     });
   }
   return { certificate, privateKey, trusted, expires };
-}
-
-/** Policy's no is none that another try mends. */
-function refused(error: unknown): never {
-  if (error instanceof CommandError && error.exitCode === 3) throw new PosternError("user_locked", error.message);
-  throw error;
 }
 
 /** By the cluster's authorities, and in a certificate of a database service: no proxy may stand in for one. */
