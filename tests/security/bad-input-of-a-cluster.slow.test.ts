@@ -20,6 +20,7 @@ import { readConfig } from "../../src/cli/start/index.ts";
 import { requireDataDirectory } from "../../src/config/data-directory.ts";
 import { Links } from "../../src/control/links.ts";
 import { People } from "../../src/control/people.ts";
+import { DATABASE_SERVER, PROXY } from "../../src/control/presence.ts";
 import { openAuthority } from "../../src/identity/authority-keys.ts";
 import { readOwnCertificate } from "../../src/identity/certificate-reader.ts";
 import { issueUserCertificate } from "../../src/identity/certificates.ts";
@@ -99,12 +100,13 @@ async function withStore<T>(work: (store: SqliteStore) => Promise<T>): Promise<T
   }
 }
 
-/** Of all that is in the store, but for how often somebody has failed, and which code was taken last. */
+/** Of all that is in the store, but for how often somebody has failed, which code was taken last, and that a proxy lives. */
 async function fingerprint(): Promise<string> {
   const digest = createHash("sha256");
   await withStore(async (store) => {
     for await (const resource of store.snapshot()) {
       const { kind, name, value } = resource;
+      if (kind === PROXY || kind === DATABASE_SERVER) continue;
       const secrets = (value as { value?: { password?: string; totp?: object } }).value;
       const kept = kind === "user_secret" ? [name, secrets?.password, secrets?.totp !== undefined] : resource;
       digest.update(JSON.stringify(kept));
