@@ -118,7 +118,7 @@ const COMMANDS: readonly (readonly [line: string, code: number, told: RegExp, in
   ["get rolle", 1, /Kind "rolle" is not known\npostern: hint: did you mean "role"\?/],
   ["get role/nope", 1, /role "nope" is not found\npostern: hint: postern ctl get role lists them/],
   ["get role -f text", 0, /^Role +Allowed database users[^]*\ndev +ExampleRole +env=dev/],
-  ["db ls", 0, /\norders dynamodb us-east-1\/123456789012 env=dev\n$/],
+  ["db ls", 0, /\norders dynamodb us-east-1\/123456789012 env=dev none\n$/],
   ["users add ada --roles=access --db-users=A,B --password-stdin", 0, /^User "ada" has been created\n$/, PASSWORD],
   ["users add ada --roles=access", 1, /already exists\npostern: hint: postern ctl users update ada --set-roles access/],
   ["users add bob --roles=nope", 1, /"nope", which is not defined/],
