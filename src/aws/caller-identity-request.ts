@@ -1,8 +1,9 @@
 /** GetCallerIdentity signed for somebody else to send, and sent for somebody else. */
 
 import { Buffer } from "node:buffer";
-import { type IncomingMessage, request as httpRequest } from "node:http";
+import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { boundedText } from "../base/bounded-text.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { AwsCredentials } from "./aws-credentials.ts";
@@ -70,7 +71,10 @@ export async function sendToSts(
       const sent = send(target, { method: "POST", headers: { ...headers, "content-length": length }, signal });
       sent.once("error", reject);
       sent.once("response", (answer) => {
-        textOf(answer).then((text) => resolve({ status: answer.statusCode ?? 0, body: text }), reject);
+        boundedText(answer, MAX_ANSWER_BYTES).then(
+          (text) => resolve({ status: answer.statusCode ?? 0, body: text }),
+          reject,
+        );
       });
       sent.end(body);
     });
@@ -87,14 +91,3 @@ const BODY = "Action=GetCallerIdentity&Version=2011-06-15";
 const TIMEOUT_MS = 10_000;
 /** STS says all of it in some hundred. */
 const MAX_ANSWER_BYTES = 16_384;
-
-async function textOf(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new Error(`its answer has more than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}

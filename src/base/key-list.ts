@@ -18,6 +18,7 @@ import {
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { messageOf, PosternError } from "./errors.ts";
+import { syncDirectory } from "./sync-directory.ts";
 import { KEY_BYTES, makeKey } from "./key-file.ts";
 
 /** Keys that a file may hold; more means that nobody drops old ones. */
@@ -161,15 +162,6 @@ function readPrivately(place: KeyListPlace): string | undefined {
     return readFileSync(descriptor, "utf8");
   } catch (cause) {
     throw cause instanceof PosternError ? cause : unavailable(place, "read", cause);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, "r");
-  try {
-    fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }

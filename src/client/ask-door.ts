@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { type IncomingMessage, request } from "node:http";
 import * as z from "zod";
+import { boundedText } from "../base/bounded-text.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { openTls, type TlsOptions } from "./tls.ts";
 
@@ -80,7 +81,7 @@ export async function listenToDoor(
       sent.end();
     });
     if (response.statusCode !== 200) {
-      const text = await textOf(response, MAX_ANSWER_BYTES);
+      const text = await boundedText(response, MAX_ANSWER_BYTES);
       throw refusal(proxy, response.statusCode ?? 0, jsonOf(text));
     }
     let rest = "";
@@ -150,7 +151,7 @@ async function send(
       sent.once("response", (response) => {
         const time = Date.parse(response.headers.date ?? "");
         if (!Number.isNaN(time)) onTime?.(time);
-        textOf(response, most).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+        boundedText(response, most).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
       });
       sent.end(bytes);
     });
@@ -181,17 +182,6 @@ function notUnderstood(proxy: string, reason: string): PosternError {
   return new PosternError("proxy_answer_invalid", `Cannot understand the answer of ${proxy}: ${reason}`, {
     hint: "check the proxy's address, and that the versions of both sides go together: postern version",
   });
-}
-
-async function textOf(response: IncomingMessage, most: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > most) throw new Error(`its answer has more than ${most} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 const REFUSAL = z.object({

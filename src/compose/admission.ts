@@ -3,14 +3,14 @@
 import type { HostIdentity } from "../agent/host-identity.ts";
 import type { Membership } from "../agent/membership.ts";
 import type { Clock } from "../base/clock.ts";
-import { messageOf, PosternError } from "../base/errors.ts";
+import { PosternError } from "../base/errors.ts";
+import { RefusedCertificates } from "../control/refused-certificates.ts";
 import { gatewayApp } from "../gateway/app.ts";
 import type { FixedListener } from "../gateway/listener.ts";
 import type { GatewayServices } from "../gateway/services.ts";
 import { refuseUnparsable } from "../gateway/unparsable.ts";
 import { type Authority, type AuthorityKind, newAuthority } from "../identity/authority.ts";
 import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
-import { AddressLimiter } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
 import type { Served, TunnelledFrom } from "../platform/ports.ts";
 
@@ -24,12 +24,12 @@ export interface AdmissionOptions {
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #trusts = new WeakMap<HostIdentity, Trust>();
-  /** How often a place is written down that shows what does not count: strangers must not be able to fill the log. */
-  readonly #noted: AddressLimiter;
+  /** Where those that do not count go on record. */
+  readonly refused: RefusedCertificates;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
-    this.#noted = new AddressLimiter(options.clock);
+    this.refused = new RefusedCertificates({ events: options.services.recorder, clock: options.clock });
   }
 
   /** What answers the client; undefined ends the connection. Never by the proxy's word: the certificate names the database too. */
@@ -56,8 +56,7 @@ export class Admission {
         onUnparsable: (connection, reason) => refuseUnparsable(services, listener, connection, reason),
       };
     } catch (thrown) {
-      // What is refused stays refused, whether or not that can be recorded.
-      await this.note(address, shown, messageOf(thrown)).catch(() => undefined);
+      await this.refused.noteUser(address, shown, thrown);
       return undefined;
     }
   }
@@ -71,22 +70,6 @@ export class Admission {
     const trust = this.#trusts.get(identity) ?? trustOf(identity);
     this.#trusts.set(identity, trust);
     return await verifyUserCertificate(certificate, { trust, clock, isRevoked: () => false });
-  }
-
-  /** Puts on record that a certificate was refused, though not every time. */
-  async note(address: string, shown: VerifiedUser | undefined, reason: string): Promise<void> {
-    if (this.#noted.take(address) > 0) return;
-    const identity =
-      shown === undefined
-        ? null
-        : {
-            name: shown.user.name,
-            roles: shown.user.roles,
-            serial: shown.serial,
-            expires: new Date(shown.expires).toISOString(),
-          };
-    const refused = { cert_type: "user", identity, "addr.remote": address, reason } as const;
-    await this.#options.services.recorder.record({ event: "postern.cert.refused", code: "PCE01W", ...refused });
   }
 }
 

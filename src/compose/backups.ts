@@ -4,6 +4,7 @@ import { closeSync, createReadStream, fsyncSync, linkSync, openSync, rmSync, wri
 import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
+import { syncDirectory } from "../base/sync-directory.ts";
 import type { Config } from "../config/config.ts";
 import { openGuardKey } from "../control/cluster.ts";
 import { isGivenOut, restoreNoted } from "../control/restored.ts";
@@ -176,14 +177,5 @@ function attempted<T>(file: string, work: () => T): T {
         hint: isThere ? "name another file: backups are never overwritten" : "name a file in another directory",
       },
     );
-  }
-}
-
-function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }

@@ -9,7 +9,7 @@ import { LRUCache } from "lru-cache";
 import type { HostIdentity } from "../agent/host-identity.ts";
 import type { Membership } from "../agent/membership.ts";
 import { claimedSignature, signatureFault } from "../aws/received-signature.ts";
-import { messageOf, PosternError } from "../base/errors.ts";
+import { PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
 import type { Secret } from "../base/secret.ts";
 import { MAX_BODY_BYTES } from "../gateway/body.ts";
@@ -30,7 +30,7 @@ export interface SdkRequestsOptions {
   readonly services: GatewayServices;
   readonly membership: Pick<Membership, "identity">;
   readonly keys: AgentKeys;
-  readonly admission: Pick<Admission, "verified" | "note">;
+  readonly admission: Pick<Admission, "verified" | "refused">;
   /** Milliseconds in which a request must have come whole. */
   readonly patience?: number;
 }
@@ -167,7 +167,7 @@ export class SdkRequests {
       this.#tokens.set(accessKeyId, opened);
       return opened;
     } catch (thrown) {
-      await admission.note(address, undefined, messageOf(thrown)).catch(() => undefined);
+      await admission.refused.noteUser(address, undefined, thrown);
       return thrown instanceof PosternError && thrown.code === "certificate_expired" ? EXPIRED : UNRECOGNIZED;
     }
   }

@@ -1,8 +1,8 @@
 /** Logins that a person completes in a browser while the command line waits: a certificate for whoever began them, once. */
 
-import { Buffer } from "node:buffer";
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { messageOf, PosternError } from "../base/errors.ts";
+import { isSameText } from "../base/same-text.ts";
 import { type Secret } from "../base/secret.ts";
 import { AddressLimiter } from "../identity/lockout.ts";
 import { readPublicKey } from "../identity/public-key.ts";
@@ -180,7 +180,7 @@ export class BrowserLogins {
     const { record, revision } = await this.#find(id);
     const { method, outcome, challenge } = record;
     if (outcome === undefined) throw unknown();
-    const isOwn = isSame(hashOf(redemption.verifier.reveal()), challenge);
+    const isOwn = isSameText(hashOf(redemption.verifier.reveal()), challenge);
     if ("failure" in outcome) {
       if (!isOwn) throw refused();
       await this.#spend(id, revision);
@@ -191,7 +191,7 @@ export class BrowserLogins {
     const facts = { user, method, mfa, address };
     const { events } = this.#options;
     try {
-      const isRight = redemption.code !== undefined && isSame(hashOf(redemption.code.reveal()), outcome.code_hash);
+      const isRight = redemption.code !== undefined && isSameText(hashOf(redemption.code.reveal()), outcome.code_hash);
       // Who has the code and not the verifier has it from somewhere else: it is to be worth nothing to anybody.
       if (isRight) await this.#spend(id, revision);
       if (!isRight || !isOwn) throw refused();
@@ -265,10 +265,6 @@ function callbackOf({ port, state }: BrowserLoginRecord, answer: Readonly<Record
 /** As PKCE writes it. Both codes and verifiers are random and long: they need no slow hash. */
 function hashOf(text: string): string {
   return createHash("sha256").update(text).digest("base64url");
-}
-
-function isSame(a: string, b: string): boolean {
-  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }
 
 function unknown(): PosternError {

@@ -1,16 +1,16 @@
 /** Who calls the API: the user of the certificate that the connection showed, as far as the cluster still knows it. */
 
 import type { Clock } from "../base/clock.ts";
-import { messageOf, PosternError } from "../base/errors.ts";
+import { PosternError } from "../base/errors.ts";
 import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
 import { lockMessage } from "../identity/lock.ts";
 import { BOT_TRAIT } from "../identity/bot-join-schema.ts";
-import { AddressLimiter } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { Role } from "../identity/role.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
+import { RefusedCertificates } from "./refused-certificates.ts";
 import { endingSince } from "./removed-users.ts";
 import { wasRestoredSince } from "./restored.ts";
 import { World } from "./world.ts";
@@ -39,12 +39,11 @@ export interface Caller {
 /** Recognises callers, anew with every request: what was true for the last one need not be for the next. */
 export class Callers {
   readonly #options: CallersOptions;
-  /** How often a place is written down that shows what does not count: strangers must not be able to fill the log. */
-  readonly #noted: AddressLimiter;
+  readonly #refused: RefusedCertificates;
 
   constructor(options: CallersOptions) {
     this.#options = options;
-    this.#noted = new AddressLimiter(options.clock);
+    this.#refused = new RefusedCertificates(options);
   }
 
   /**
@@ -73,8 +72,7 @@ export class Callers {
       if (await wasRestoredSince(cluster.store, shown.issued)) throw issuedBeforeRestore();
       return { user: known, expires: shown.expires };
     } catch (thrown) {
-      // What is refused stays refused, whether or not that can be recorded.
-      await this.#note(address, shown, messageOf(thrown)).catch(() => undefined);
+      await this.#refused.noteUser(address, shown, thrown);
       throw thrown;
     }
   }
@@ -101,27 +99,6 @@ export class Callers {
     const bot = traits[BOT_TRAIT];
     const now = bot === undefined ? known.traits : { ...known.traits, [BOT_TRAIT]: bot };
     return { ...known, roles: known.roles.filter((role) => roles.includes(role)), traits: now, mfaVerified };
-  }
-
-  async #note(address: string, shown: VerifiedUser | undefined, reason: string): Promise<void> {
-    if (this.#noted.take(address) > 0) return;
-    const identity =
-      shown === undefined
-        ? null
-        : {
-            name: shown.user.name,
-            roles: shown.user.roles,
-            serial: shown.serial,
-            expires: new Date(shown.expires).toISOString(),
-          };
-    await this.#options.events.record({
-      event: "postern.cert.refused",
-      code: "PCE01W",
-      cert_type: "user",
-      identity,
-      "addr.remote": address,
-      reason,
-    });
   }
 }
 

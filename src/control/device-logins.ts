@@ -1,9 +1,9 @@
 /** Logins without a browser at hand: a person confirms them at the provider on any device while the command line asks on. */
 
-import { Buffer } from "node:buffer";
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import * as z from "zod";
 import { messageOf, PosternError } from "../base/errors.ts";
+import { isSameText } from "../base/same-text.ts";
 import { Secret } from "../base/secret.ts";
 import { AddressLimiter } from "../identity/lockout.ts";
 import { readPublicKey } from "../identity/public-key.ts";
@@ -117,7 +117,8 @@ export class DeviceLogins {
     this.#requireHealth();
     const found = /^[0-9a-f]{32}$/.test(id) ? await cluster.store.get(KIND, id) : undefined;
     const record = RECORD.safeParse(found?.value).data;
-    const isOwn = record !== undefined && isSame(hashOf(secret), record.secret_hash) && clock.now() < record.expires;
+    const isOwn =
+      record !== undefined && isSameText(hashOf(secret), record.secret_hash) && clock.now() < record.expires;
     if (found === undefined || !isOwn) {
       // Only guesses count: asking on is what others do.
       this.#takeTry(address);
@@ -231,10 +232,6 @@ export function deviceCodeContext(id: string): SealingContext {
 
 function hashOf(secret: Secret): string {
   return createHash("sha256").update(secret.reveal()).digest("base64url");
-}
-
-function isSame(a: string, b: string): boolean {
-  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }
 
 function unknown(): PosternError {

@@ -1,24 +1,23 @@
 /** Services of the cluster that call its door: known by their certificates, as far as the cluster still knows them. */
 
-import { messageOf, PosternError } from "../base/errors.ts";
+import { PosternError } from "../base/errors.ts";
 import type { VerifiedHost } from "../identity/certificate-reader.ts";
-import { AddressLimiter } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
 import type { Connected } from "./callers.ts";
 import { type HostCertificatesOptions, readHostCertificate } from "./host-certificates.ts";
 import { readHost, requireUnlocked } from "./hosts.ts";
+import { RefusedCertificates } from "./refused-certificates.ts";
 
 export type MembersOptions = Pick<HostCertificatesOptions, "cluster" | "events" | "clock">;
 
 /** Recognises database services, anew each time. */
 export class Members {
   readonly #options: MembersOptions;
-  /** How often a place is written down that shows what does not count: strangers must not be able to fill the log. */
-  readonly #noted: AddressLimiter;
+  readonly #refused: RefusedCertificates;
 
   constructor(options: MembersOptions) {
     this.#options = options;
-    this.#noted = new AddressLimiter(options.clock);
+    this.#refused = new RefusedCertificates(options);
   }
 
   /**
@@ -41,8 +40,7 @@ export class Members {
       await this.requireKnown(shown.hostId);
       return shown;
     } catch (thrown) {
-      // What is refused stays refused, whether or not that can be recorded.
-      await this.#note(address, shown, messageOf(thrown)).catch(() => undefined);
+      await this.#refused.noteHost(address, shown, thrown);
       throw thrown;
     }
   }
@@ -56,20 +54,5 @@ export class Members {
     throw new PosternError("certificate_revoked", `The cluster knows no database service ${quoted(hostId)}`, {
       hint: "let it join again",
     });
-  }
-
-  async #note(address: string, shown: VerifiedHost | undefined, reason: string): Promise<void> {
-    if (this.#noted.take(address) > 0) return;
-    const identity =
-      shown === undefined
-        ? null
-        : {
-            name: shown.hostId,
-            roles: [shown.role],
-            serial: shown.serial,
-            expires: new Date(shown.expires).toISOString(),
-          };
-    const refused = { cert_type: "host", identity, "addr.remote": address, reason } as const;
-    await this.#options.events.record({ event: "postern.cert.refused", code: "PCE01W", ...refused });
   }
 }

@@ -1,9 +1,10 @@
 /** The way of a browser to an identity provider and back: only the browser that saw whose login it is comes back with it. */
 
 import { Buffer } from "node:buffer";
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import * as z from "zod";
 import { messageOf, PosternError } from "../base/errors.ts";
+import { isSameText } from "../base/same-text.ts";
 import { Secret } from "../base/secret.ts";
 import type { OidcConnector } from "../identity/oidc-connector.ts";
 import { quoted } from "../identity/names.ts";
@@ -100,8 +101,8 @@ export class OidcLogins {
     const [id = ""] = state.split(".");
     const { record } = await logins.open(id);
     const leg = LEG.safeParse(record.leg).data;
-    const isOurs = leg !== undefined && more.length === 0 && isSame(hashOf(state), leg.state_hash);
-    if (!isOurs || cookie === undefined || !isSame(hashOf(cookie), leg.cookie_hash)) throw notThisBrowser();
+    const isOurs = leg !== undefined && more.length === 0 && isSameText(hashOf(state), leg.state_hash);
+    if (!isOurs || cookie === undefined || !isSameText(hashOf(cookie), leg.cookie_hash)) throw notThisBrowser();
     let user = "";
     try {
       const word = query.get("error");
@@ -184,10 +185,6 @@ function randomText(): string {
 
 function hashOf(text: string): string {
   return createHash("sha256").update(text).digest("base64url");
-}
-
-function isSame(a: string, b: string): boolean {
-  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }
 
 function unknown(): PosternError {

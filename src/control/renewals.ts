@@ -1,8 +1,7 @@
 /** Renewal: a service that has joined gets its next certificate for the one that still holds. */
 
-import { messageOf, PosternError } from "../base/errors.ts";
+import { PosternError } from "../base/errors.ts";
 import type { VerifiedHost } from "../identity/certificate-reader.ts";
-import { AddressLimiter } from "../identity/lockout.ts";
 import { quoted } from "../identity/names.ts";
 import { readPublicKey } from "../identity/public-key.ts";
 import { isRace } from "../store/store-errors.ts";
@@ -15,16 +14,16 @@ import {
 } from "./host-certificates.ts";
 import { hostWrite, readHost, requireUnlocked } from "./hosts.ts";
 import type { Joined } from "./joins.ts";
+import { RefusedCertificates } from "./refused-certificates.ts";
 
 /** The renewals of one cluster's services. */
 export class Renewals {
   readonly #options: HostCertificatesOptions;
-  /** How often a place is written down that shows what does not count. */
-  readonly #noted: AddressLimiter;
+  readonly #refused: RefusedCertificates;
 
   constructor(options: HostCertificatesOptions) {
     this.#options = options;
-    this.#noted = new AddressLimiter(options.clock);
+    this.#refused = new RefusedCertificates(options);
   }
 
   /**
@@ -46,8 +45,7 @@ export class Renewals {
       shown = await readHostCertificate(this.#options, certificate);
       await this.#extend(shown);
     } catch (thrown) {
-      // What is refused stays refused, whether or not that can be recorded.
-      await this.#note(address, shown, messageOf(thrown)).catch(() => undefined);
+      await this.#refused.noteHost(address, shown, thrown);
       throw thrown;
     }
     const { hostId, role } = shown;
@@ -79,26 +77,5 @@ export class Renewals {
         hint: "try again in a while",
       });
     }
-  }
-
-  async #note(address: string, shown: VerifiedHost | undefined, reason: string): Promise<void> {
-    if (this.#noted.take(address) > 0) return;
-    const identity =
-      shown === undefined
-        ? null
-        : {
-            name: shown.hostId,
-            roles: [shown.role],
-            serial: shown.serial,
-            expires: new Date(shown.expires).toISOString(),
-          };
-    await this.#options.events.record({
-      event: "postern.cert.refused",
-      code: "PCE01W",
-      cert_type: "host",
-      identity,
-      "addr.remote": address,
-      reason,
-    });
   }
 }

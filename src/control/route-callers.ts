@@ -3,12 +3,12 @@
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../base/clock.ts";
-import { messageOf, PosternError } from "../base/errors.ts";
+import { PosternError } from "../base/errors.ts";
 import { trustedCertificates } from "../identity/authority.ts";
 import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
-import { AddressLimiter } from "../identity/lockout.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
+import { RefusedCertificates } from "./refused-certificates.ts";
 
 export interface RouteCallersOptions {
   readonly cluster: Pick<Cluster, "authority">;
@@ -29,7 +29,7 @@ const MAX_CERTIFICATES = 10_000;
 /** Recognises them. */
 export class RouteCallers {
   readonly #options: RouteCallersOptions;
-  readonly #noted: AddressLimiter;
+  readonly #refused: RefusedCertificates;
   #known = new LRUCache<string, VerifiedUser>({ max: MAX_CERTIFICATES });
   #trust: Promise<Trust> | undefined;
   #trustedBy = "";
@@ -37,7 +37,7 @@ export class RouteCallers {
 
   constructor(options: RouteCallersOptions) {
     this.#options = options;
-    this.#noted = new AddressLimiter(options.clock);
+    this.#refused = new RefusedCertificates(options);
   }
 
   /** @throws PosternError `certificate_…`; `certificate_wrong_kind` for that of a login */
@@ -57,7 +57,7 @@ export class RouteCallers {
       return { user: shown.user.name, database: shown.route.database };
     } catch (thrown) {
       const isCertificates = thrown instanceof PosternError && thrown.code.startsWith("certificate_");
-      if (isCertificates) await this.#note(address, messageOf(thrown)).catch(() => undefined);
+      if (isCertificates) await this.#refused.noteUser(address, undefined, thrown);
       throw thrown;
     }
   }
@@ -83,12 +83,5 @@ export class RouteCallers {
     if (by !== this.#trustedBy) this.#known = new LRUCache({ max: MAX_CERTIFICATES });
     this.#trustedBy = by;
     return new Trust({ host, user });
-  }
-
-  /** Strangers must not be able to fill the log. */
-  async #note(address: string, reason: string): Promise<void> {
-    if (this.#noted.take(address) > 0) return;
-    const refused = { cert_type: "user", identity: null, "addr.remote": address, reason } as const;
-    await this.#options.events.record({ event: "postern.cert.refused", code: "PCE01W", ...refused });
   }
 }

@@ -1,7 +1,8 @@
 /** Seals on what DynamoDB hands out to go on with, so that it serves only the one to whom it was given, and for the same. */
 
-import { Buffer } from "node:buffer";
-import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Buffer } from "node:buffer";
+import { createHmac } from "node:crypto";
+import { isSameText } from "../base/same-text.ts";
 
 /** Characters of a seal: 128 bits, and what tells it from the text before. */
 const MARK = "|postern:";
@@ -25,9 +26,7 @@ export class Seals {
     const at = sealed.length - DIGITS - MARK.length;
     if (at < 0 || sealed.slice(at, at + MARK.length) !== MARK) return undefined;
     const text = sealed.slice(0, at);
-    const given = Buffer.from(sealed.slice(at + MARK.length));
-    const right = Buffer.from(this.#digest(text, bonds));
-    return given.length === right.length && timingSafeEqual(given, right) ? text : undefined;
+    return isSameText(sealed.slice(at + MARK.length), this.#digest(text, bonds)) ? text : undefined;
   }
 
   #digest(text: string, bonds: readonly string[]): string {

@@ -1,8 +1,8 @@
 /** Links by which a person sets a password: invites for new users, resets for others. Each works once and not for long. */
 
-import { Buffer } from "node:buffer";
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { PosternError } from "../base/errors.ts";
+import { isSameText } from "../base/same-text.ts";
 import { Secret } from "../base/secret.ts";
 
 export type InviteKind = "invite" | "reset";
@@ -66,7 +66,8 @@ export function inviteNameOf(token: Secret): string | undefined {
  */
 export function useInvite(record: InviteRecord | undefined, token: Secret, now: number): InviteRecord {
   const name = inviteNameOf(token);
-  if (record === undefined || name === undefined || !isSame(name, record.token_hash)) throw refusal("invite_unknown");
+  if (record === undefined || name === undefined || !isSameText(name, record.token_hash))
+    throw refusal("invite_unknown");
   if (record.used !== null) throw refusal("invite_used");
   if (now >= record.expires) throw refusal("invite_expired");
   return { ...record, used: now };
@@ -80,8 +81,4 @@ function refusal(code: string): PosternError {
 
 function hashOf(token: string): string {
   return createHash("sha256").update(token).digest("hex");
-}
-
-function isSame(a: string, b: string): boolean {
-  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }

@@ -1,8 +1,8 @@
 /** Lets only those ride the port who know its access key: on one machine there may be others than its user. */
 
 import { Buffer } from "node:buffer";
-import { timingSafeEqual } from "node:crypto";
 import type { Socket } from "node:net";
+import { isSameText } from "../base/same-text.ts";
 import type { Secret } from "../base/secret.ts";
 
 const MAX_HEAD_BYTES = 32_768;
@@ -41,6 +41,5 @@ export async function showsKey(socket: Socket, key: Secret): Promise<boolean> {
   if (!isWhole) return false;
   const head = bytes.toString("latin1").split("\r\n\r\n", 1)[0] ?? "";
   const shown = /^authorization:[^\r\n]*\bCredential=([^/\s,]{1,128})\//im.exec(head)?.[1] ?? "";
-  const [one, other] = [Buffer.from(shown), Buffer.from(key.reveal())];
-  return one.length === other.length && timingSafeEqual(one, other);
+  return isSameText(shown, key.reveal());
 }

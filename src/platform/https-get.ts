@@ -1,8 +1,7 @@
 /** One GET over https: bounded in size and time, and never led elsewhere. */
 
-import { Buffer } from "node:buffer";
-import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
+import { boundedText } from "../base/bounded-text.ts";
 
 export interface HttpsGetOptions {
   /** PEM of whom to believe in the place of those that the system trusts. */
@@ -29,20 +28,9 @@ export async function getHttps(url: string, { ca, headers = {} }: HttpsGetOption
     });
     sent.once("error", reject);
     sent.once("response", (answer) => {
-      if (answer.statusCode === 200) textOf(answer).then(resolve, reject);
+      if (answer.statusCode === 200) boundedText(answer, MAX_BYTES).then(resolve, reject);
       else sent.destroy(new Error(`it answered ${answer.statusCode}`));
     });
     sent.end();
   });
-}
-
-async function textOf(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BYTES) throw new Error(`its answer has more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }

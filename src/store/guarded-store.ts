@@ -1,8 +1,8 @@
 /** A store whose resources carry a keyed seal, so that what others wrote, swapped or changed in it is refused when read. */
 
-import { Buffer } from "node:buffer";
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { PosternError } from "../base/errors.ts";
+import { isSameText } from "../base/same-text.ts";
 import { checkWrites } from "./checks.ts";
 import { nameOf } from "./store-errors.ts";
 import type { Change, Store, StoredResource, StoredValue, Write } from "./store.ts";
@@ -104,7 +104,7 @@ export class GuardedStore implements Store {
     const value = held?.value;
     if (typeof given === "string" && value !== undefined && sealed.kind === kind && sealed.name === name) {
       const right = this.#sealOf(RESOURCE, [kind, name, sealed.expiresAt ?? null], value);
-      if (isSame(given, right)) return { ...sealed, value };
+      if (isSameText(given, right)) return { ...sealed, value };
     }
     this.#onTampered({ kind, name });
     throw new PosternError("store_tampered", `Cannot use ${nameOf({ kind, name })}: it is not what Postern wrote`, {
@@ -118,7 +118,7 @@ export class GuardedStore implements Store {
   }
 
   isSealOfBackup(digest: string, seal: string): boolean {
-    return isSame(seal, this.sealBackup(digest));
+    return isSameText(seal, this.sealBackup(digest));
   }
 
   #sealed(write: Write): Write {
@@ -145,10 +145,4 @@ function canonical(value: StoredValue): string {
 
 function isObject(value: StoredValue): value is { readonly [name: string]: StoredValue } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isSame(given: string, right: string): boolean {
-  const left = Buffer.from(given);
-  const other = Buffer.from(right);
-  return left.length === other.length && timingSafeEqual(left, other);
 }
