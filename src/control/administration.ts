@@ -8,6 +8,7 @@ import type { Directory } from "../identity/directory.ts";
 import { quoted } from "../identity/names.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { Store, StoredResource, StoredValue } from "../store/store.ts";
+import { requireAudit } from "./audit-health.ts";
 import type { Actor, Authorizer, ControlDecision, Verb } from "./authorize.ts";
 import { DocumentsError, placed, type GivenDocument, readDocuments, type PlacedProblem } from "./documents.ts";
 import { byWhom, recordChanges } from "./events.ts";
@@ -277,8 +278,7 @@ export class Administration {
       const actor = actorNow(asker, world.directory);
       const changes = await this.#planned(actor, asked, plan);
       await this.#judge(actor, world, changes, givenOf);
-      if (!events.healthy)
-        throw new PosternError("audit_unavailable", "Cannot change anything: the audit log cannot be written");
+      requireAudit(events, "change anything");
       try {
         await store.write(await writesOf(changes, serial, this.#options, beside));
       } catch (thrown) {

@@ -9,6 +9,7 @@ import { readPublicKey } from "../identity/public-key.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { StoredValue } from "../store/store.ts";
 import { admit, type AdmissionOptions, type Login, RefusedError } from "./admission.ts";
+import { requireAudit } from "./audit-health.ts";
 import { type BrowserLoginRecord, type LoginMethod, type Proof, readBrowserLogin } from "./browser-login-record.ts";
 import type { ConnectorUsers } from "./connector-users.ts";
 import { loginEvent } from "./login-event.ts";
@@ -85,7 +86,7 @@ export class BrowserLogins {
   async begin(request: BrowserLoginRequest): Promise<{ id: string; url: string; expires: number }> {
     const { cluster, clock, publicUrl } = this.#options;
     const { publicKey, lifetime, address, callback, challenge, method } = request;
-    this.#requireHealth();
+    requireAudit(this.#options.events, "log in");
     this.#takeTry(address);
     readPublicKey(publicKey);
     const { port, state } = callback;
@@ -175,7 +176,7 @@ export class BrowserLogins {
    */
   async redeem(redemption: Redemption): Promise<Login> {
     const { id, address } = redemption;
-    this.#requireHealth();
+    requireAudit(this.#options.events, "log in");
     this.#takeTry(address);
     const { record, revision } = await this.#find(id);
     const { method, outcome, challenge } = record;
@@ -243,11 +244,6 @@ export class BrowserLogins {
   #takeTry(address: string): void {
     const wait = this.#limiter.take(address);
     if (wait > 0) throw limited(wait);
-  }
-
-  #requireHealth(): void {
-    if (!this.#options.events.healthy)
-      throw new PosternError("audit_unavailable", "Cannot log in: the audit log cannot be written");
   }
 }
 

@@ -11,6 +11,7 @@ import type { SealingContext } from "../identity/sealing.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { StoredValue } from "../store/store.ts";
 import { type AdmissionOptions, type Login, RefusedError } from "./admission.ts";
+import { requireAudit } from "./audit-health.ts";
 import type { Connectors } from "./connectors.ts";
 import { connectorChanged, type ConnectorUsers } from "./connector-users.ts";
 import type { IdentityProviders } from "./identity-providers.ts";
@@ -77,7 +78,7 @@ export class DeviceLogins {
    */
   async begin({ connector, publicKey, lifetime, address }: DeviceLoginRequest): Promise<StartedDeviceLogin> {
     const { cluster, clock, ring, connectors, providers } = this.#options;
-    this.#requireHealth();
+    requireAudit(this.#options.events, "log in");
     this.#takeTry(address);
     readPublicKey(publicKey);
     await requireRoom(cluster.store, clock, KIND, address);
@@ -114,7 +115,7 @@ export class DeviceLogins {
    */
   async poll(id: string, secret: Secret, address: string): Promise<Login | Waiting> {
     const { cluster, clock } = this.#options;
-    this.#requireHealth();
+    requireAudit(this.#options.events, "log in");
     const found = /^[0-9a-f]{32}$/.test(id) ? await cluster.store.get(KIND, id) : undefined;
     const record = RECORD.safeParse(found?.value).data;
     const isOwn =
@@ -185,11 +186,6 @@ export class DeviceLogins {
   #takeTry(address: string): void {
     const wait = this.#limiter.take(address);
     if (wait > 0) throw limited(wait);
-  }
-
-  #requireHealth(): void {
-    if (!this.#options.events.healthy)
-      throw new PosternError("audit_unavailable", "Cannot log in: the audit log cannot be written");
   }
 }
 

@@ -3,8 +3,9 @@
 import type { ClusterEvent } from "../audit/cluster-event.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
-import { AddressLimiter, type AddressRule } from "../identity/lockout.ts";
+import { AddressLimiter, type AddressRule, NOTE_RULE } from "../identity/lockout.ts";
 import type { EventSink } from "./administration.ts";
+import { requireAudit } from "./audit-health.ts";
 
 export interface JoinAttemptsOptions {
   readonly events: EventSink;
@@ -13,8 +14,6 @@ export interface JoinAttemptsOptions {
 
 export type JoinEvent = Extract<ClusterEvent, { event: "instance.join" | "bot.join" }>;
 
-/** Of attempts beyond an address's limit, how many are written down: strangers must not be able to fill the log. */
-const NOTES: AddressRule = { burst: 5, every: 60_000, addresses: 10_000 };
 /** A fleet behind one address starts at once. */
 const TRIES: AddressRule = { burst: 60, every: 1000, addresses: 10_000 };
 
@@ -35,13 +34,12 @@ export class JoinAttempts {
   constructor(options: JoinAttemptsOptions) {
     this.#options = options;
     this.#limiter = new AddressLimiter(options.clock, TRIES);
-    this.#noted = new AddressLimiter(options.clock, NOTES);
+    this.#noted = new AddressLimiter(options.clock, NOTE_RULE);
   }
 
   /** Takes one try of an address. @throws PosternError `join_limited`, `audit_unavailable` */
   take(address: string): void {
-    if (!this.#options.events.healthy)
-      throw new PosternError("audit_unavailable", "Cannot join: the audit log cannot be written");
+    requireAudit(this.#options.events, "join");
     const wait = this.#limiter.take(address);
     if (wait === 0) return;
     throw new PosternError("join_limited", "Cannot join: there were too many attempts from this address", {

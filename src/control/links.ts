@@ -4,7 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { type InviteKind, type InviteRecord, inviteNameOf, useInvite } from "../identity/invites.ts";
-import { AddressLimiter, type AddressRule } from "../identity/lockout.ts";
+import { AddressLimiter, NOTE_RULE } from "../identity/lockout.ts";
 import type { Passkey, Passkeys } from "../identity/passkeys.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { KeyRing, SealingContext } from "../identity/sealing.ts";
@@ -14,6 +14,7 @@ import { NO_TRIES } from "../identity/tries.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { Store, StoredValue, Write } from "../store/store.ts";
 import type { EventSink } from "./administration.ts";
+import { requireAudit } from "./audit-health.ts";
 import type { Cluster } from "./cluster.ts";
 import { resetNoted, wasRemovedSince } from "./removed-users.ts";
 import { freshTotp, SecretsStore, type UserSecrets } from "./user-secrets.ts";
@@ -64,8 +65,6 @@ export const INVITE = "invite";
 const MAX_ATTEMPTS = 5;
 /** Of one user there is one, unless several were made at the same moment; a store takes 50 writes at once. */
 const MOST_LINKS = 40;
-/** Of links that are refused, how many an address has written down: strangers must not be able to fill the log. */
-const NOTES: AddressRule = { burst: 5, every: 60_000, addresses: 10_000 };
 
 /** The links of one cluster's users, from the user's side; `People` makes them. */
 export class Links {
@@ -76,7 +75,7 @@ export class Links {
   constructor(options: LinksOptions) {
     this.#options = options;
     this.#secrets = new SecretsStore(options.cluster.store, options.ring);
-    this.#noted = new AddressLimiter(options.clock, NOTES);
+    this.#noted = new AddressLimiter(options.clock, NOTE_RULE);
   }
 
   /**
@@ -106,8 +105,7 @@ export class Links {
    */
   async use(use: LinkUse): Promise<string> {
     const { events, passwords } = this.#options;
-    if (!events.healthy)
-      throw new PosternError("audit_unavailable", "Cannot set the password: the audit log cannot be written");
+    requireAudit(events, "set the password");
     const { user, factor } = await this.#noting(use, async () => {
       const { record, totp } = await this.#usable(use);
       const hashed = await passwords.hash(use.password);

@@ -3,7 +3,7 @@
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
-import { AddressLimiter, type AddressRule } from "../identity/lockout.ts";
+import { AddressLimiter, NOTE_RULE } from "../identity/lockout.ts";
 import type { Passkeys } from "../identity/passkeys.ts";
 import type { Passwords } from "../identity/passwords.ts";
 import type { KeyRing } from "../identity/sealing.ts";
@@ -12,6 +12,7 @@ import { NO_TRIES, TryCounter } from "../identity/tries.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { Write } from "../store/store.ts";
 import type { EventSink } from "./administration.ts";
+import { requireAudit } from "./audit-health.ts";
 import { admit, type Login, RefusedError } from "./admission.ts";
 import type { Proof } from "./browser-login-record.ts";
 import type { Cluster } from "./cluster.ts";
@@ -69,8 +70,6 @@ interface ShownProof {
 }
 
 const NOBODY: ReadSecrets = { secrets: NO_TRIES, revision: undefined };
-/** Of attempts beyond an address's limit, how many are written down: strangers must not be able to fill the log. */
-const NOTES: AddressRule = { burst: 5, every: 60_000, addresses: 10_000 };
 /** Somebody else tried at the same moment: judged anew, so often. */
 const MAX_ATTEMPTS = 5;
 
@@ -87,7 +86,7 @@ export class Logins {
     this.#secrets = new SecretsStore(options.cluster.store, options.ring);
     this.#tries = new TryCounter(options.clock);
     this.#limiter = new AddressLimiter(options.clock);
-    this.#noted = new AddressLimiter(options.clock, NOTES);
+    this.#noted = new AddressLimiter(options.clock, NOTE_RULE);
   }
 
   /**
@@ -125,7 +124,7 @@ export class Logins {
 
   async #recording<T>(attempt: Credentials, mfa: Mfa, work: () => Promise<T>): Promise<T> {
     const { events } = this.#options;
-    if (!events.healthy) throw new PosternError("audit_unavailable", "Cannot log in: the audit log cannot be written");
+    requireAudit(events, "log in");
     try {
       const wait = this.#limiter.take(attempt.address ?? "");
       if (attempt.address !== null && wait > 0) throw limited(wait);

@@ -5,6 +5,7 @@ import type { VerifiedHost } from "../identity/certificate-reader.ts";
 import { quoted } from "../identity/names.ts";
 import { readPublicKey } from "../identity/public-key.ts";
 import { isRace } from "../store/store-errors.ts";
+import { requireAudit } from "./audit-health.ts";
 import type { Connected } from "./callers.ts";
 import {
   certifyHost,
@@ -34,7 +35,7 @@ export class Renewals {
    */
   async renew(publicKey: string, { address, certificate }: Connected): Promise<Joined> {
     const { events } = this.#options;
-    if (!events.healthy) throw new PosternError("audit_unavailable", "Cannot renew: the audit log cannot be written");
+    requireAudit(events, "renew");
     if (certificate === undefined)
       throw new PosternError("host_certificate_required", "Cannot renew: no host certificate was shown", {
         hint: "join the cluster first",

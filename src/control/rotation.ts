@@ -18,6 +18,7 @@ import type { KeyRing } from "../identity/sealing.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { StoredValue } from "../store/store.ts";
 import type { EventSink } from "./administration.ts";
+import { requireAudit } from "./audit-health.ts";
 import { AUTHORITY, type Cluster } from "./cluster.ts";
 
 export interface RotationOptions {
@@ -102,8 +103,7 @@ async function step(
   { cluster, events }: RotationOptions,
   work: (authority: Authority) => Promise<Authority>,
 ): Promise<readonly Authority[]> {
-  if (!events.healthy)
-    throw new PosternError("audit_unavailable", "Cannot rotate an authority: the audit log cannot be written");
+  requireAudit(events, "rotate an authority");
   const { store } = cluster;
   const steps = await Promise.all(
     kinds.map(async (kind) => {

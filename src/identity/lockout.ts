@@ -87,6 +87,9 @@ export interface AddressRule {
 /** Twenty at once, as an office behind one address may need on a Monday, then one every three seconds. */
 export const ADDRESS_RULE: AddressRule = { burst: 20, every: 3000, addresses: 10_000 };
 
+/** Of what is refused, how much an address has written down: strangers must not be able to fill the log. */
+export const NOTE_RULE: AddressRule = { burst: 5, every: 60_000, addresses: 10_000 };
+
 /** Tries by address, in this process's memory only: it guards the cost of checks, the lock by user guards the users. */
 export class AddressLimiter {
   readonly #clock: Clock;
