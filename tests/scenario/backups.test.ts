@@ -17,7 +17,6 @@ import process from "node:process";
 import { describe, it, type TestContext } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { Secret } from "../../src/base/secret.ts";
-import { withAdministration } from "../../src/cli/ctl/local.ts";
 import { readConfig } from "../../src/cli/start/index.ts";
 import { openClusterOf } from "../../src/compose/store.ts";
 import { readStore } from "../../src/compose/store-follower.ts";
@@ -25,19 +24,18 @@ import { Callers } from "../../src/control/callers.ts";
 import { certifyHost } from "../../src/control/host-certificates.ts";
 import { hostWrite, readHost } from "../../src/control/hosts.ts";
 import { Logins } from "../../src/control/logins.ts";
-import { People } from "../../src/control/people.ts";
 import { openAuthority } from "../../src/identity/authority-keys.ts";
 import { issueUserCertificate } from "../../src/identity/certificates.ts";
 import { Passwords } from "../../src/identity/passwords.ts";
 import { SqliteStore } from "../../src/store/sqlite-store.ts";
 import { newKeyPair } from "../support/cluster-authorities.ts";
-import { documents } from "../support/cluster.ts";
 import { type CtlRan, runCtl } from "../support/ctl.ts";
 import { eventually } from "../support/eventually.ts";
+import { fillStore } from "../support/filled-store.ts";
 import { missing, startDynamoDbLocal } from "../support/peers.ts";
 
 const skip = await missing("java", "dynamodbLocal");
-const PASSWORD = new Secret("correct horse battery");
+const PASSWORD = "correct horse battery";
 const PEOPLE = ["alice", "bob"]
   .map((name) => `kind: user\nversion: v2\nmetadata: {name: ${name}}\nspec: {roles: [access]}\n`)
   .join("---\n");
@@ -66,23 +64,8 @@ function machine(t: TestContext, storage: object = { type: "sqlite" }, env: Reco
 
 /** Alice and bob, who can log in; a lock, a join token, a link. */
 async function fill({ file }: Machine): Promise<void> {
-  const config = readConfig(file);
-  await withAdministration(config, "writes", async ({ administration, actor, cluster, ring, events }) => {
-    await administration.create(actor, documents(PEOPLE), { force: false });
-    const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
-    const parts = {
-      administration,
-      cluster,
-      ring,
-      events,
-      passwords,
-      clock: systemClock,
-      secondFactor: "off",
-    } as const;
-    const people = new People(parts);
-    for (const name of ["alice", "bob"]) await people.setPassword(actor, name, PASSWORD);
-    await people.makeLink(actor, "bob", "reset");
-  });
+  const filling = { yaml: PEOPLE, users: ["alice", "bob"], password: PASSWORD };
+  await fillStore(readConfig(file), filling, ({ actor, people }) => people.makeLink(actor, "bob", "reset"));
 }
 
 /** Logs in over what a machine's store holds. @returns how the certificate is taken, later */
@@ -91,7 +74,7 @@ async function logIn({ file }: Machine, user = "alice"): Promise<Uint8Array> {
   const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
   const logins = new Logins({ cluster, ring, passwords, events: SINK, clock: systemClock, secondFactor: "off" });
   const { publicKey } = newKeyPair();
-  const login = await logins.logIn({ user, password: PASSWORD, address: null, publicKey });
+  const login = await logins.logIn({ user, password: new Secret(PASSWORD), address: null, publicKey });
   await cluster.store.close();
   return new X509Certificate(login.certificate.certificate).raw;
 }

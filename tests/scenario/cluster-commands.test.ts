@@ -1,20 +1,12 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
+import { type CtlRan, runCtl } from "../support/ctl.ts";
 import { everythingIn, STORE_PLACES, type StorePlace } from "../support/store-places.ts";
 
-const LAUNCHER = fileURLToPath(new URL("../../bin/postern", import.meta.url));
 const PASSWORD = "correct horse battery";
-interface Ran {
-  readonly code: number | null;
-  readonly out: string;
-  readonly told: string;
-}
-
 for (const { name, skip, start } of STORE_PLACES) {
   describe(`a cluster ${name}, from its own machine`, { skip }, () => {
     let directory = "";
@@ -37,18 +29,7 @@ auth_service: {enabled: "yes", cluster_name: "example", storage: ${place.storage
     });
 
     /** `postern ctl -c FILE …` as a person runs it. */
-    const ctl = (args: readonly string[], input = ""): Promise<Ran> =>
-      new Promise((resolve, reject) => {
-        const child = spawn(process.execPath, [LAUNCHER, "ctl", "-c", file, ...args], {
-          env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...place.env },
-        });
-        let [out, told] = ["", ""];
-        child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
-        child.stderr.setEncoding("utf8").on("data", (text: string) => (told += text));
-        child.once("error", reject);
-        child.once("close", (code) => resolve({ code, out, told }));
-        child.stdin.end(input);
-      });
+    const ctl = (args: readonly string[], input = ""): Promise<CtlRan> => runCtl(file, args, { input, env: place.env });
 
     it("is made by the first command, and says its name, version, authorities and pin, always the same", async () => {
       const first = await ctl(["status"]);

@@ -6,22 +6,18 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/base/clock.ts";
-import { Secret } from "../../src/base/secret.ts";
-import { withAdministration } from "../../src/cli/ctl/local.ts";
 import { loadBuiltinBundle, loadControlBundle } from "../../src/cli/policy/builtin.ts";
 import { readConfig } from "../../src/cli/start/index.ts";
 import { runGateway, type RunningGateway } from "../../src/cli/start/run-gateway.ts";
 import { openDoor } from "../../src/compose/door.ts";
 import { openClusterOf } from "../../src/compose/store.ts";
 import type { ShownIdentity } from "../../src/control/door-identity.ts";
-import { People } from "../../src/control/people.ts";
 import { rotateAuthorities } from "../../src/control/rotation.ts";
-import { Passwords } from "../../src/identity/passwords.ts";
 import { createLog, silentLog } from "../../src/telemetry/log.ts";
 import { newKeyPair } from "../support/cluster-authorities.ts";
-import { documents } from "../support/cluster.ts";
 import { type Answered, type Call, callDoor } from "../support/door.ts";
 import { eventually } from "../support/eventually.ts";
+import { fillStore } from "../support/filled-store.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../bin/postern", import.meta.url));
 const PASSWORD = "correct horse battery";
@@ -54,19 +50,7 @@ proxy_service: {enabled: "yes", listen_addr: "127.0.0.1:0", public_addr: "poster
 async function prepare(file: string): Promise<string> {
   const config = readConfig(file);
   mkdirSync(config.postern.data_dir, { mode: 0o700 });
-  return await withAdministration(config, "writes", async ({ administration, actor, cluster, ring, events }) => {
-    await administration.create(actor, documents(RESOURCES), { force: false });
-    const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
-    const people = {
-      administration,
-      cluster,
-      ring,
-      events,
-      passwords,
-      clock: systemClock,
-      secondFactor: "off",
-    } as const;
-    await new People(people).setPassword(actor, "alice", new Secret(PASSWORD));
+  return await fillStore(config, { yaml: RESOURCES, users: ["alice"], password: PASSWORD }, async ({ cluster }) => {
     return (await cluster.authority("host")).active.certificate;
   });
 }

@@ -10,22 +10,10 @@ import { fileURLToPath } from "node:url";
 import { eventually } from "../support/eventually.ts";
 import { STORE_PLACES, type StorePlace } from "../support/store-places.ts";
 import { auditOf } from "../support/gateway.ts";
+import { GUIDE_ROLE } from "../support/guide.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../bin/postern", import.meta.url));
 const PASSWORD = "correct horse battery";
-
-/** As the guide has it. */
-const GUIDE_ROLE = `kind: role
-version: v7
-metadata:
-  name: aws-dynamodb-access
-spec:
-  allow:
-    db_labels:
-      '*': '*'
-    db_users:
-    - 'ExampleTeleportDynamoDBRole'
-`;
 
 for (const { name: where, skip, start } of STORE_PLACES) {
   describe(`the guide, steps 2 and 3, over the network, with a store ${where}`, { skip }, () => {

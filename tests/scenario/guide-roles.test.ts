@@ -9,22 +9,11 @@ import { fileURLToPath } from "node:url";
 import { type Sandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
 import { eventually } from "../support/eventually.ts";
 import { auditOf, ORDERS } from "../support/gateway.ts";
+import { GUIDE_ROLE } from "../support/guide.ts";
 import { type PosternProcess, startPostern } from "../support/postern-process.ts";
 import { everythingIn, STORE_PLACES, type StorePlace } from "../support/store-places.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../bin/postern", import.meta.url));
-
-const GUIDE_ROLE = `kind: role
-version: v7
-metadata:
-  name: aws-dynamodb-access
-spec:
-  allow:
-    db_labels:
-      '*': '*'
-    db_users:
-    - 'ExampleTeleportDynamoDBRole'
-`;
 
 for (const { name, skip, start } of STORE_PLACES) {
   describe(`the guide, steps 2 and 3, with a store ${name}`, { skip }, () => {

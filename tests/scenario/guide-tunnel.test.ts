@@ -12,22 +12,11 @@ import { DynamoDBClient, GetItemCommand, ListTablesCommand, PutItemCommand } fro
 import { type Sandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
 import { eventually } from "../support/eventually.ts";
 import { auditOf, ORDERS } from "../support/gateway.ts";
+import { GUIDE_ROLE } from "../support/guide.ts";
 import { missing, peerPaths } from "../support/peers.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../bin/postern", import.meta.url));
 const PASSWORD = "correct horse battery";
-
-const GUIDE_ROLE = `kind: role
-version: v7
-metadata:
-  name: aws-dynamodb-access
-spec:
-  allow:
-    db_labels:
-      '*': '*'
-    db_users:
-    - 'ExampleTeleportDynamoDBRole'
-`;
 
 interface Service {
   readonly child: ChildProcess;

@@ -3,18 +3,13 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { systemClock } from "../../src/base/clock.ts";
-import { Secret } from "../../src/base/secret.ts";
-import { withAdministration } from "../../src/cli/ctl/local.ts";
 import { readConfig } from "../../src/cli/start/index.ts";
 import { runGateway, type RunningGateway } from "../../src/cli/start/run-gateway.ts";
-import { People } from "../../src/control/people.ts";
-import { Passwords } from "../../src/identity/passwords.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { newKeyPair } from "../support/cluster-authorities.ts";
-import { documents } from "../support/cluster.ts";
 import { type CtlRan, runCtl } from "../support/ctl.ts";
 import { type Answered, callDoor } from "../support/door.ts";
+import { fillStore } from "../support/filled-store.ts";
 
 const PASSWORD = "correct horse battery";
 const directory = mkdtempSync(join(tmpdir(), "postern-upkeep-"));
@@ -46,20 +41,8 @@ describe("the upkeep of a cluster that runs", () => {
     writeFileSync(file, `version: v3\npostern: {nodename: example, data_dir: ./data}\n${auth}\n${proxy}\n`);
     mkdirSync(data, { mode: 0o700 });
     const config = readConfig(file);
-    ca = await withAdministration(config, "writes", async ({ administration, actor, cluster, ring, events }) => {
-      const user = "kind: user\nversion: v2\nmetadata: {name: alice}\nspec: {roles: [access]}\n";
-      await administration.create(actor, documents(user), { force: false });
-      const passwords = new Passwords({ cost: { ln: 10, r: 8, p: 1 } });
-      const parts = {
-        administration,
-        cluster,
-        ring,
-        events,
-        passwords,
-        clock: systemClock,
-        secondFactor: "off",
-      } as const;
-      await new People(parts).setPassword(actor, "alice", new Secret(PASSWORD));
+    const alice = "kind: user\nversion: v2\nmetadata: {name: alice}\nspec: {roles: [access]}\n";
+    ca = await fillStore(config, { yaml: alice, users: ["alice"], password: PASSWORD }, async ({ cluster }) => {
       return (await cluster.authority("host")).active.certificate;
     });
     const log = createLog({ severity: "info", format: "text", write: (line) => void (text += line) });
