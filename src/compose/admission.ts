@@ -40,7 +40,7 @@ export class Admission {
       const { user, route, issued, expires } = shown;
       if (route === undefined || route.database !== database)
         throw new PosternError("certificate_wrong_kind", `The certificate is not for database ${quoted(database)}`);
-      const { name, roles, mfaVerified } = user;
+      const { name, roles, traits, mfaVerified } = user;
       const listener: FixedListener = {
         address: "tunnel",
         kind: "tunnel",
@@ -48,7 +48,7 @@ export class Admission {
         user: name,
         database,
         dbUser: route.db_user,
-        session: { user: name, roles, mfaVerified, issued, expires },
+        session: { user: name, roles, traits, mfaVerified, issued, expires },
       };
       const { services } = this.#options;
       return {

@@ -152,8 +152,8 @@ export class SdkRequests {
     try {
       const { user, route, issued, expires } = await admission.verified(read.certificate);
       if (route === undefined || route.database !== database) return UNRECOGNIZED;
-      const { name, roles, mfaVerified } = user;
-      const session = { user: name, roles, mfaVerified, issued, expires };
+      const { name, roles, traits, mfaVerified } = user;
+      const session = { user: name, roles, traits, mfaVerified, issued, expires };
       const listener: FixedListener = {
         address: "sdk",
         kind: "sdk",

@@ -4,10 +4,9 @@ import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
 import { lockMessage } from "../identity/lock.ts";
-import { BOT_TRAIT } from "../identity/bot-join-schema.ts";
 import { quoted } from "../identity/names.ts";
 import type { Principal } from "../identity/principal.ts";
-import type { Role } from "../identity/role.ts";
+import { standingOf } from "../identity/session.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
 import { RefusedCertificates } from "./refused-certificates.ts";
@@ -77,7 +76,8 @@ export class Callers {
     }
   }
 
-  async #known({ name, roles, traits, mfaVerified }: Principal): Promise<Principal> {
+  async #known(shown: Principal): Promise<Principal> {
+    const { name, roles } = shown;
     const { cluster, clock } = this.#options;
     const directory = (await World.around(name, roles, cluster.store, clock)).directoryFor(name);
     const known = directory.principalOf(name);
@@ -86,19 +86,13 @@ export class Callers {
     if (lock !== undefined) {
       throw new PosternError("user_locked", `Cannot go on as ${quoted(name)}: the user is locked${lockMessage(lock)}`);
     }
-    // What a role denies holds at once, and cannot be had without what it allows.
-    const later = known.roles.filter((role) => !roles.includes(role));
-    const denying = later.find((role) => denies(directory.role(role)));
-    if (denying !== undefined)
-      throw new PosternError(
-        "login_required",
-        `Cannot go on as ${quoted(name)}: role ${quoted(denying)}, which denies something, was given after the login`,
-        { hint: "log in again with postern login" },
-      );
-    // What the login was is no trait of the user.
-    const bot = traits[BOT_TRAIT];
-    const now = bot === undefined ? known.traits : { ...known.traits, [BOT_TRAIT]: bot };
-    return { ...known, roles: known.roles.filter((role) => roles.includes(role)), traits: now, mfaVerified };
+    const standing = standingOf(shown, known, directory);
+    if (!("denying" in standing)) return standing;
+    throw new PosternError(
+      "login_required",
+      `Cannot go on as ${quoted(name)}: role ${quoted(standing.denying)}, which denies something, was given after the login`,
+      { hint: "log in again with postern login" },
+    );
   }
 }
 
@@ -125,8 +119,4 @@ function reset(name: string): PosternError {
 function issuedBeforeRestore(): PosternError {
   const message = "Cannot go on: the login is from before the cluster was put back from a backup";
   return new PosternError("login_required", message, { hint: "log in again with postern login" });
-}
-
-function denies(role: Role | undefined): boolean {
-  return Object.values(role?.deny ?? {}).some((part) => Object.keys(part as object).length > 0);
 }

@@ -7,9 +7,6 @@ import { refuse, unavailable } from "./shape.ts";
 /** Where a bot runs, and whose signed token it shows. */
 export type BotMethod = "github" | "kubernetes";
 
-/** By which policy tells a bot from a person of the same name; its value is the join token's name. */
-export const BOT_TRAIT = "bot";
-
 export const BOT_METHODS: readonly BotMethod[] = ["github", "kubernetes"];
 
 /** Claims of a workflow's token that a rule may name. */

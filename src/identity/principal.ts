@@ -1,5 +1,8 @@
 /** Somebody whose identity is settled. */
 
+/** The trait by which policy tells a bot from a person of the same name; its value is the join token's name. Of the login, not of the user. */
+export const BOT_TRAIT = "bot";
+
 /** The one on whose behalf a request is decided. */
 export interface Principal {
   readonly name: string;

@@ -8,7 +8,14 @@ import { eventually } from "../../support/eventually.ts";
 import { ALICE_MAY_NEARLY_EVERYTHING, startTestGateway, type TestGateway } from "../../support/gateway.ts";
 
 const NOW = Date.now();
-const LOGIN: Session = { user: "alice", roles: ["dev"], mfaVerified: false, issued: NOW, expires: NOW + 3_600_000 };
+const LOGIN: Session = {
+  user: "alice",
+  roles: ["dev"],
+  traits: {},
+  mfaVerified: false,
+  issued: NOW,
+  expires: NOW + 3_600_000,
+};
 const LOCKED = `
 ---
 kind: lock
@@ -107,6 +114,19 @@ describe("who comes with a login", () => {
     await eventually(async () => (await ask(LOGIN))[1] === AGAIN);
     assert.deepEqual(reasonsOf(), ["login_outdated"]);
     assert.equal((await ask({ ...LOGIN, roles: ["no-scans", "dev"] }))[0], 200);
+  });
+
+  it("is a bot to policy when the login was a bot's, and has no other trait than those of now", async () => {
+    const role = (trait: string): string =>
+      ALICE_MAY_NEARLY_EVERYTHING.replace("db_users: [ExampleRole]", `db_users: ["{{external.${trait}}}"]`);
+    gateway.writeResources(role("bot"));
+    await eventually(async () => (await ask(LOGIN))[1] === DENIED);
+    assert.equal((await ask({ ...LOGIN, traits: { bot: ["ExampleRole"] } }))[0], 200);
+    gateway.writeResources(role("team"));
+    const gone = { ...LOGIN, traits: { bot: ["ExampleRole"], team: ["ExampleRole"] } };
+    await eventually(async () => (await ask(gone))[1] === DENIED);
+    gateway.writeResources(ALICE_MAY_NEARLY_EVERYTHING);
+    await eventually(async () => (await ask(LOGIN))[0] === 200);
   });
 
   it("is shut out by a lock, and by being removed, with the next operation", async () => {
