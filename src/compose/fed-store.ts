@@ -85,7 +85,8 @@ export class FedStore implements ReadableStore {
   }
 
   get(kind: string, name: string): Promise<StoredResource | undefined> {
-    return Promise.resolve(this.#now().find((one) => one.kind === kind && one.name === name));
+    const found = this.#settled?.get(keyOf(kind, name));
+    return Promise.resolve(found === undefined || this.#isOver(found) ? undefined : found);
   }
 
   list(kind: string): Promise<StoredResource[]> {
@@ -98,9 +99,11 @@ export class FedStore implements ReadableStore {
   }
 
   #now(): StoredResource[] {
-    const now = this.#clock.now();
-    const settled = [...(this.#settled?.values() ?? [])];
-    return settled.filter(({ expiresAt }) => expiresAt === undefined || now < expiresAt);
+    return [...(this.#settled?.values() ?? [])].filter((one) => !this.#isOver(one));
+  }
+
+  #isOver({ expiresAt }: StoredResource): boolean {
+    return expiresAt !== undefined && this.#clock.now() >= expiresAt;
   }
 
   watch(_onChange: (changes: readonly Change[]) => void, onGap: () => void): Promise<() => Promise<void>> {

@@ -1,6 +1,7 @@
 /** Keeps an agent's tunnels up: one to each proxy that lives, whichever address leads there. */
 
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -119,7 +120,10 @@ export class AgentEnd {
         if (clock.monotonic() - since > timing.longestPause) attempt = 1;
         continue;
       }
-      if (attempt > 0) await pause(pauseBefore(attempt, timing.longestPause, random), signal);
+      if (attempt > 0) {
+        // The signal ends it early.
+        await sleep(pauseBefore(attempt, timing.longestPause, random), undefined, { signal }).catch(() => undefined);
+      }
       if (signal.aborted) return;
       attempt = (await this.#open(address)) ? attempt + 1 : Math.min(attempt + 1, MOST_DOUBLINGS);
     }
@@ -175,21 +179,4 @@ export class AgentEnd {
       signal.addEventListener("abort", done, { once: true });
     });
   }
-}
-
-/** Resolves when the time is over or the signal comes. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) {
-      resolve();
-      return;
-    }
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-  });
 }

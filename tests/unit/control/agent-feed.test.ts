@@ -110,6 +110,21 @@ describe("what agents are told", () => {
     throws(() => fed.take({ ...resource, kind: "user_secret" }), { code: "feed_invalid" });
   });
 
+  it("shows nothing whose time is over", async () => {
+    let now = 999;
+    const fed = new FedStore({ now: () => now, monotonic: () => now });
+    fed.take({ type: "begin" });
+    fed.take({ type: "resource", kind: "user", name: "alice", revision: "1", value: {}, expires_at: 1000 });
+    fed.take({ type: "resource", kind: "user", name: "bob", revision: "1", value: {} });
+    fed.take({ type: "settled" });
+    const names = async (): Promise<string[]> => (await fed.list("user")).map(({ name }) => name);
+    deepEqual([await names(), (await fed.get("user", "alice"))?.name], [["alice", "bob"], "alice"]);
+    now = 1000;
+    deepEqual([await names(), await fed.get("user", "alice")], [["bob"], undefined]);
+    deepEqual((await fed.get("user", "bob"))?.name, "bob");
+    deepEqual(await fed.get("user", "carol"), undefined);
+  });
+
   it("says which proxies live and who vouches, at once when that changes", async () => {
     cluster = await startTestCluster(ROLE);
     let proxies = ["one"];
