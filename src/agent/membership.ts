@@ -37,6 +37,8 @@ export class Membership {
   readonly #options: JoinClientOptions & MembershipOptions;
   readonly #ended = new AbortController();
   #identity: HostIdentity | undefined;
+  /** What is not in the file yet. */
+  #unwritten: HostIdentity | undefined;
   #renewAt = 0;
   #failure: string | undefined;
   #retryMs = FIRST_RETRY_MS;
@@ -119,6 +121,9 @@ export class Membership {
   async #keepUp(): Promise<void> {
     const isDue = !this.#holds() || this.#options.clock.now() >= this.#renewAt;
     if (isDue || (await this.#isOutdated())) await this.#renew();
+    // What cannot be written now is not lost: the token that it came for may be used up.
+    if (this.#unwritten !== undefined) this.#options.file.write(this.#unwritten);
+    this.#unwritten = undefined;
     this.#failure = undefined;
   }
 
@@ -128,13 +133,13 @@ export class Membership {
 
   /** Gets the next certificate, by the one that holds or by joining. */
   async #renew(): Promise<void> {
-    const { file, log } = this.#options;
+    const { log } = this.#options;
     const member = this.identity;
     const next =
       member?.renewable === true
         ? await renewIdentity(this.#options, member)
         : await joinCluster(this.#options, member);
-    file.write(next);
+    this.#unwritten = next;
     this.#take(next);
     const { hostId, cluster, expires } = next.stated;
     const until = new Date(expires).toISOString();
@@ -158,7 +163,11 @@ export class Membership {
     const { log } = this.#options;
     const reason = messageOf(error);
     const hint = error instanceof PosternError ? error.hint : undefined;
-    const said = this.#holds() ? "Cannot renew the certificate; the one at hand serves on" : "Cannot join the cluster";
+    const said = !this.#holds()
+      ? "Cannot join the cluster"
+      : this.#unwritten === undefined
+        ? "Cannot renew the certificate; the one at hand serves on"
+        : "Cannot keep the new certificate, which serves until this process ends";
     if (reason !== this.#failure) log.warn({ error: reason, ...(hint === undefined ? {} : { hint }) }, said);
     this.#retryMs = this.#failure === undefined ? FIRST_RETRY_MS : Math.min(2 * this.#retryMs, LAST_RETRY_MS);
     this.#failure = reason;

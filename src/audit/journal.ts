@@ -1,7 +1,7 @@
 /** A stream on the disk: its chain, its current file, rotation, syncing and its head record. */
 
 import { Buffer } from "node:buffer";
-import { closeSync, fsyncSync, openSync } from "node:fs";
+import { syncDirectoryIfCan } from "../base/sync-directory.ts";
 import { type ChainPosition, SEAL_BYTES, sealLine } from "./chain.ts";
 import { auditFileOf } from "./files.ts";
 import { type HeadRecord, writeHead, writeHeadSync } from "./head.ts";
@@ -81,7 +81,7 @@ export class Journal {
     try {
       for (const file of full) await file.sync();
       await this.#file?.sync();
-      if (named) syncDirectory(this.#directory);
+      if (named) syncDirectoryIfCan(this.#directory);
     } catch (cause) {
       this.#full.unshift(...full);
       this.#named ||= named;
@@ -130,20 +130,5 @@ export class Journal {
     this.#file = next;
     this.#named = true;
     return next;
-  }
-}
-
-/** Makes a new file's name durable, where the system can. */
-function syncDirectory(directory: string): void {
-  let descriptor: number | undefined;
-  try {
-    descriptor = openSync(directory, "r");
-    fsyncSync(descriptor);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "EIO") throw cause;
-    // Windows and some file systems cannot sync a directory; they have no need of it either.
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
   }
 }

@@ -17,6 +17,7 @@ import {
 import { dirname } from "node:path";
 import process from "node:process";
 import { messageOf, PosternError } from "./errors.ts";
+import { syncDirectoryIfCan } from "./sync-directory.ts";
 import { makePrivateDirectory } from "./private-directory.ts";
 
 /** Larger than any file of ours. */
@@ -89,6 +90,7 @@ export class PrivateFiles {
           closeSync(descriptor);
         }
         renameSync(draft, path);
+        syncDirectoryIfCan(dirname(path));
       } catch (cause) {
         this.remove(draft);
         throw cause;

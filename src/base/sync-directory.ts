@@ -11,3 +11,12 @@ export function syncDirectory(directory: string): void {
     closeSync(descriptor);
   }
 }
+
+/** The same where the system can: Windows and some file systems cannot, and have no need of it either. @throws for a broken disk */
+export function syncDirectoryIfCan(directory: string): void {
+  try {
+    syncDirectory(directory);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "EIO") throw cause;
+  }
+}

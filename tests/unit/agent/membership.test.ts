@@ -103,6 +103,25 @@ describe("an agent's membership", () => {
     assert.deepEqual([second.identity?.stated.hostId, joins()], [stated.hostId, 1]);
   });
 
+  it("is not lost when it cannot be written: it serves, and is written later, without another token", async () => {
+    let isFull = true;
+    class Disk extends IdentityFile {
+      override write(identity: Parameters<IdentityFile["write"]>[0]): void {
+        if (isFull) throw new Error("no space left on device");
+        super.write(identity);
+      }
+    }
+    const membership = await start({ file: new Disk(directory) });
+    const hostId = hostIdOf(membership);
+    assert.deepEqual([membership.readiness, await new IdentityFile(directory).read()], [null, undefined]);
+    assert.match(log, /Cannot keep the new certificate.*no space left on device/);
+    await wake();
+    assert.equal(await new IdentityFile(directory).read(), undefined);
+    isFull = false;
+    await wake();
+    assert.deepEqual([(await new IdentityFile(directory).read())?.stated.hostId, joins()], [hostId, 1]);
+  });
+
   it("is renewed with another key when two thirds of the certificate's life are over, not before", async () => {
     const membership = await start();
     const first = membership.identity ?? assert.fail("it has not joined");
