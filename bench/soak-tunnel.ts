@@ -21,6 +21,11 @@ const port = await cluster.openLocalPort();
 const end = performance.now() + SECONDS * 1000;
 let [tried, succeeded, retried, wrong, id] = [0, 0, 0, 0, 0];
 const failed = new Map<string, number>();
+/** By what was disturbed last. */
+const failedAfter = new Map<string, Map<string, number>>();
+let disturbance = "nothing";
+/** DynamoDB's own identifiers of the requests whose answers came back. */
+const answered: string[] = [];
 /** What each write that was tried once by its client came to. */
 const added = new Map<string, boolean>();
 const puts = new Map<string, boolean>();
@@ -36,21 +41,31 @@ function clientOf(maxAttempts: number): DynamoDBClient {
 }
 
 /** Undefined when it failed. */
-async function counted<T extends { $metadata: { attempts?: number } }>(send: () => Promise<T>): Promise<T | undefined> {
+async function counted<T extends { $metadata: { attempts?: number; requestId?: string } }>(
+  send: () => Promise<T>,
+): Promise<T | undefined> {
   tried++;
   try {
     const answer = await send();
     succeeded++;
     retried += (answer.$metadata.attempts ?? 1) - 1;
+    answered.push(answer.$metadata.requestId ?? "");
     return answer;
   } catch (thrown) {
     const error = thrown as Error & { code?: string };
     const text = `${error.name} ${error.code ?? ""} ${error.message}`;
     const kind = TYPED.test(error.name) ? error.name : BROKEN.test(text) ? "connection ended" : "other";
     if (kind === "other" && unknownErrors.length < 10) unknownErrors.push(text);
-    failed.set(kind, (failed.get(kind) ?? 0) + 1);
+    count(failed, kind);
+    const after = failedAfter.get(disturbance) ?? new Map<string, number>();
+    failedAfter.set(disturbance, after);
+    count(after, kind);
     return undefined;
   }
+}
+
+function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
 async function work(): Promise<void> {
@@ -137,9 +152,10 @@ const injected = new Map<string, number>();
 async function disturb(): Promise<void> {
   for (let at = 0; performance.now() < end - 10_000; at++) {
     const [name, fault] = FAULTS[at % FAULTS.length] ?? ["", () => undefined];
+    disturbance = name;
     try {
       await fault();
-      injected.set(name, (injected.get(name) ?? 0) + 1);
+      count(injected, name);
     } catch (error) {
       console.error(`${name}: ${String(error)}`);
     }
@@ -165,10 +181,17 @@ for (const name of AGENTS) await cluster.kill(name, "SIGTERM");
 const audit = cluster.audit(AGENTS);
 const intents = new Set(audit.filter(({ event }) => event === "db.session.dynamodb.intent").map(({ uid }) => uid));
 const outcomes = audit.filter(({ event }) => event === "db.session.dynamodb.request");
-const completed = outcomes.filter(({ outcome }) => outcome === "completed").length;
+const completed = outcomes.filter(({ outcome }) => outcome === "completed");
+// Each answer that came back is on record by DynamoDB's own identifier, with the intent before it.
+const onRecord = new Set(completed.filter(({ uid }) => intents.has(uid)).map(({ aws_request_id }) => aws_request_id));
+const unaudited = answered.filter((requestId) => !onRecord.has(requestId)).length;
 // Descriptions of tables are the gateway's own questions.
-const reached = cluster.sandbox.dynamodb.requests.filter(({ operation }) => operation.endsWith("Item")).length;
-const unaudited = Math.max(0, reached - intents.size) + Math.max(0, succeeded - completed);
+const reached = cluster.sandbox.dynamodb.requests.filter(({ operation }) => operation.endsWith("Item"));
+// What a kill -9 cut has an intent and no outcome: so many may have reached DynamoDB and be on record as no more than that.
+const ended = new Set(outcomes.map(({ aws_request_id }) => aws_request_id));
+const uids = new Set(outcomes.map(({ uid }) => uid));
+const cut = [...intents].filter((uid) => !uids.has(uid)).length;
+const unexplained = Math.max(0, reached.filter(({ requestId }) => !ended.has(requestId)).length - cut);
 await cluster.stop();
 
 const untyped = failed.get("other") ?? 0;
@@ -182,11 +205,15 @@ const rows: readonly (readonly [string, number])[] = [
   ["wrong answers", wrong],
   ["acknowledged writes that are not there", lost],
   ["writes done twice though tried once", duplicates],
-  ["requests that reached DynamoDB", reached],
+  ["requests that reached DynamoDB", reached.length],
   ["intents on record", intents.size],
-  ["requests on record as completed", completed],
-  ["unaudited requests", unaudited],
+  ["requests on record as completed", completed.length],
+  ["intents without an outcome: cut by a kill -9", cut],
+  ["answers that are not on record by DynamoDB's identifier, with their intent", unaudited],
+  ["requests that reached DynamoDB, and are neither on record nor among those cut", unexplained],
 ];
+const failuresAfter = (name: string): string =>
+  [...(failedAfter.get(name) ?? [])].map(([kind, times]) => `${times} ${kind}`).join(", ");
 const table = (lines: readonly (readonly [string, number])[]): string =>
   lines.map(([name, count]) => `| ${name} | ${count} |\n`).join("");
 const page = `# Reliability
@@ -209,12 +236,12 @@ ${table(rows)}
 "Connection ended" is what an SDK is told when its last attempt was cut; it says nothing of whether the write was done, and no part of
 Postern tries it again. A conditional write that fails with \`ConditionalCheckFailedException\` was done by an earlier attempt of the
 same SDK. \`AccessDeniedException\` is what the changed roles denied;
-\`UnrecognizedClientException\` is DynamoDB's own word for a session of STS that was taken away. An intent without a completed request is one that was refused by DynamoDB, or that a \`kill -9\` cut.
+\`UnrecognizedClientException\` is DynamoDB's own word for a session of STS that was taken away. 
 
-| disturbance | times |
-|---|---|
-${table([...injected])}`;
+| disturbance | times | failed until the next one |
+|---|---|---|
+${[...injected].map(([name, times]) => `| ${name} | ${times} | ${failuresAfter(name)} |\n`).join("")}`;
 writeFileSync(fileURLToPath(new URL("../docs/reference/reliability.md", import.meta.url)), page);
 process.stdout.write(page);
 for (const text of unknownErrors) console.error(text);
-process.exit(wrong + lost + duplicates + unaudited + untyped === 0 ? 0 : 1);
+process.exit(wrong + lost + duplicates + unaudited + unexplained + untyped === 0 ? 0 : 1);

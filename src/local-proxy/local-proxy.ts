@@ -3,9 +3,11 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import type { Duplex } from "node:stream";
+import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { showsKey } from "./key-check.ts";
+import { openPatiently } from "./patience.ts";
 import { answerUnavailable } from "./unavailable.ts";
 
 /** Where to listen. A port is one of the loopback address: others on the network must not ride it. */
@@ -15,6 +17,11 @@ export interface LocalProxyOptions {
   readonly address: LocalAddress;
   /** Opens a connection to the database's agent; rejects with a PosternError that says why it cannot. */
   readonly open: () => Promise<Duplex>;
+  readonly clock: Clock;
+  /** Between 0 and 1. */
+  readonly random: () => number;
+  /** How long a client waits for what may be back in a moment, in milliseconds. */
+  readonly patience?: number;
   /** Called when a client's connection could not be served, with why. */
   readonly onRefused: (error: PosternError) => void;
   /** The access key id that clients must sign with; absent: whatever they like. */
@@ -31,6 +38,8 @@ export interface LocalProxy {
 }
 
 const MAX_CONNECTIONS = 1000;
+/** As long as a proxy or an agent takes to be started again; SDKs wait longer for their first byte. */
+const PATIENCE_MS = 3000;
 
 /**
  * Opens the port.
@@ -61,12 +70,14 @@ export async function openLocalProxy(options: LocalProxyOptions): Promise<LocalP
   };
 }
 
-async function serve(socket: Socket, { open, onRefused, accessKeyId }: LocalProxyOptions): Promise<void> {
+async function serve(socket: Socket, options: LocalProxyOptions): Promise<void> {
+  const { open, onRefused, accessKeyId, clock, random, patience = PATIENCE_MS } = options;
   let agent: Duplex;
   try {
     if (accessKeyId !== undefined && !(await showsKey(socket, accessKeyId))) throw notTheKey();
-    agent = await open();
+    agent = await openPatiently(open, { patience, clock, random, isWanted: () => !socket.destroyed });
   } catch (thrown) {
+    if (socket.destroyed) return;
     const error = thrown instanceof PosternError ? thrown : new PosternError("internal", messageOf(thrown));
     onRefused(error);
     answerUnavailable(socket, error);

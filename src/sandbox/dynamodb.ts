@@ -32,6 +32,8 @@ export interface SeenRequest {
   readonly sessionName: string | null;
   readonly sessionTags: Readonly<Record<string, string>>;
   readonly status: number;
+  /** The `x-amzn-requestid` of the answer. */
+  readonly requestId: string;
   /** The error type of a refusal by the door itself. */
   readonly refused: string | null;
 }
@@ -59,12 +61,12 @@ export async function answerDynamodb(request: ReceivedRequest, options: Dynamodb
   });
   if (!verified.ok) {
     const answer = dynamodbError(400, types[verified.fault], verified.message);
-    options.record(seen(request, verified, answer.status, types[verified.fault]));
+    options.record(seen(request, verified, answer, types[verified.fault]));
     return answer;
   }
   const headers = joinHeaders(request.rawHeaders);
   const answer = await options.tables.answer(request.method, request.url, headers, request.body);
-  options.record(seen(request, verified, answer.status, null));
+  options.record(seen(request, verified, answer, null));
   return compress(answer, headers["accept-encoding"] ?? "");
 }
 
@@ -94,7 +96,7 @@ const types: Readonly<Record<SignatureFault, string>> = {
 function seen(
   request: ReceivedRequest,
   verified: Verification<SandboxKey>,
-  status: number,
+  { status, headers: answered }: Answer,
   refused: string | null,
 ): SeenRequest {
   const headers: (readonly [string, string])[] = [];
@@ -118,6 +120,7 @@ function seen(
     sessionName: principal?.sessionName ?? null,
     sessionTags: principal?.tags ?? {},
     status,
+    requestId: answered["x-amzn-requestid"] ?? "",
     refused,
   };
 }

@@ -90,6 +90,8 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
   const proxy = await openLocalProxy({
     address,
     accessKeyId,
+    clock: around.clock,
+    random: Math.random,
     open: async () => {
       const credentials = await keeper.current();
       let agent: Duplex;

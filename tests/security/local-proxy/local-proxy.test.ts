@@ -6,6 +6,7 @@ import { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, it, mock } from "node:test";
 import { BatchWriteItemCommand, DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
+import { systemClock } from "../../../src/base/clock.ts";
 import { PosternError } from "../../../src/base/errors.ts";
 import { Secret } from "../../../src/base/secret.ts";
 import { type LocalProxyOptions, openLocalProxy } from "../../../src/local-proxy/local-proxy.ts";
@@ -24,6 +25,8 @@ async function port(more: Partial<LocalProxyOptions> = {}): Promise<{ port: numb
   const proxy = await openLocalProxy({
     address: { port: 0 },
     onRefused: () => undefined,
+    clock: systemClock,
+    random: () => 0,
     open: async () => {
       ways++;
       return new Duplex({

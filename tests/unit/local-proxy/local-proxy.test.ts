@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, afterEach, describe, it } from "node:test";
+import { systemClock } from "../../../src/base/clock.ts";
 import { PosternError } from "../../../src/base/errors.ts";
 import { type LocalProxy, type LocalProxyOptions, openLocalProxy } from "../../../src/local-proxy/local-proxy.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -38,7 +39,14 @@ async function agentOf(serve: (socket: Socket) => void): Promise<() => Promise<S
 }
 
 async function proxyOf(open: LocalProxyOptions["open"], more: Partial<LocalProxyOptions> = {}): Promise<LocalProxy> {
-  const proxy = await openLocalProxy({ address: { port: 0 }, open, onRefused: () => undefined, ...more });
+  const proxy = await openLocalProxy({
+    address: { port: 0 },
+    open,
+    onRefused: () => undefined,
+    clock: systemClock,
+    random: () => 0,
+    ...more,
+  });
   opened.push(() => proxy.close());
   return proxy;
 }
@@ -158,5 +166,72 @@ describe("a local port", () => {
       socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"));
     });
     assert.deepEqual(await ask(), [200, "{}"]);
+  });
+
+  /** A way that fails as told, as often as told; then it is there. */
+  async function failingPort(
+    codes: string[],
+    patience: number,
+  ): Promise<{ port: number; refused: string[]; opened: () => number }> {
+    const refused: string[] = [];
+    let tries = 0;
+    const way = await agentOf((socket) => {
+      socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"));
+    });
+    const proxy = await proxyOf(
+      async () => {
+        tries++;
+        const code = codes.length > 1 ? codes.shift() : codes[0];
+        if (code !== "none") throw new PosternError(code ?? "", "It is away");
+        return way();
+      },
+      { patience, onRefused: ({ code }) => void refused.push(code) },
+    );
+    return { port: portOf(proxy), refused, opened: () => tries };
+  }
+  const statusAt = (port: number): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const asked = request({ port, method: "POST", agent: false }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      asked.on("error", reject).end("{}");
+    });
+
+  it("waits a moment for a way that is back soon, and says nothing of it", async () => {
+    const { port, refused, opened } = await failingPort(["proxy_unreachable", "agents_unreachable", "none"], 60_000);
+    assert.equal(await statusAt(port), 200);
+    assert.deepEqual([opened(), refused], [3, []]);
+  });
+
+  it("answers 503, once, when the moment is over", async () => {
+    const { port, refused, opened } = await failingPort(["database_without_agent"], 200);
+    assert.equal(await statusAt(port), 503);
+    assert.deepEqual(refused, ["database_without_agent"]);
+    // Pauses of 50 and 100 ms fit into the moment, a third does not; on a slow machine the second may not.
+    assert.ok(opened() === 2 || opened() === 3, String(opened()));
+  });
+
+  it("does not wait for what no time mends", async () => {
+    for (const code of ["login_required", "agent_untrusted", "user_locked"]) {
+      const { port, refused, opened } = await failingPort([code, "none"], 60_000);
+      assert.equal(await statusAt(port), 400);
+      assert.deepEqual([opened(), refused], [1, [code]]);
+    }
+  });
+
+  it("stops trying when the client has gone", async () => {
+    const { port, refused, opened } = await failingPort(["proxy_unreachable"], 60_000);
+    const client = connect(port, "127.0.0.1").on("error", () => undefined);
+    await eventually(() => opened() === 2);
+    client.resetAndDestroy();
+    let before = -1;
+    await eventually(async () => {
+      if (before === opened()) return true;
+      before = opened();
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      return false;
+    });
+    assert.deepEqual(refused, []);
   });
 });

@@ -91,4 +91,48 @@ describe("RouteKeeper", () => {
     world.failing = undefined;
     assert.equal(await world.shown(), "certificate 4");
   });
+
+  it("gets others for those that an agent seems to refuse, at most now and then", async () => {
+    const world = new World();
+    const refused = await world.keeper.current();
+    world.keeper.doubt(refused);
+    assert.equal(await world.shown(), "certificate 2");
+    assert.equal(await world.shown(), "certificate 2");
+    // What is no longer shown is doubted no more.
+    world.now += 20_000;
+    world.keeper.doubt(refused);
+    assert.equal(await world.shown(), "certificate 2");
+    world.keeper.doubt(await world.keeper.current());
+    assert.equal(await world.shown(), "certificate 3");
+    world.keeper.doubt(await world.keeper.current());
+    assert.equal(await world.shown(), "certificate 3", "not within 15 s of the last");
+    world.now += 15_000;
+    world.keeper.doubt(await world.keeper.current());
+    assert.equal(await world.shown(), "certificate 4");
+  });
+
+  it("shows the doubted ones on while there are no others", async () => {
+    const world = new World();
+    world.keeper.doubt(await world.keeper.current());
+    world.failing = "the cluster is away";
+    assert.equal(await world.shown(), "certificate 1");
+  });
+
+  it("gives others instead of those that do not fit, one for all who ask, and the same when there are none", async () => {
+    const world = new World();
+    const first = await world.keeper.current();
+    assert.equal(await world.keeper.instead(first), first, "a moment old: there are no others yet");
+    world.now += 1000;
+    const others = await Promise.all([world.keeper.instead(first), world.keeper.instead(first)]);
+    assert.deepEqual(
+      others.map(({ certificate }) => certificate),
+      ["certificate 2", "certificate 2"],
+    );
+    assert.equal((await world.keeper.instead(first)).certificate, "certificate 2", "those at hand are others");
+    assert.equal(world.asked, 2);
+    world.now += 1000;
+    world.failing = "the cluster is away";
+    const [second] = others;
+    assert.equal(await world.keeper.instead(second), second);
+  });
 });

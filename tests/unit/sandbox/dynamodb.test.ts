@@ -99,9 +99,10 @@ describe("the sandbox's DynamoDB", () => {
 
   it("records what it saw: the caller, the session, the digest, but no secret", async () => {
     sandbox.forget();
-    await client().send(new GetItemCommand({ TableName: "orders", Key: { id: { S: "o-1" } } }));
+    const { $metadata } = await client().send(new GetItemCommand({ TableName: "orders", Key: { id: { S: "o-1" } } }));
     const [seen] = sandbox.dynamodb.requests;
     ok(seen !== undefined);
+    equal(seen.requestId, $metadata.requestId);
     equal(seen.operation, "GetItem");
     equal(seen.role, "ExampleRole");
     equal(seen.sessionName, "alice");
