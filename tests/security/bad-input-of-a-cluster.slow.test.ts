@@ -137,58 +137,6 @@ async function profileOf(home: string, user: string, by: "ours" | "another", off
   });
 }
 
-before(async () => {
-  writeFileSync(
-    configFile,
-    `
-version: v3
-postern: {nodename: example, data_dir: ./data}
-auth_service: {enabled: "yes"}
-proxy_service: {enabled: "yes", listen_addr: "127.0.0.1:0"}
-`,
-  );
-  const config = readConfig(configFile);
-  requireDataDirectory(config);
-  await withAdministration(config, "writes", async ({ administration, actor, cluster, ring, events }) => {
-    await administration.create(actor, documents(PEOPLE), { force: false });
-    const passwords = new Passwords();
-    const people = new People({
-      administration,
-      cluster,
-      ring,
-      events,
-      passwords,
-      clock: systemClock,
-    });
-    const links = new Links({ cluster, ring, events, passwords, clock: systemClock, secondFactor: "otp" });
-    for (const user of USERS) {
-      const { token } = await people.makeLink(actor, user, "invite");
-      const link = { token, kind: "invite", address: null } as const;
-      const { totp } = await links.open(link);
-      const made = new OTPAuth.TOTP({ secret: totp?.secret.reveal() ?? "" });
-      totps.set(user, made);
-      const code = made.generate({ timestamp: Date.now() - 30_000 });
-      await links.use({ ...link, password: new Secret(PASSWORD), code });
-    }
-    pin = (await cluster.pins())[0] ?? "";
-    authority = (await cluster.authority("host")).active.certificate;
-  });
-  service = spawn(process.execPath, [LAUNCHER, "start", "-c", configFile], { stdio: ["ignore", "ignore", "pipe"] });
-  let text = "";
-  service.stderr?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-  await eventually(() => {
-    assert.equal(service.exitCode, null, text);
-    proxy = /Listening.*address=(\S+)/.exec(text)?.[1] ?? "";
-    return proxy !== "";
-  });
-});
-after(async () => {
-  const ended = new Promise((resolve) => service.once("exit", resolve));
-  service.kill();
-  await ended;
-  rmSync(directory, { recursive: true, force: true });
-});
-
 interface Row {
   readonly what: string;
   /** What must have happened before, and is no part of it. */
@@ -441,6 +389,61 @@ const TAMPERING: readonly Row[] = [
 ];
 
 describe("a cluster answers, in clear words, with an event and without a change:", () => {
+  before(async () => {
+    writeFileSync(
+      configFile,
+      `
+  version: v3
+  postern: {nodename: example, data_dir: ./data}
+  auth_service: {enabled: "yes"}
+  proxy_service: {enabled: "yes", listen_addr: "127.0.0.1:0"}
+  `,
+    );
+    const config = readConfig(configFile);
+    requireDataDirectory(config);
+    await withAdministration(config, "writes", async ({ administration, actor, cluster, ring, events }) => {
+      await administration.create(actor, documents(PEOPLE), { force: false });
+      const passwords = new Passwords();
+      const people = new People({
+        administration,
+        cluster,
+        ring,
+        events,
+        passwords,
+        clock: systemClock,
+      });
+      // Hashing takes a while: a code of the step before must not be two steps old at its end.
+      const at = Date.now();
+      const clock = { now: () => at, monotonic: () => 0 };
+      const links = new Links({ cluster, ring, events, passwords, clock, secondFactor: "otp" });
+      for (const user of USERS) {
+        const { token } = await people.makeLink(actor, user, "invite");
+        const link = { token, kind: "invite", address: null } as const;
+        const { totp } = await links.open(link);
+        const made = new OTPAuth.TOTP({ secret: totp?.secret.reveal() ?? "" });
+        totps.set(user, made);
+        const code = made.generate({ timestamp: at - 30_000 });
+        await links.use({ ...link, password: new Secret(PASSWORD), code });
+      }
+      pin = (await cluster.pins())[0] ?? "";
+      authority = (await cluster.authority("host")).active.certificate;
+    });
+    service = spawn(process.execPath, [LAUNCHER, "start", "-c", configFile], { stdio: ["ignore", "ignore", "pipe"] });
+    let text = "";
+    service.stderr?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+    await eventually(() => {
+      assert.equal(service.exitCode, null, text);
+      proxy = /Listening.*address=(\S+)/.exec(text)?.[1] ?? "";
+      return proxy !== "";
+    });
+  });
+  after(async () => {
+    const ended = new Promise((resolve) => service.once("exit", resolve));
+    service.kill();
+    await ended;
+    rmSync(directory, { recursive: true, force: true });
+  });
+
   for (const { what, given, when, code, told, event, undo } of [...LOGINS, ...CERTIFICATES, ...ACTS, ...TAMPERING]) {
     it(what, async () => {
       await given?.();
