@@ -27,15 +27,38 @@ export async function newAuthorityKey(
   if (fault !== undefined) {
     throw new PosternError("cluster_name_invalid", `Cannot make an authority of cluster ${quoted(cluster)}: ${fault}`);
   }
+  const { ring, clock } = parts;
+  const ends = new Date(clock.now());
+  ends.setUTCFullYear(ends.getUTCFullYear() + YEARS);
+  const made = await selfSigned([cluster, `Postern ${kind} CA`], ends, clock);
+  const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", made.privateKey));
+  const secret = new Secret(der.toString("base64"));
+  der.fill(0);
+  const { certificate } = made;
+  return { certificate, sealedKey: ring.seal(secret, sealingContextOf(kind, cluster, certificate)) };
+}
+
+/**
+ * Makes a key that signs certificates, and its own. The name is an organisation and a common name; each key has a name of its
+ * own beside it, so that during a rotation nobody looks for an issuer under the wrong one.
+ */
+export async function selfSigned(
+  [organisation, name]: readonly [string, string],
+  notAfter: Date,
+  clock: Clock,
+): Promise<{ readonly certificate: string; readonly privateKey: CryptoKey }> {
   const { x509, crypto } = await loadX509();
   const keys = await crypto.subtle.generateKey(ECDSA, true, ["sign", "verify"]);
-  const now = parts.clock.now();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
       serialNumber: newSerial(),
-      name: authorityName(x509, kind, cluster),
-      notBefore: wholeSecond(now - CLOCK_SKEW_MS),
-      notAfter: new Date(new Date(now).setUTCFullYear(new Date(now).getUTCFullYear() + YEARS)),
+      name: nameOf(x509, [
+        ["2.5.4.10", organisation],
+        ["2.5.4.3", name],
+        ["2.5.4.5", newSerial()],
+      ]),
+      notBefore: wholeSecond(clock.now() - CLOCK_SKEW_MS),
+      notAfter,
       keys,
       signingAlgorithm: ECDSA,
       extensions: [
@@ -46,11 +69,7 @@ export async function newAuthorityKey(
     },
     crypto,
   );
-  const pem = withLineEnd(certificate.toString("pem"));
-  const der = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
-  const secret = new Secret(der.toString("base64"));
-  der.fill(0);
-  return { certificate: pem, sealedKey: parts.ring.seal(secret, sealingContextOf(kind, cluster, pem)) };
+  return { certificate: withLineEnd(certificate.toString("pem")), privateKey: keys.privateKey };
 }
 
 /**
@@ -148,15 +167,6 @@ export class AuthoritySigner {
     );
     return { certificate: withLineEnd(certificate.toString("pem")), serial, expires: notAfter.getTime() };
   }
-}
-
-/** Each key has a name of its own, so that during a rotation nobody looks for an issuer under the wrong one. */
-function authorityName(x509: X509["x509"], kind: AuthorityKind, cluster: string): Name {
-  return nameOf(x509, [
-    ["2.5.4.10", cluster],
-    ["2.5.4.3", `Postern ${kind} CA`],
-    ["2.5.4.5", newSerial()],
-  ]);
 }
 
 /** Always as UTF-8 strings: the library takes other texts apart, such as those that begin with `#` or hold quotes. */

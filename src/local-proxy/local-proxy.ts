@@ -3,6 +3,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import type { Duplex } from "node:stream";
+import { createServer as createTlsServer } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
@@ -13,8 +14,16 @@ import { answerUnavailable } from "./unavailable.ts";
 /** Where to listen. A port is one of the loopback address: others on the network must not ride it. */
 export type LocalAddress = { readonly port: number } | { readonly path: string };
 
+/** What a port shows to clients that insist on TLS; PEM. */
+export interface LocalTls {
+  readonly certificate: string;
+  readonly privateKey: Secret;
+}
+
 export interface LocalProxyOptions {
   readonly address: LocalAddress;
+  /** Absent: plain HTTP, which every AWS client speaks to a port of its own machine. */
+  readonly tls?: LocalTls | undefined;
   /** Opens a connection to the database's agent; rejects with a PosternError that says why it cannot. */
   readonly open: () => Promise<Duplex>;
   readonly clock: Clock;
@@ -38,6 +47,8 @@ export interface LocalProxy {
 }
 
 const MAX_CONNECTIONS = 1000;
+/** For a client's part of the handshake. */
+const HANDSHAKE_MS = 15_000;
 /** As long as a proxy or an agent takes to be started again; SDKs wait longer for their first byte. */
 const PATIENCE_MS = 3000;
 
@@ -49,12 +60,11 @@ const PATIENCE_MS = 3000;
 export async function openLocalProxy(options: LocalProxyOptions): Promise<LocalProxy> {
   const { address } = options;
   const sockets = new Set<Socket>();
-  // Who has said all may still be answered.
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const server = serverOf(options, (socket) => void serve(socket, options));
+  server.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    void serve(socket, options);
   });
   server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   await listen(server, address);
@@ -68,6 +78,24 @@ export async function openLocalProxy(options: LocalProxyOptions): Promise<LocalP
       await closed;
     },
   };
+}
+
+function serverOf({ tls, onRefused }: LocalProxyOptions, onClient: (socket: Socket) => void): Server {
+  // Who has said all may still be answered.
+  const options = { allowHalfOpen: true, noDelay: true };
+  if (tls === undefined) return createServer(options, onClient);
+  const { certificate, privateKey } = tls;
+  const server = createTlsServer({
+    ...options,
+    cert: certificate,
+    key: privateKey.reveal(),
+    handshakeTimeout: HANDSHAKE_MS,
+  });
+  server.on("secureConnection", (socket) => onClient(socket.on("error", () => socket.destroy())));
+  server.on("tlsClientError", ({ code }: NodeJS.ErrnoException) => {
+    if (code === "ERR_SSL_HTTP_REQUEST") onRefused(plainHttp());
+  });
+  return server;
 }
 
 async function serve(socket: Socket, options: LocalProxyOptions): Promise<void> {
@@ -100,6 +128,12 @@ function join(client: Socket, agent: Duplex): void {
   client.once("close", () => agent.destroy());
   client.pipe(agent);
   agent.pipe(client);
+}
+
+function plainHttp(): PosternError {
+  return new PosternError("plain_http", "A client spoke plain HTTP to a port that was opened with TLS", {
+    hint: "write https:// in its endpoint, or leave --tls out",
+  });
 }
 
 function notTheKey(): PosternError {

@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { request } from "node:http";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { eventually } from "../support/eventually.ts";
+import { missing, peerPaths } from "../support/peers.ts";
 import { lacking } from "../support/programs.ts";
 import { PASSWORD, type Running, startTunnelCluster, type TunnelCluster } from "../support/tunnel-cluster.ts";
 
@@ -18,6 +19,7 @@ spec: {allow: {db_labels: {'*': '*'}, db_users: [ExampleRole]}}
 `;
 const LIST = { "x-amz-target": "DynamoDB_20120810.ListTables", "content-type": "application/x-amz-json-1.0" };
 
+const NO_CLIENTS = await missing("awsCli", "python");
 const NO_SCRIPT = await lacking("bsdutils", ["script", "--version"]);
 
 describe("a port of postern proxy db", () => {
@@ -139,6 +141,26 @@ describe("a port of postern proxy db", () => {
     assert.equal((await ask({ socketPath: path }))[0], 200);
     await cluster.stop(second, "SIGINT");
     assert.ok(!existsSync(path));
+  });
+
+  it("speaks TLS to the aws CLI and to boto3, by the line that it prints", { skip: NO_CLIENTS }, async () => {
+    await cluster.logIn("alice");
+    const tunnel = cluster.start([...PROXY, "--tls"]);
+    const port = await portOf(tunnel);
+    const printed = /^ {2}\$ (AWS_CA_BUNDLE=\S+) (aws --endpoint (https:\S+) .*)$/m.exec(tunnel.out());
+    assert.ok(printed !== null, tunnel.out());
+    const [, trust = "", command = "", endpoint = ""] = printed;
+    assert.equal(endpoint, `https://localhost:${port}/`);
+    const { awsCli, python } = await peerPaths();
+    const keys = `PATH="${dirname(awsCli ?? "")}:$PATH" AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b`;
+    const asked = command.replace("[dynamodb|dynamodbstreams] <command>", "dynamodb list-tables");
+    assert.deepEqual(JSON.parse(await cluster.said(`${keys} ${trust} ${asked}`)), { TableNames: ["orders"] });
+    const script = `import boto3; print(boto3.client('dynamodb', endpoint_url='${endpoint}', region_name='local').list_tables())`;
+    assert.match(await cluster.said(`${keys} ${trust} "${python}" -c "${script}"`), /'TableNames': \['orders'\]/);
+    const { code, stderr } = await cluster.line(`${keys} ${asked}`);
+    assert.notEqual(code, 0);
+    assert.match(stderr, /CERTIFICATE_VERIFY_FAILED/);
+    await cluster.stop(tunnel);
   });
 
   it("keeps what it hears of new authorities, so that the login outlives their rotation", async () => {

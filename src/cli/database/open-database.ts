@@ -9,7 +9,7 @@ import { newAuthority } from "../../identity/authority.ts";
 import { readOwnCertificate, Trust, verifyHostCertificate } from "../../identity/certificate-reader.ts";
 import { quoted } from "../../identity/names.ts";
 import { askForDatabase, secureToAgent } from "../../local-proxy/connect.ts";
-import { type LocalAddress, type LocalProxy, openLocalProxy } from "../../local-proxy/local-proxy.ts";
+import { type LocalAddress, type LocalProxy, type LocalTls, openLocalProxy } from "../../local-proxy/local-proxy.ts";
 import { type RouteCredentials, RouteKeeper } from "../../local-proxy/route-keeper.ts";
 import { type DatabaseDocument, Door, LOGIN_HINTS } from "../login/door.ts";
 import { newKey, requireAuthorities, trustingOf } from "../login/log-in.ts";
@@ -25,6 +25,7 @@ export interface DatabaseOptions extends Choice {
   readonly dbUser: string;
   readonly address: LocalAddress;
   readonly accessKeyId?: Secret | undefined;
+  readonly tls?: LocalTls | undefined;
   /** Logs in again when the login has ended; absent: the error says that it must be done. */
   readonly logInAgain?: (profile: () => Promise<Profile>) => Promise<void>;
 }
@@ -45,7 +46,7 @@ const REFUSED_WITHIN_MS = 1000;
  * @throws CommandError and PosternError, before anything listens
  */
 export async function openDatabase(options: DatabaseOptions, around: ClientSurroundings): Promise<OpenDatabase> {
-  const { dbUser, address, accessKeyId, logInAgain } = options;
+  const { dbUser, address, accessKeyId, tls, logInAgain } = options;
   const first = await around.profiles.choose(options);
   const login = new Login(first, around, logInAgain);
   const document = chosen(await new Door(tlsOf(await login.profile(), around)).databases(), {
@@ -90,6 +91,7 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
   const proxy = await openLocalProxy({
     address,
     accessKeyId,
+    tls,
     clock: around.clock,
     random: Math.random,
     open: async () => {

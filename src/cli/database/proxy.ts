@@ -9,6 +9,7 @@ import type { LocalAddress } from "../../local-proxy/local-proxy.ts";
 import type { Choice } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 import { ANY_KEY } from "./environment.ts";
+import { localTls, type LocalTlsFiles } from "./local-tls.ts";
 import { logInAgain } from "./log-in-again.ts";
 import { type DatabaseOptions, openDatabase, type OpenDatabase } from "./open-database.ts";
 import { chosenDbUser, portOf, regionOf } from "./options.ts";
@@ -19,6 +20,7 @@ interface ProxyOptions extends Choice {
   readonly socket?: string;
   readonly dbUser?: string;
   readonly requireKey?: boolean;
+  readonly tls?: boolean;
   readonly labels?: string;
 }
 
@@ -33,12 +35,18 @@ export function proxyCommand(surroundings: () => ClientSurroundings, untilStoppe
     .option("--socket <path>", "a Unix socket instead, which only you may use")
     .option("--db-user <role>", "the AWS role to be: a name, a path or an ARN")
     .option("--require-key", "serve only clients that use the access key id that is printed")
+    .option("--tls", "speak TLS on the port, for clients that insist on https")
     .option("--proxy <host:port>", "of the cluster behind this proxy")
     .option("--cluster <name>", "of this cluster")
     .action(async (name: string | undefined, options: ProxyOptions) => {
       const around = surroundings();
       if (options.port !== undefined && options.socket !== undefined)
         throw new CommandError(2, "Cannot listen on both --port and --socket", { hint: "leave one of them out" });
+      if (options.tls === true && options.socket !== undefined)
+        throw new CommandError(2, "Cannot speak TLS on --socket", {
+          hint: "leave --tls out: only you can reach a socket",
+        });
+      const tls = options.tls === true ? await localTls(around.profiles.directory, around.clock) : undefined;
       if (options.tunnel !== true) around.say("postern: DynamoDB needs --tunnel, which is taken as given\n");
       const accessKeyId = options.requireKey === true ? new Secret(randomBytes(15).toString("base64url")) : undefined;
       const ending = new AbortController();
@@ -53,11 +61,12 @@ export function proxyCommand(surroundings: () => ClientSurroundings, untilStoppe
           dbUser: chosenDbUser(options.dbUser),
           address: await addressOf(options),
           accessKeyId,
+          tls,
           ...againOn(around, ending),
         },
         around,
       );
-      around.write(textOf(opened, accessKeyId));
+      around.write(textOf(opened, { key: accessKeyId, tls }));
       if (options.port === undefined && options.socket === undefined)
         around.say("postern: to always have the same port, choose one with --port\n");
       await Promise.race([untilStopped(), given]);
@@ -77,6 +86,7 @@ Examples:
   postern proxy db --tunnel --port 8000 --db-user=ExampleRole example-dynamodb
   postern proxy db --labels env=dev --db-user=ExampleRole
   postern proxy db --require-key --db-user=ExampleRole example-dynamodb
+  postern proxy db --tls --port 8443 --db-user=ExampleRole example-dynamodb
   postern proxy db --socket ./dynamodb.sock --db-user=ExampleRole example-dynamodb`;
 
 /** Only a terminal can be asked; whoever gives up there ends the command. */
@@ -104,8 +114,14 @@ function choiceOf({ proxy, cluster }: Choice): Choice {
   return { proxy, cluster };
 }
 
-function textOf({ address, cluster, document }: OpenDatabase, key: Secret | undefined): string {
-  const url = address.startsWith("127.0.0.1:") ? `http://localhost:${address.slice(10)}/` : undefined;
+interface Shown {
+  readonly key: Secret | undefined;
+  readonly tls: LocalTlsFiles | undefined;
+}
+
+function textOf({ address, cluster, document }: OpenDatabase, { key, tls }: Shown): string {
+  const scheme = tls === undefined ? "http" : "https";
+  const url = address.startsWith("127.0.0.1:") ? `${scheme}://localhost:${address.slice(10)}/` : undefined;
   const lines = [
     `Started authenticated tunnel for the DynamoDB database "${document.metadata.name}" in cluster "${cluster}" on ${address}.`,
   ];
@@ -116,9 +132,10 @@ function textOf({ address, cluster, document }: OpenDatabase, key: Secret | unde
     );
   else {
     const keys = key === undefined ? "" : `AWS_ACCESS_KEY_ID=${key.reveal()} AWS_SECRET_ACCESS_KEY=${ANY_KEY} `;
+    const trust = tls === undefined ? "" : `AWS_CA_BUNDLE=${tls.authorityFile} `;
     lines.push(
       "Use the following command to connect to the database or to the address above using other database GUI/CLI clients:",
-      `  $ ${keys}aws --endpoint ${url} --region ${regionOf(document)} [dynamodb|dynamodbstreams] <command>`,
+      `  $ ${trust}${keys}aws --endpoint ${url} --region ${regionOf(document)} [dynamodb|dynamodbstreams] <command>`,
     );
   }
   return `${lines.join("\n")}\n`;

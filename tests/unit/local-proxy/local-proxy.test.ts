@@ -2,13 +2,17 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer as createHttp, request } from "node:http";
+import { request as requestTls } from "node:https";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, afterEach, describe, it } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { systemClock } from "../../../src/base/clock.ts";
 import { PosternError } from "../../../src/base/errors.ts";
+import { Secret } from "../../../src/base/secret.ts";
+import { makeLocalCertificate } from "../../../src/identity/local-certificate.ts";
 import { type LocalProxy, type LocalProxyOptions, openLocalProxy } from "../../../src/local-proxy/local-proxy.ts";
 import { eventually } from "../../support/eventually.ts";
 
@@ -233,5 +237,68 @@ describe("a local port", () => {
       return false;
     });
     assert.deepEqual(refused, []);
+  });
+
+  describe("with TLS", () => {
+    // Node takes it; its types do not know.
+    const HALF_OPEN = { allowHalfOpen: true };
+    const echo = (): Promise<() => Promise<Socket>> =>
+      agentOf((socket) => {
+        let said = 0;
+        socket.on("data", (chunk: Buffer) => (said += chunk.length));
+        socket.once("end", () => socket.end(`heard ${said}`));
+      });
+    const tlsPort = async (
+      more: Partial<LocalProxyOptions> = {},
+    ): Promise<{ proxy: LocalProxy; ca: string; refused: string[] }> => {
+      const { authority, certificate, privateKey } = await makeLocalCertificate(systemClock);
+      const refused: string[] = [];
+      const tls = { certificate, privateKey };
+      const onRefused = ({ code }: PosternError): void => void refused.push(code);
+      return { proxy: await proxyOf(await echo(), { tls, onRefused, ...more }), ca: authority, refused };
+    };
+
+    it("speaks it to who trusts its authority, each end by itself, and to nobody else", async () => {
+      const { proxy, ca } = await tlsPort();
+      for (const servername of ["localhost", "127.0.0.1"]) {
+        const client = connectTls({ port: portOf(proxy), host: servername, ca, ...HALF_OPEN });
+        await once(client, "secureConnect");
+        client.end("x".repeat(3_000_000));
+        assert.equal(await text(client), "heard 3000000");
+      }
+      const stranger = connectTls({ port: portOf(proxy), host: "localhost" });
+      const [error] = (await once(stranger, "error")) as [NodeJS.ErrnoException];
+      assert.match(error.code ?? "", /UNABLE_TO_VERIFY|SELF_SIGNED/);
+    });
+
+    it("tells who opened it of a client that speaks plain HTTP", async () => {
+      const { proxy, refused } = await tlsPort();
+      const asked = request({ port: portOf(proxy), method: "POST", agent: false });
+      await assert.rejects(once(asked.end("{}"), "response"));
+      await eventually(() => refused.length > 0);
+      assert.deepEqual(refused, ["plain_http"]);
+    });
+
+    it("looks for the access key inside it", async () => {
+      const { proxy, ca, refused } = await tlsPort({ accessKeyId: new Secret("the-key") });
+      const status = await new Promise((resolve, reject) => {
+        const asked = requestTls({ port: portOf(proxy), host: "localhost", ca, method: "POST", agent: false });
+        asked.on("response", (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        asked.on("error", reject).end("{}");
+      });
+      assert.deepEqual([status, refused], [400, ["access_key_wrong"]]);
+    });
+
+    it("lets no handshake keep it open", async () => {
+      const { proxy } = await tlsPort();
+      const client = connect(portOf(proxy), "127.0.0.1").on("error", () => undefined);
+      await once(client, "connect");
+      const closed = once(client, "close");
+      await proxy.close();
+      await closed;
+    });
   });
 });
