@@ -2,6 +2,7 @@
 
 import { messageOf, PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
+import { splice } from "../base/splice.ts";
 import { answerOf } from "../control/api-answers.ts";
 import type { Callers, Connected } from "../control/callers.ts";
 import type { Members } from "../control/members.ts";
@@ -13,7 +14,6 @@ import type { PassingOn, TakeoverHandler } from "../platform/ports.ts";
 import type { Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import { agreedVersion, type ServedDatabase, TUNNEL_PATH, UPGRADE_HEADERS, upgradeOffer } from "../tunnel/protocol.ts";
-import { splice } from "../tunnel/splice.ts";
 import { Tunnels } from "../tunnel/tunnels.ts";
 import { ConnectionCounts } from "./connection-counts.ts";
 import { doorRequests } from "./door-requests.ts";
@@ -57,7 +57,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
     try {
       const agent = await tunnels.open(database, { address: connected.address, connection: newId() });
       agent.once("close", release);
-      return { headers: {}, take: (socket) => void splice(socket, agent), leave: () => void agent.destroy() };
+      return { headers: {}, take: (socket) => splice(socket, agent), leave: () => void agent.destroy() };
     } catch (error) {
       release();
       throw error;

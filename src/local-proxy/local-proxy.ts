@@ -7,6 +7,7 @@ import { createServer as createTlsServer } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
+import { splice } from "../base/splice.ts";
 import { showsKey } from "./key-check.ts";
 import { openPatiently } from "./patience.ts";
 import { answerUnavailable } from "./unavailable.ts";
@@ -115,19 +116,7 @@ async function serve(socket: Socket, options: LocalProxyOptions): Promise<void> 
     agent.destroy();
     return;
   }
-  join(socket, agent);
-}
-
-/** Joins the two. What the agent's end leaves unfinished is cut here at once; its length tells the client that it was not all. */
-function join(client: Socket, agent: Duplex): void {
-  agent.on("error", () => agent.destroy());
-  agent.once("close", () => {
-    if (agent.readableEnded) client.destroySoon();
-    else client.destroy();
-  });
-  client.once("close", () => agent.destroy());
-  client.pipe(agent);
-  agent.pipe(client);
+  splice(socket, agent);
 }
 
 function plainHttp(): PosternError {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { request } from "node:http";
@@ -18,7 +18,7 @@ import type { AdmitTunnelled, TunnelledOptions } from "../../../src/platform/por
 import { silentLog } from "../../../src/telemetry/log.ts";
 import { AgentEnd } from "../../../src/tunnel/agent.ts";
 import { agreedVersion, TUNNEL_PATH, TUNNEL_VERSIONS } from "../../../src/tunnel/protocol.ts";
-import { splice } from "../../../src/tunnel/splice.ts";
+import { splice } from "../../../src/base/splice.ts";
 import { TunnelHeld } from "../../../src/tunnel/tunnel-held.ts";
 import { TUNNEL_TIMING } from "../../../src/tunnel/timing.ts";
 import { Tunnels } from "../../../src/tunnel/tunnels.ts";
@@ -70,7 +70,7 @@ async function path(
         if (kind === "connect") {
           try {
             const agent = await tunnels.open(decodeURIComponent(target), { address, connection: "c" });
-            return { headers: {}, take: (socket) => void splice(socket, agent), leave: () => void agent.destroy() };
+            return { headers: {}, take: (socket) => splice(socket, agent), leave: () => void agent.destroy() };
           } catch (error) {
             const { code, message } = error as { code: string; message: string };
             return Response.json({ error: { code, message } }, { status: 404 });
@@ -170,6 +170,19 @@ function duplexPair(): [Duplex, Duplex] {
 }
 
 const reachable = ({ tunnels }: Path): Promise<void> => eventually(() => tunnels.databases().length === 1);
+
+/** What is read of a stream only while that flows. */
+function heldBack(way: Duplex): Duplex {
+  const held = new Duplex({
+    read: () => undefined,
+    write: (chunk, encoding, done) => void way.write(chunk, encoding, done),
+    final: (done) => void way.end(done),
+  });
+  way.on("data", (chunk) => held.push(chunk));
+  way.once("end", () => held.push(null));
+  way.once("close", () => held.push(null));
+  return held;
+}
 
 describe("the way from a client to an agent", () => {
   it("carries requests through door and tunnel, in TLS that the door cannot read, with the client's address", async () => {
@@ -337,6 +350,31 @@ describe("the way from a client to an agent", () => {
     const closed = once(connection, "close");
     equal(await call(connection, "hello"), "served");
     await closed;
+  });
+
+  it("brings an answer that ends the connection whole, however late it is read", async () => {
+    let gone = 0;
+    const opening = await path({ onDisconnection: () => gone++ });
+    await reachable(opening);
+    const { tunnels } = opening;
+    for (const body of ["{}", "x".repeat(300_000)]) {
+      const way = await tunnels.open("orders", { address: "192.0.2.1", connection: "c" });
+      const held = heldBack(way);
+      const connection = await secureToAgent(held, { context, verifyAgent: async () => undefined, timeout: 5000 });
+      // Tickets come first.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      way.pause();
+      const before = gone;
+      connection.write(
+        `POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      );
+      await eventually(() => gone > before);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      way.resume();
+      const answer = await text(connection);
+      match(answer, /^HTTP\/1\.1 200 /);
+      equal(answer.includes(`"POST","192.0.2.1",${body.length}`), true, answer);
+    }
   });
 
   it("opens no tunnel between versions that have none in common", async () => {

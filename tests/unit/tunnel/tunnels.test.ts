@@ -9,7 +9,7 @@ import { silentLog } from "../../../src/telemetry/log.ts";
 import { AgentEnd } from "../../../src/tunnel/agent.ts";
 import type { TunnelledClient } from "../../../src/tunnel/agent-session.ts";
 import { agreedVersion, type AgentNews, upgradeOffer } from "../../../src/tunnel/protocol.ts";
-import { splice } from "../../../src/tunnel/splice.ts";
+import { splice } from "../../../src/base/splice.ts";
 import { TunnelHeld } from "../../../src/tunnel/tunnel-held.ts";
 import { pauseBefore } from "../../../src/tunnel/timing.ts";
 import { Tunnels } from "../../../src/tunnel/tunnels.ts";
@@ -260,10 +260,10 @@ describe("a tunnel", () => {
 });
 
 describe("splicing", () => {
-  it("passes an end on, and lets the other direction go on", async () => {
+  /** A port whose connections are joined with one of the agent's; all that the agent's end of them is. */
+  async function spliced(serve: (connection: Duplex) => void): Promise<Socket> {
     const { tunnels, at } = await proxy();
-    // Answers when the client has said all.
-    agent("a", [at], { serve: (connection) => void text(connection).then((said) => connection.end(`heard ${said}`)) });
+    agent("a", [at], { serve });
     await serves(tunnels, "a");
     const front = createServer({ allowHalfOpen: true }, (socket) => {
       void tunnels.open("orders", client).then((connection) => splice(socket, connection));
@@ -271,8 +271,56 @@ describe("splicing", () => {
     await once(front, "listening");
     opened.push(() => void front.close());
     const socket = connect({ port: (front.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+    opened.push(() => void socket.destroy());
+    return socket;
+  }
+
+  it("passes an end on, and lets the other direction go on", async () => {
+    // Answers when the client has said all.
+    const socket = await spliced((connection) => {
+      void text(connection).then((said) => connection.end(`heard ${said}`));
+    });
     socket.end("hello");
     equal(await text(socket), "heard hello");
+  });
+
+  it("brings all that was said before a connection closed, however late it is read", async () => {
+    const all = "x".repeat(20_000_000);
+    let closed = false;
+    // As TLS does it: whoever has said all is gone, though the client has not ended.
+    const socket = await spliced((connection) => {
+      connection.resume();
+      connection.once("close", () => (closed = true));
+      connection.end(all, () => connection.destroy());
+    });
+    const chunks: Buffer[] = [];
+    socket.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      // Slower than it comes.
+      socket.pause();
+      setTimeout(() => socket.resume(), 5);
+    });
+    await once(socket, "end");
+    ok(closed);
+    equal(Buffer.concat(chunks).length, all.length);
+    socket.end();
+  });
+
+  it("lets go of the agent when the client goes, and cuts the client when the tunnel goes, in the middle of a word", async () => {
+    const ends: Duplex[] = [];
+    const talk = (connection: Duplex): void => {
+      ends.push(connection.on("error", () => undefined).resume());
+      connection.write("half of it");
+    };
+    const first = await spliced(talk);
+    await once(first, "data");
+    first.resetAndDestroy();
+    await eventually(() => ends[0]?.destroyed === true);
+    const second = await spliced(talk);
+    await once(second, "data");
+    const gone = once(second, "end");
+    ends[1]?.destroy(new Error("the agent died"));
+    await gone;
   });
 });
 
