@@ -32,8 +32,20 @@ const LOOK_EVERY_MS = 10 * 60_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 5 * 60_000;
 
-/** A process's membership. */
-export class Membership {
+/** A process that is, or is to be, a member of a cluster. */
+export interface Member {
+  /** Who it is there; undefined until it has joined, and when its certificate has ended. */
+  readonly identity: HostIdentity | undefined;
+  /** Why it is no member now; `null` when it is. */
+  readonly readiness: string | null;
+  /** Gets whom to believe anew, at once, when the cluster has other authorities than those with these pins are known by. */
+  look(pins: { readonly host: readonly string[]; readonly user: readonly string[] }): void;
+  /** What is kept stays. */
+  close(): Promise<void>;
+}
+
+/** A membership that this process keeps. */
+export class Membership implements Member {
   readonly #options: JoinClientOptions & MembershipOptions;
   readonly #ended = new AbortController();
   #identity: HostIdentity | undefined;
@@ -63,27 +75,23 @@ export class Membership {
     this.#options = { ...options, onSkew: (ahead) => this.#heardTime(ahead) };
   }
 
-  /** Who this process is in the cluster; undefined until it has joined, and when its certificate has ended. */
   get identity(): HostIdentity | undefined {
     return this.#holds() ? this.#identity : undefined;
   }
 
-  /** Why it is no member now; `null` when it is. */
   get readiness(): string | null {
     if (this.#holds()) return null;
     const how = this.#identity === undefined ? "has not joined the cluster yet" : "the certificate has ended";
     return this.#failure === undefined ? how : `${how}: ${this.#failure}`;
   }
 
-  /** Gets whom to believe anew, at once, when the cluster has other authorities than those with these pins are known by. */
-  look(pins: { readonly host: readonly string[]; readonly user: readonly string[] }): void {
+  look(pins: Parameters<Member["look"]>[0]): void {
     const known = this.#identity?.trusted;
     if (known === undefined) return;
     const isSame = (["host", "user"] as const).every((kind) => known[kind].map(pinOf).join() === pins[kind].join());
     if (!isSame) this.#looking.abort();
   }
 
-  /** Ends renewing; what is kept stays. */
   async close(): Promise<void> {
     this.#ended.abort();
     await this.#loop;

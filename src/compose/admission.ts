@@ -1,7 +1,7 @@
 /** Who may speak on a connection that came through a tunnel, by the certificate that its own TLS showed. */
 
 import type { HostIdentity } from "../agent/host-identity.ts";
-import type { Membership } from "../agent/membership.ts";
+import type { Member } from "../agent/membership.ts";
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { RefusedCertificates } from "../control/refused-certificates.ts";
@@ -16,7 +16,7 @@ import type { Served, TunnelledFrom } from "../platform/ports.ts";
 
 export interface AdmissionOptions {
   readonly services: GatewayServices;
-  readonly membership: Pick<Membership, "identity">;
+  readonly membership: Pick<Member, "identity">;
   readonly clock: Clock;
 }
 

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { asMember } from "../agent/join-cluster.ts";
-import type { Membership } from "../agent/membership.ts";
+import type { Member } from "../agent/membership.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { listenToDoor } from "../client/ask-door.ts";
@@ -13,7 +13,7 @@ import { pauseBefore } from "../tunnel/timing.ts";
 import { FedStore } from "./fed-store.ts";
 
 export interface AgentResourcesOptions {
-  readonly membership: Pick<Membership, "identity">;
+  readonly membership: Pick<Member, "identity">;
   readonly proxies: readonly ProxyAddress[];
   readonly clock: Clock;
   readonly log: Log;

@@ -1,7 +1,7 @@
 /** A database service that is a member of a cluster: serves its databases through tunnels to the cluster's proxies. */
 
 import { asMember } from "../agent/join-cluster.ts";
-import type { Membership } from "../agent/membership.ts";
+import type { Member } from "../agent/membership.ts";
 import type { HostIdentity } from "../agent/host-identity.ts";
 import type { Database } from "../aws/database.ts";
 import type { Clock } from "../base/clock.ts";
@@ -22,7 +22,7 @@ import { SdkRequests } from "./sdk-requests.ts";
 
 export interface AgentOptions {
   readonly services: GatewayServices;
-  readonly membership: Membership;
+  readonly membership: Member;
   readonly resources: Pick<AgentResources, "store">;
   readonly proxies: readonly ProxyAddress[];
   readonly platform: Platform;

@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { IdentityFile } from "../agent/host-identity.ts";
-import { Membership } from "../agent/membership.ts";
+import { FollowedMembership } from "../agent/followed-membership.ts";
+import { type Member, Membership } from "../agent/membership.ts";
 import { signCallerIdentity } from "../aws/caller-identity-request.ts";
 import { SdkSts } from "../aws/sts.ts";
 import type { Clock } from "../base/clock.ts";
@@ -20,6 +21,8 @@ export interface MembershipParts {
   readonly clock: Clock;
   /** For AWS credentials and region, where it joins by those. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether this process joins and renews; of several workers one does. */
+  readonly keeps: boolean;
 }
 
 /** Whether this configuration is an agent's: one that is a member of a cluster elsewhere. */
@@ -28,15 +31,17 @@ export function isAgent({ postern, db_service, auth_service }: Config): boolean 
 }
 
 /** Joins, or takes up what was joined before. @throws PosternError as `Membership.open()` */
-export async function openMembership(config: Config, { log, clock, env }: MembershipParts): Promise<Membership> {
+export async function openMembership(config: Config, { log, clock, env, keeps }: MembershipParts): Promise<Member> {
   const { proxy_server = "", ca_pin, nodename, data_dir, join_method, auth_token } = config.postern;
+  const file = new IdentityFile(data_dir);
+  if (!keeps) return await FollowedMembership.open({ file, clock, log });
   return await Membership.open({
     proxy: proxyOf(proxy_server),
     pins: ca_pin,
     nodeName: nodename,
     clock,
     log,
-    file: new IdentityFile(data_dir),
+    file,
     token: () => tokenOf(config, auth_token),
     ...(join_method === "iam" ? { proveIdentity: identityProof(config, { clock, env }) } : {}),
     random: Math.random,

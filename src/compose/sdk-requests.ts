@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { LRUCache } from "lru-cache";
 import type { HostIdentity } from "../agent/host-identity.ts";
-import type { Membership } from "../agent/membership.ts";
+import type { Member } from "../agent/membership.ts";
 import { claimedSignature, signatureFault } from "../aws/received-signature.ts";
 import { PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
@@ -28,7 +28,7 @@ import type { AgentKeys } from "./agent-keys.ts";
 
 export interface SdkRequestsOptions {
   readonly services: GatewayServices;
-  readonly membership: Pick<Membership, "identity">;
+  readonly membership: Pick<Member, "identity">;
   readonly keys: AgentKeys;
   readonly admission: Pick<Admission, "verified" | "refused">;
   /** Milliseconds in which a request must have come whole. */

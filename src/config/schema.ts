@@ -109,7 +109,7 @@ function postern(): z.ZodType<PosternDocument> {
       .min(1, "expected at least 1")
       .max(256, "expected at most 256")
       .default(1)
-      .describe("Processes that share the listeners."),
+      .describe("Processes that share the listeners; those of an agent have tunnels of their own."),
     audit: z
       .strictObject({
         mode: z

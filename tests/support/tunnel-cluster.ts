@@ -36,8 +36,8 @@ export interface TunnelCluster {
   /** The same; what fails is an error. */
   said(text: string): Promise<string>;
   start(words: readonly string[], options?: { program?: string; env?: Readonly<Record<string, string>> }): Running;
-  /** Starts a database service whose `db_service` goes on with this YAML, and waits for its tunnel. */
-  agent(dbService: string): Promise<Running>;
+  /** Starts a database service whose `db_service`, and `postern`, go on with this YAML, and waits for its tunnel. */
+  agent(dbService: string, postern?: string): Promise<Running>;
   logIn(user: string, more?: string): Promise<string>;
   stop(running: Running, signal?: NodeJS.Signals): Promise<void>;
   close(): Promise<void>;
@@ -123,7 +123,7 @@ db_service: {enabled: "no"}
     said,
     start,
     stop,
-    async agent(dbService) {
+    async agent(dbService, postern = "") {
       const name = `agent-${++agents}`;
       await said(`${ctl} tokens add --type=db --format=text > ${name}.token`);
       write(
@@ -135,7 +135,7 @@ postern:
   proxy_server: ${proxy}
   auth_token: ${join(directory, `${name}.token`)}
   ca_pin: ${pin}
-db_service:
+${postern}db_service:
   enabled: "yes"
 ${dbService}`,
       );

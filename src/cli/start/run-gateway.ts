@@ -1,11 +1,11 @@
 /** One gateway process: services opened, listeners bound, and all of it ended in order. */
 
-import type { Membership } from "../../agent/membership.ts";
+import type { Member } from "../../agent/membership.ts";
 import { systemClock } from "../../base/clock.ts";
 import { openGateway, type OpenGateway } from "../../compose.ts";
 import { type Agent, openAgent } from "../../compose/agent.ts";
 import { AgentResources } from "../../compose/agent-resources.ts";
-import { isAgent, openMembership, proxiesOf } from "../../compose/membership.ts";
+import { isAgent, type MembershipParts, openMembership, proxiesOf } from "../../compose/membership.ts";
 import type { ProxyAddress } from "../../client/tls.ts";
 import type { Config } from "../../config/config.ts";
 import { gatewayApp } from "../../gateway/app.ts";
@@ -46,9 +46,9 @@ export const DRAIN_MS: number = 25_000;
 export async function runGateway(config: Config, options: RunOptions): Promise<RunningGateway> {
   const { log, env, worker } = options;
   const platform = await thisPlatform();
-  // What there is once for several workers: the door, whose tries to log in are counted in memory, and the membership.
+  // What there is once for several workers: the door, whose tries to log in are counted in memory, and who joins and renews.
   const first = worker === undefined || worker === 1;
-  const member = first && isAgent(config) ? await openMember(config, { log, env }) : undefined;
+  const member = isAgent(config) ? await openMember(config, { log, env, keeps: first }) : undefined;
   const gateway = await openGateway(config, {
     upstream: platform.createUpstream(),
     log,
@@ -126,8 +126,8 @@ export async function runGateway(config: Config, options: RunOptions): Promise<R
 }
 
 /** What makes a process a member of a cluster elsewhere, and what it decides by. */
-interface Member {
-  readonly membership: Membership;
+interface ClusterMember {
+  readonly membership: Member;
   readonly proxies: readonly ProxyAddress[];
   readonly resources: AgentResources;
   close(): Promise<void>;
@@ -136,8 +136,9 @@ interface Member {
 /** Milliseconds that a start waits for the cluster's resources; until they come, all is denied. */
 const FIRST_RESOURCES_MS = 5_000;
 
-async function openMember(config: Config, { log, env }: Pick<RunOptions, "log" | "env">): Promise<Member> {
-  const membership = await openMembership(config, { log, clock: systemClock, env });
+async function openMember(config: Config, parts: Omit<MembershipParts, "clock">): Promise<ClusterMember> {
+  const { log } = parts;
+  const membership = await openMembership(config, { ...parts, clock: systemClock });
   const proxies = proxiesOf(config);
   const resources = new AgentResources({ membership, proxies, clock: systemClock, log, random: Math.random });
   await resources.first(FIRST_RESOURCES_MS);

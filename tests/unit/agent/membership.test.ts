@@ -3,8 +3,9 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { FollowedMembership } from "../../../src/agent/followed-membership.ts";
 import { IdentityFile } from "../../../src/agent/host-identity.ts";
-import { Membership, type MembershipOptions } from "../../../src/agent/membership.ts";
+import { type Member, Membership, type MembershipOptions } from "../../../src/agent/membership.ts";
 import { Secret } from "../../../src/base/secret.ts";
 import { advanceRotation, pinOf, startRotation } from "../../../src/identity/authority.ts";
 import { newAuthorityKey } from "../../../src/identity/authority-keys.ts";
@@ -34,7 +35,7 @@ spec: {roles: [Db], join_method: iam, allow: [{aws_account: "123456789012"}]}
 describe("an agent's membership", () => {
   let door: RealDoor;
   let directory: string;
-  let open: Membership[];
+  let open: Member[];
   let log: string;
   /** Sleepers, with how long each wanted to sleep. */
   let sleeping: { readonly ms: number; readonly wake: () => void }[];
@@ -241,4 +242,35 @@ describe("an agent's membership", () => {
       });
     });
   }
+
+  it("is followed by other workers of the service, which join nothing and renew nothing", async () => {
+    const file = new IdentityFile(directory);
+    const follow = async (): Promise<FollowedMembership> => {
+      const log = createLog({ severity: "debug", format: "text", write: () => undefined });
+      const followed = await FollowedMembership.open({ file, clock: door.clock, log, every: 10 });
+      open.push(followed);
+      return followed;
+    };
+    const early = await follow();
+    assert.equal(early.identity, undefined);
+    assert.equal(early.readiness, "has not joined the cluster yet");
+    const membership = await start();
+    await eventually(() => early.identity?.certificate === membership.identity?.certificate);
+    assert.equal(early.readiness, null);
+    const late = await follow();
+    const shown = late.identity;
+    assert.equal(shown?.certificate, membership.identity?.certificate);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(late.identity, shown, "the same object while nothing changes");
+    assert.equal(joins(), 1);
+    const text = readFileSync(file.path, "utf8");
+    writeFileSync(file.path, "what is no identity");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(late.identity, shown, "the one at hand serves on");
+    writeFileSync(file.path, text);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    door.advance(8 * DAY);
+    assert.equal(late.identity, undefined);
+    assert.equal(late.readiness, "the certificate has ended");
+  });
 });
