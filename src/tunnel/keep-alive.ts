@@ -3,27 +3,22 @@
 import type { Http2Session } from "node:http2";
 
 /**
- * Pings until the session is closed; destroys it when by the next ping neither an answer nor any other byte has come. On a slow
- * link an answer waits behind what is on its way, and bytes are as good a sign of life.
+ * Pings until the session is closed; destroys it when nothing at all came between one ping and the next. On a slow link an answer
+ * waits behind what is on its way, and so would the other end's own pings if it waited for answers: both go on pinging, and any
+ * byte is as good a sign of life.
  */
 export function keepAlive(session: Http2Session, everyMs: number): void {
-  let waiting = false;
-  let read = 0;
+  let read: number | undefined;
   const timer = setInterval(() => {
-    if (session.destroyed) return;
     const before = read;
-    read = session.socket.bytesRead;
-    if (waiting && read !== before) return;
-    if (waiting) {
-      session.destroy(new Error("the other end does not answer"));
-      return;
-    }
-    waiting = true;
-    // False when the session is closing by itself.
-    const sent = session.ping((error) => {
-      if (error === null) waiting = false;
+    // Who was held up reads first what has come meanwhile.
+    setImmediate(() => {
+      if (session.destroyed) return;
+      read = session.socket.bytesRead;
+      if (read === before) session.destroy(new Error("the other end does not answer"));
+      // A session that is closing by itself, or has many pings on their way, takes no other.
+      else session.ping(() => undefined);
     });
-    if (!sent) waiting = false;
   }, everyMs);
   timer.unref();
   session.once("close", () => clearInterval(timer));

@@ -14,6 +14,7 @@ import { TunnelHeld } from "../../../src/tunnel/tunnel-held.ts";
 import { pauseBefore } from "../../../src/tunnel/timing.ts";
 import { Tunnels } from "../../../src/tunnel/tunnels.ts";
 import { eventually } from "../../support/eventually.ts";
+import { startFaultProxy } from "../../support/fault-proxy.ts";
 
 const timing = { ping: 200, open: 500, longestPause: 500 };
 const orders = { name: "orders", labels: { env: "dev" }, uri: "", region: "us-east-1", account_id: "1", fault: null };
@@ -171,6 +172,19 @@ describe("a tunnel", () => {
     silent.write = () => true;
     (silent as unknown as { _handle: { readStop(): void } })._handle.readStop();
     await eventually(() => sockets[0]?.destroyed === true);
+  });
+
+  it("stays while bytes come, though on a slow link answers wait behind them", async () => {
+    const { tunnels, at, sockets } = await proxy();
+    const net = await startFaultProxy(() => `127.0.0.1:${at}`);
+    opened.push(() => net.close());
+    const all = 4_000_000;
+    agent("a", [net.address.split(":")[1] ?? ""], { serve: (connection) => connection.end(Buffer.alloc(all, 1)) });
+    await serves(tunnels, "a");
+    // What is on its way takes longer than two pings.
+    net.weather.bandwidth = 1_000_000;
+    equal((await buffer(await tunnels.open("orders", client))).length, all);
+    equal(sockets.length, 1);
   });
 
   it("keeps a fast sender waiting for a slow reader, and nobody else", async () => {
