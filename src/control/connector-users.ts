@@ -9,11 +9,12 @@ import { isMapping } from "../identity/teleport-keys.ts";
 import { documentOf, parseUser, type User } from "../identity/user.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { StoredResource, StoredValue } from "../store/store.ts";
-import { admit, type AdmissionOptions, lifetimeOf, type Login } from "./admission.ts";
+import { admit, type AdmissionOptions, type Login } from "./admission.ts";
 import type { Connectors } from "./connectors.ts";
 import { recordChanges } from "./events.ts";
 import type { Claims } from "./identity-providers.ts";
 import { kindsOf } from "./kinds.ts";
+import { lifetimeOf } from "./user-certificates.ts";
 import { type PlannedChange, World } from "./world.ts";
 import { readSerial, writesOf } from "./writes.ts";
 

@@ -309,6 +309,35 @@ spec: {roles: [Bot], join_method: kubernetes, bot_name: ci, kubernetes: {type: s
     assert.equal((await asWorkflow()).status, 200);
   });
 
+  it("are nobody for whom a connector vouches", async () => {
+    const yaml = `
+kind: oidc
+version: v3
+metadata: {name: corp}
+spec:
+  issuer_url: https://id.example.com
+  client_id: postern
+  redirect_url: https://postern.example.com/web/oidc/callback
+  claims_to_roles: [{claim: email, value: "*", roles: [access]}]
+---
+kind: user
+version: v2
+metadata: {name: ada}
+spec:
+  roles: [access]
+  created_by: {connector: {type: oidc, id: corp, identity: "1", issuer: "https://id.example.com"}}
+---
+kind: token
+version: v2
+metadata: {name: adas}
+spec: {roles: [Bot], join_method: github, bot_name: ada, github: {enterprise_server_host: ${JSON.stringify(issuer.host)}, allow: [{repository_owner: acme}]}}
+`;
+    await door.administration.create(ROOT, documents(yaml), { force: false });
+    door.events.length = 0;
+    assertRefused(await asWorkflow({}, "adas"), "bot_user_foreign", /connector "corp" vouches for that user/);
+    assert.ok(!door.events.some(({ event }) => event === "cert.create"));
+  });
+
   it("get in at once after their user was reset, with a certificate that counts; one from before does not", async () => {
     const call = async (answered: Answered): Promise<number> => {
       const { certificate: cert } = answered.json as BotAnswer;
