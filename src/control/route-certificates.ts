@@ -31,7 +31,7 @@ export class RouteCertificates {
    * @throws PosternError `database_unknown` in the same words for a database that is not there and for one that is not for this
    * user, `db_user_invalid`, `public_key_invalid`, `session_ending`, `audit_unavailable`
    */
-  async issue({ user, expires }: Caller, route: Route, publicKey: string): Promise<Issued> {
+  async issue({ user, issued, expires }: Caller, route: Route, publicKey: string): Promise<Issued> {
     const { clock, isShown } = this.#options;
     const { database, db_user } = route;
     if (!isShown(user, database)) throw databaseUnknown(database);
@@ -39,7 +39,9 @@ export class RouteCertificates {
       throw new PosternError("db_user_invalid", "Cannot connect: the database user must be the name of an AWS role", {
         hint: "write --db-user=ROLE",
       });
-    const at = clock.now();
+    // Right after a reset a login says that it was issued later, and what it gives must. By the login and not by the reset: what
+    // was reset since voids this as well.
+    const at = Math.max(clock.now(), issued);
     const left = expires - at;
     if (left < 1000)
       throw new PosternError("session_ending", "Cannot connect: the login is at its end", {
