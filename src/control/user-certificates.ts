@@ -9,9 +9,11 @@ import type { Lock } from "../identity/lock.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { KeyRing } from "../identity/sealing.ts";
 import type { UserOrigin } from "../identity/user.ts";
+import type { Store } from "../store/store.ts";
 import type { EventSink } from "./administration.ts";
 import type { Cluster } from "./cluster.ts";
-import { earliestIssue } from "./removed-users.ts";
+import { endedUntil, SECOND_MS } from "./removed-users.ts";
+import { restoredUntil } from "./restored.ts";
 import { World } from "./world.ts";
 
 export interface UserCertificatesOptions {
@@ -55,7 +57,8 @@ export async function entitledNow(
   { cluster, clock }: Pick<UserCertificatesOptions, "cluster" | "clock">,
   { user, origin, lifetime }: Proven,
 ): Promise<Entitled | NotEntitled> {
-  // Before anything else is read: of a user who is removed or reset from now on the certificate counts no more.
+  // Before anything else is read: of a user who is removed or reset from now on, or in a cluster that is put back, the certificate
+  // counts no more.
   const at = await earliestIssue(cluster.store, user, clock.now());
   const directory = (await World.around(user, [], cluster.store, clock)).directoryFor(user);
   const lock = directory.lockOf(user);
@@ -68,6 +71,12 @@ export async function entitledNow(
     known?.connector === origin?.connector && known?.issuer === origin?.issuer && known?.subject === origin?.subject;
   if (!isSame) return { refused: "foreign", origin: known };
   return { user: principal, at, lifetime: lifetimeOf(principal.roles, directory, lifetime) };
+}
+
+/** The earliest instant, not before `now`, at which a certificate can say that it was issued and is not void. */
+async function earliestIssue(store: Store, user: string, now: number): Promise<number> {
+  const voided = await Promise.all([endedUntil(store, user), restoredUntil(store)]);
+  return Math.max(now, ...voided.map((until) => (until === undefined ? now : until + SECOND_MS)));
 }
 
 /** How long a login lasts, in milliseconds: what was asked for, or the usual, and at most what each role allows. */
