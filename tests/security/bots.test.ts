@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync } from "node:crypto";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { exportJWK, exportSPKI, importSPKI } from "jose";
+import { Secret } from "../../src/base/secret.ts";
 import { Trust, verifyUserCertificate } from "../../src/identity/certificate-reader.ts";
 import { IssuerKeys } from "../../src/identity/issuer-keys.ts";
 import { getHttps } from "../../src/platform/https-get.ts";
@@ -186,6 +187,19 @@ spec: {roles: [Bot], join_method: kubernetes, bot_name: ci, kubernetes: {type: s
     assert.equal(status2.status, 200);
     const told = status2.json as Pick<BotAnswer, "user">;
     assert.deepEqual(told.user.traits, { team: ["orders"], bot: ["orders-ci"] }, "policy tells it from a person");
+  });
+
+  it("are told from people whose documents say that they are bots", async () => {
+    const mallory =
+      "kind: user\nversion: v2\nmetadata: {name: mallory}\nspec: {roles: [access], traits: {bot: [orders-ci]}}\n";
+    await door.administration.create(ROOT, documents(mallory), { force: false });
+    const password = "correct horse battery";
+    await door.people.setPassword(ROOT, "mallory", new Secret(password));
+    const login = await door.logIn("mallory", password);
+    assert.deepEqual((login.json as BotAnswer).user.traits, {});
+    const credentials = { cert: (login.json as BotAnswer).certificate, key: door.keys.privateKey };
+    const status = await door.call("/v1/status", { credentials });
+    assert.deepEqual((status.json as Pick<BotAnswer, "user">).user.traits, {});
   });
 
   it("join from Kubernetes by keys that stand in the join token", async () => {
