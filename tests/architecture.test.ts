@@ -111,6 +111,14 @@ describe("the house", () => {
     deepEqual(wrong, []);
   });
 
+  it("issues users' certificates in one place only, which looks who may have one", () => {
+    const places = new Set(["identity/certificates.ts", "control/user-certificates.ts"]);
+    deepEqual(
+      pathsWhere((source) => !places.has(source.path) && /\bissueUserCertificate\b/.test(source.code)),
+      [],
+    );
+  });
+
   it("ends the process in main.ts only", () => {
     deepEqual(
       pathsWhere((source) => source.path !== "main.ts" && /\bprocess\.exit\(/.test(source.code)),

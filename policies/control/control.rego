@@ -52,6 +52,8 @@ _readable if {
 	is_object(input.roles)
 	is_number(input.editors.before)
 	is_number(input.editors.after)
+	is_boolean(input.reach.before)
+	is_boolean(input.reach.after)
 	_complete
 }
 
@@ -222,16 +224,14 @@ _beside_grants(spec) := [object.remove(spec, ["allow"]), object.remove(spec.allo
 	is_object(spec.allow)
 } else := [object.remove(spec, ["allow"]), {}]
 
-# Labels decide whose roles reach a database.
-_beyond contains "may not change the labels of a database" if {
+# Labels decide whose roles reach a database. As in Teleport nobody registers, changes or removes one that their own roles do not
+# reach, as it is or as it would be: else others' data could be put under labels that they do reach, in one step or in two.
+_beyond contains "may not change a database that their own roles do not reach by its labels" if {
 	input.resource.kind == "db"
-	input.verb == "update"
-	_labels(input.change.before) != _labels(input.change.after)
+	some moment in ["before", "after"]
+	input.change[moment] != null
+	not input.reach[moment]
 }
-
-_labels(document) := document.metadata.labels if {
-	is_object(document.metadata.labels)
-} else := {}
 
 # A connector says who is let in, and with which roles.
 _beyond contains "may not change a connector, by which others would be let in as whoever it names" if {

@@ -24,6 +24,7 @@ asking(actor, verb, kind, name, before, after) := {
 		"curbed": rules([], [{"resources": ["lock"], "verbs": ["delete"]}]),
 	},
 	"editors": {"before": 1, "after": 1},
+	"reach": {"before": false, "after": false},
 }
 
 reading(actor, verb, kind) := asking(actor, verb, kind, null, null, null)
@@ -55,6 +56,7 @@ test_denies_what_is_incomplete[name] if {
 		"before": {"change": {"before": null}},
 		"after": {"change": {"after": {"spec": null}}},
 		"editors": {"editors": {"after": null}},
+		"reach": {"reach": {"before": null}},
 		"roles": {"roles": null},
 		"before, of the wrong shape, for one who is no editor": {
 			"actor": {"roles": ["helpdesk"]},
@@ -66,7 +68,7 @@ test_denies_what_is_incomplete[name] if {
 	decide(object.union(whole, changes)) == unreadable
 }
 
-test_all_that_is_incomplete_was_tried if count(test_denies_what_is_incomplete) == 11
+test_all_that_is_incomplete_was_tried if count(test_denies_what_is_incomplete) == 12
 
 test_editor_administers_everything[concat(" ", [verb, kind])] if {
 	some kind in ["role", "user", "db", "token", "lock", "oidc"]
@@ -203,7 +205,7 @@ test_helpdesk_gives_no_more_than_it_has[message] if {
 			"update", "role", "r",
 			{"spec": {"allow": {"db_labels": {"env": "dev"}}}}, {"spec": {"allow": {"db_labels": {"*": "*"}}}},
 		),
-		"may not change the labels of a database": helping(
+		"may not change a database that their own roles do not reach by its labels": helping(
 			"update", "db", "d",
 			{"metadata": {"labels": {"env": "prod"}}, "spec": {}}, {"metadata": {"labels": {"env": "dev"}}, "spec": {}},
 		),
@@ -221,6 +223,55 @@ test_helpdesk_gives_no_more_than_it_has[message] if {
 }
 
 test_all_that_helpdesk_may_not_was_tried if count(test_helpdesk_gives_no_more_than_it_has) == 14
+
+# Holds all verbs on databases; which of them its roles reach is told.
+registering(actor, verb, before, after, reach) := object.union(
+	asking(actor, verb, "db", "d", before, after),
+	{
+		"roles": {"registrar": rules([{"resources": ["db"], "verbs": ["*"]}], [])},
+		"reach": reach,
+	},
+)
+
+dev_database := {"metadata": {"labels": {"env": "dev"}}, "spec": {"aws": {"account_id": "1"}}}
+
+database_changes := {
+	"create": {"before": null, "after": dev_database},
+	"update": {"before": dev_database, "after": object.union(dev_database, {"spec": {"aws": {"account_id": "2"}}})},
+	"delete": {"before": dev_database, "after": null},
+}
+
+test_registrar_changes_databases_that_its_roles_reach[verb] if {
+	some verb, change in database_changes
+	reach := {"before": change.before != null, "after": change.after != null}
+	decide(registering(by("r", ["registrar"]), verb, change.before, change.after, reach)) == allowed
+}
+
+test_all_that_registrar_may_was_tried if count(test_registrar_changes_databases_that_its_roles_reach) == 3
+
+test_registrar_changes_no_database_that_its_roles_do_not_reach[concat(" ", [verb, moment])] if {
+	some [verb, moment] in [["create", "after"], ["update", "before"], ["update", "after"], ["delete", "before"]]
+	change := database_changes[verb]
+	reach := object.union({"before": true, "after": true}, {moment: false})
+	decide(registering(by("r", ["registrar"]), verb, change.before, change.after, reach)) == {
+		"allow": false,
+		"reasons": [{
+			"code": "more_than_own",
+			"message": `user "r" may not change a database that their own roles do not reach by its labels`,
+		}],
+	}
+}
+
+test_all_that_registrar_may_not_was_tried if {
+	count(test_registrar_changes_no_database_that_its_roles_do_not_reach) == 4
+}
+
+test_who_administers_changes_databases_that_no_role_reaches[concat(" ", [actor.kind, verb])] if {
+	some actor in [by("e", ["editor"]), local]
+	some verb, change in database_changes
+	nothing := {"before": false, "after": false}
+	decide(registering(actor, verb, change.before, change.after, nothing)) == allowed
+}
 
 test_helpdesk_takes_no_denial_away if {
 	every before in [

@@ -7,9 +7,9 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
 import { askDoor, type DoorQuestion } from "../client/ask-door.ts";
 import { authorityByPin, type ProxyAddress, type TlsHints, type TlsOptions, type Trusting } from "../client/tls.ts";
-import { newAuthority, pinOf } from "../identity/authority.ts";
+import { pinOf } from "../identity/authority.ts";
 import { CLOCK_SKEW_MS } from "../identity/authority-keys.ts";
-import { readOwnHostCertificate, Trust, verifyHostCertificate } from "../identity/certificate-reader.ts";
+import { readOwnHostCertificate, trustOf, verifyHostCertificate } from "../identity/certificate-reader.ts";
 import { challengeFor, type SignedIdentityRequest } from "../identity/iam-join.ts";
 import { quoted } from "../identity/names.ts";
 import { readPublicKey } from "../identity/public-key.ts";
@@ -209,12 +209,9 @@ async function requireSigned(
     readonly clock: Clock;
   },
 ): Promise<void> {
-  const { certificate, cluster, clock } = issued;
-  const [first = "", second] = issued.authorities;
-  const own = newAuthority("host", cluster, { certificate: first, sealedKey: "" });
-  const host = second === undefined ? own : { ...own, other: { certificate: second, sealedKey: "" } };
+  const { certificate, cluster, authorities: host, clock } = issued;
   try {
-    await verifyHostCertificate(certificate, { trust: new Trust({ host }), clock, isRevoked: () => false });
+    await verifyHostCertificate(certificate, { trust: trustOf(cluster, { host }), clock, isRevoked: () => false });
   } catch (cause) {
     const code = cause instanceof PosternError ? cause.code : "";
     const reason = messageOf(cause).replace("Cannot accept the certificate: ", "");

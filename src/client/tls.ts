@@ -6,8 +6,8 @@ import { connect, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
-import { newAuthority, pinOf } from "../identity/authority.ts";
-import { Trust, verifyHostCertificate } from "../identity/certificate-reader.ts";
+import { pinOf } from "../identity/authority.ts";
+import { trustOf, verifyHostCertificate } from "../identity/certificate-reader.ts";
 
 /** Where a cluster's door is. */
 export interface ProxyAddress {
@@ -130,12 +130,10 @@ const MAX_CHAIN = 8;
 async function requireDoor(
   shown: X509Certificate | undefined,
   cluster: string,
-  [first = "", second]: readonly string[],
+  authorities: readonly string[],
   clock: Clock,
 ): Promise<void> {
-  const own = newAuthority("host", cluster, { certificate: first, sealedKey: "" });
-  const host = second === undefined ? own : { ...own, other: { certificate: second, sealedKey: "" } };
-  const judging = { trust: new Trust({ host }), clock, isRevoked: () => false };
+  const judging = { trust: trustOf(cluster, { host: authorities }), clock, isRevoked: () => false };
   const { role } = await verifyHostCertificate(shown?.raw ?? new Uint8Array(), judging);
   if (role === "db")
     throw new Error(`its certificate is that of a database agent of cluster ${JSON.stringify(cluster)}`);

@@ -9,8 +9,7 @@ import { gatewayApp } from "../gateway/app.ts";
 import type { FixedListener } from "../gateway/listener.ts";
 import type { GatewayServices } from "../gateway/services.ts";
 import { refuseUnparsable } from "../gateway/unparsable.ts";
-import { type Authority, type AuthorityKind, newAuthority } from "../identity/authority.ts";
-import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
+import { type Trust, trustOf, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
 import { quoted } from "../identity/names.ts";
 import type { Served, TunnelledFrom } from "../platform/ports.ts";
 
@@ -67,19 +66,10 @@ export class Admission {
     const { identity } = membership;
     if (certificate === undefined || identity === undefined)
       throw new PosternError("certificate_malformed", "No certificate was shown");
-    const trust = this.#trusts.get(identity) ?? trustOf(identity);
+    const trust = this.#trusts.get(identity) ?? trustOf(identity.stated.cluster, identity.trusted);
     this.#trusts.set(identity, trust);
     return await verifyUserCertificate(certificate, { trust, clock, isRevoked: () => false });
   }
 }
 
 const NO_HOSTS: ReadonlySet<string> = new Set();
-
-function trustOf({ stated, trusted }: HostIdentity): Trust {
-  const authority = (kind: AuthorityKind): Authority => {
-    const [first = "", second] = trusted[kind];
-    const own = newAuthority(kind, stated.cluster, { certificate: first, sealedKey: "" });
-    return second === undefined ? own : { ...own, other: { certificate: second, sealedKey: "" } };
-  };
-  return new Trust({ host: authority("host"), user: authority("user") });
-}

@@ -81,6 +81,7 @@ export class AgentResources {
       const proxy = proxies[attempt % proxies.length];
       if (identity !== undefined && proxy !== undefined) {
         try {
+          this.store.beginAnew();
           await listenToDoor(asMember(proxy, identity, clock), {
             path: "/v1/agent/resources",
             signal,

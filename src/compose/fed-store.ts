@@ -47,13 +47,21 @@ export class FedStore implements ReadableStore {
     if (this.#about !== undefined) listener(this.#about);
   }
 
+  /**
+   * What comes next comes by another connection: nothing of it is word of how things are before a state was told to its end,
+   * and none of it adds to what the last connection left half told.
+   */
+  beginAnew(): void {
+    this.#next = new Map();
+    this.#telling = true;
+  }
+
   /** Takes a line. @throws PosternError `feed_invalid` for what is none */
   take(line: unknown): void {
     const read = line as FeedLine;
     switch (read.type) {
       case "begin":
-        this.#next = new Map();
-        this.#telling = true;
+        this.beginAnew();
         break;
       case "resource": {
         const { kind, name, revision, value, expires_at: expiresAt } = read;

@@ -1,6 +1,6 @@
 /** The kinds of resource that the cluster keeps, each judged as the rooms that use it will judge it. */
 
-import { resolveDatabase } from "../aws/database.ts";
+import { type Database, resolveDatabase } from "../aws/database.ts";
 import { systemClock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
@@ -18,7 +18,7 @@ import { firstResources } from "./sources.ts";
 
 /** What is known beyond the documents themselves. */
 export interface KindsOptions {
-  /** The policy in which a role's patterns are tried. */
+  /** The policy in which a role's patterns are tried, and which says what databases roles reach; absent: none. */
   readonly loadPolicy?: () => Promise<PolicyBundle>;
   /** Seals the secrets of connectors. */
   readonly ring?: KeyRing;
@@ -42,7 +42,22 @@ export function kindsForUse({ loadPolicy, ring, taken = async () => new Set() }:
     policy ??= loadPolicy();
     await PolicyDecisionPoint.load({ bundle: await policy, data });
   };
-  const kinds = kindsOf(judgeRole, [DATABASE, connectorKind(ring)]);
+  const database: Kind = {
+    ...DATABASE,
+    async reachBy({ name, roles: held, traits }, roles) {
+      if (loadPolicy === undefined) return () => false;
+      policy ??= loadPolicy();
+      const data = compilePolicyData(roles, ACTION_TABLE);
+      const decisions = await PolicyDecisionPoint.load({ bundle: await policy, data });
+      // A second factor, as in Teleport, is no matter of which databases are somebody's.
+      const user = { name, roles: held, traits, mfa_verified: true };
+      return (document) => {
+        const found = databaseIn(document);
+        return found !== undefined && decisions.shows(user, found);
+      };
+    },
+  };
+  const kinds = kindsOf(judgeRole, [database, connectorKind(ring)]);
   let names: Promise<ReadonlySet<string>> | undefined;
   const once = (): Promise<ReadonlySet<string>> => (names ??= taken());
   return new Map([...kinds].map(([name, kind]) => [name, withoutTaken(kind, once)]));
@@ -89,3 +104,12 @@ const DATABASE: Kind = {
     resolveDatabase(parseDatabase(document).value);
   },
 };
+
+/** Undefined for what cannot be read. */
+function databaseIn(document: unknown): Database | undefined {
+  try {
+    return resolveDatabase(parseDatabase(document).value);
+  } catch {
+    return undefined;
+  }
+}

@@ -61,17 +61,22 @@ export class ShownDatabases {
     return nameableUsers(user, { granting, held, accountId: database.accountId });
   }
 
-  #of(name: string): readonly Shown[] {
-    return this.#all().filter((database) => database.name === name);
-  }
-
   /** What an agent says of its own counts before what is defined: it is there that requests arrive. */
   #all(): readonly Shown[] {
-    const served = this.#served().map(({ account_id: accountId, ...rest }) => ({ ...rest, accountId }));
-    return [...served, ...this.#state().databases.values()];
+    return [...this.#served().map(shownOf), ...this.#state().databases.values()];
+  }
+
+  /** Those of a name, of the many that there may be. */
+  #of(name: string): readonly Shown[] {
+    const served = this.#served().filter((database) => database.name === name);
+    return [...served.map(shownOf), ...[this.#state().databases.get(name) ?? []].flat()];
   }
 
   #shows({ name, roles, traits, mfaVerified }: Principal, database: Shown): boolean {
     return this.#state().policy.shows({ name, roles, traits, mfa_verified: mfaVerified }, database);
   }
+}
+
+function shownOf({ account_id: accountId, ...rest }: ServedDatabase): Shown {
+  return { ...rest, accountId };
 }

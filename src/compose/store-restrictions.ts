@@ -2,7 +2,6 @@
 
 import { createHash } from "node:crypto";
 import { PosternError } from "../base/errors.ts";
-import { BUILT_IN_ROLES } from "../identity/built-in-roles.ts";
 import { type Lock, parseLock } from "../identity/lock.ts";
 import { parseOidcConnector } from "../identity/oidc-connector.ts";
 import { type KnownConnector, parseUser, type User, vouchedFor } from "../identity/user.ts";
@@ -10,6 +9,7 @@ import { REMOVED, voidUntil } from "../control/removed-users.ts";
 import { RESTORED } from "../control/restored.ts";
 import { requireWhole } from "../store/backup.ts";
 import type { Store, StoredValue } from "../store/store.ts";
+import { namesOfRoles, restrictedRoles } from "./restricted-roles.ts";
 import type { StoredSet } from "./store-follower.ts";
 
 /**
@@ -17,30 +17,33 @@ import type { StoredSet } from "./store-follower.ts";
  *
  * - each lock that can be read shuts out; where one cannot be read nobody knows whom it is for, and everybody is shut out;
  * - a user who is gone is gone, and one who can be read has the roles and traits that are in the store, of the roles in force;
- * - whose connector is gone, or cannot be read, is shut out.
+ * - whose connector is gone, or cannot be read, is shut out;
+ * - a role that allows something else in the store, or is gone, allows nothing; who holds one that denies something else, or that
+ *   cannot be read, is shut out.
  *
- * Locks and roles that are gone from the store stay until all of it can be read. What takes nothing away is the very set that
- * is in force.
+ * Locks, and what roles deny, that are gone from the store stay until all of it can be read. What takes nothing away is the very
+ * set that is in force.
  *
  * @throws PosternError what keeps the store from being read at all
  */
 export async function restrictedBy(store: Readable, inForce: StoredSet): Promise<StoredSet> {
   const locks = await lockDocuments(store);
   const documents = await documentsOf(store, "user", new Set(inForce.users.map(({ name }) => name)));
-  const users = usersIn(documents, inForce);
+  const asked = { inForce: inForce.roles, users: usersIn(documents, inForce) };
+  const { roles, users } = restrictedRoles(asked, await documentsOf(store, "role", namesOfRoles(asked)));
   const origins = new Set(users.flatMap(({ origin }) => (origin === undefined ? [] : [origin.connector])));
   const connectors = connectorsIn(await documentsOf(store, "oidc", origins));
   // What is half put back says nothing of anybody yet.
   await requireWhole(store, "look at what this store takes away");
   const voided = await voidedIn(store, inForce);
-  const next = { ...inForce, ...locksIn(locks, inForce), users: vouchedFor(users, connectors), voided };
+  const next = { ...inForce, ...locksIn(locks, inForce), roles, users: vouchedFor(users, connectors), voided };
   const restrictions = restrictionsOf(next);
   if (restrictions === restrictionsOf(inForce)) return inForce;
   return { ...next, digest: createHash("sha256").update(`${inForce.digest}\n${restrictions}`).digest("hex") };
 }
 
-function restrictionsOf({ locks, users, shut, voided }: StoredSet): string {
-  return JSON.stringify([locks, users, shut ?? null, [...voided].map(String)]);
+function restrictionsOf({ locks, users, roles, shut, voided }: StoredSet): string {
+  return JSON.stringify([locks, users, roles, shut ?? null, [...voided].map(String)]);
 }
 
 /** What voids logins is added to; where it cannot be read, it voids all of them. */
@@ -104,16 +107,11 @@ function locksIn(
 
 const WHY = "a lock in the store cannot be read, and may be for anybody";
 
-function usersIn(
-  documents: ReadonlyMap<string, StoredValue | undefined>,
-  { users, roles }: StoredSet,
-): readonly User[] {
-  const known = new Set([...BUILT_IN_ROLES, ...roles].map(({ name }) => name));
-  return users.flatMap((user) => {
-    if (!documents.has(user.name)) return [];
-    const read = readOr(() => parseUser(documents.get(user.name)).value);
-    return [read === undefined ? user : { ...read, roles: read.roles.filter((role) => known.has(role)) }];
-  });
+/** With the roles that the store gives them, whatever these are; who cannot be read stays as in force. */
+function usersIn(documents: ReadonlyMap<string, StoredValue | undefined>, { users }: StoredSet): readonly User[] {
+  return users.flatMap((user) =>
+    documents.has(user.name) ? [readOr(() => parseUser(documents.get(user.name)).value) ?? user] : [],
+  );
 }
 
 /** One that cannot be read vouches for nobody. */

@@ -9,10 +9,11 @@ import { quoted } from "../identity/names.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { Store, StoredResource, StoredValue } from "../store/store.ts";
 import { requireAudit } from "./audit-health.ts";
-import type { Actor, Authorizer, ControlDecision, Verb } from "./authorize.ts";
+import { type Actor, type Authorizer, type ControlDecision, DeniedError, type Denial, type Verb } from "./authorize.ts";
 import { DocumentsError, placed, type GivenDocument, readDocuments, type PlacedProblem } from "./documents.ts";
 import { byWhom, recordChanges } from "./events.ts";
 import { called, kindNamed, type Kind } from "./kinds.ts";
+import { REACHED, type Reach, reachBy, UNREACHED } from "./reach.ts";
 import { afterwards, requireUnused } from "./references.ts";
 import { recordingRefusals, whatIsIn } from "./refusals.ts";
 import { builtInRole, type ShownResource } from "./shown.ts";
@@ -45,23 +46,12 @@ export interface Outcome {
   readonly done: "created" | "updated" | "deleted";
 }
 
-type Denial = Extract<ControlDecision, { allow: false }>;
-
-/** Policy said no. */
-export class DeniedError extends PosternError {
-  readonly reasons: Denial["reasons"];
-
-  constructor(attempt: string, { reasons }: Denial) {
-    super("control_denied", `Cannot ${attempt}: ${reasons.map(({ message }) => message).join("; ")}`);
-    this.reasons = reasons;
-  }
-}
-
 /** What an act is judged by besides who does what. */
 interface Facts {
   readonly change: { readonly before: unknown; readonly after: unknown };
   readonly editors: { readonly before: number; readonly after: number };
   readonly directory: Directory;
+  readonly reach?: Reach;
 }
 
 /** How an act comes to its changes. */
@@ -97,7 +87,7 @@ export class Administration {
   async requireMayChange(actor: Actor, kind?: string): Promise<void> {
     const { store, clock, kinds } = this.#options;
     const { directory } = await World.around(actor.name, actor.roles, store, clock);
-    const facts = { editors: { before: 0, after: 0 }, directory };
+    const facts = { editors: { before: 0, after: 0 }, directory, reach: REACHED };
     const some = { spec: {} };
     const asked = (kind === undefined ? [...kinds.keys()] : [kind]).flatMap((one) => [
       this.#decide(actor, "create", one, null, { ...facts, change: { before: null, after: some } }),
@@ -312,9 +302,11 @@ export class Administration {
     const before = editorsIn(world.directory);
     const editors = { before, after: "fault" in after ? before : editorsIn(after.directory) };
     const { directory } = world;
+    const reaching = reachBy(actor, directory);
     for (const { verb, kind, name, before: was, after: value } of changes) {
       const change = { before: was?.value ?? null, after: value ?? null };
-      await this.#require(actor, verb, kind, name, { change, editors, directory });
+      const reach = await reaching(this.#options.kinds.get(kind), change);
+      await this.#require(actor, verb, kind, name, { change, editors, directory, reach });
       const giving = kind === "role" && verb !== "update" ? world.connectorGiving(name) : undefined;
       if (giving !== undefined) {
         const same = { change: { before: giving.document, after: giving.document }, editors, directory };
@@ -376,6 +368,7 @@ export class Administration {
       change: facts.change,
       roles: rulesOf(actor, facts.directory),
       editors: facts.editors,
+      reach: facts.reach ?? UNREACHED,
     });
   }
 

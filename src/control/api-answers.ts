@@ -98,6 +98,7 @@ const STATUS: Readonly<Record<string, number>> = {
   sts_unavailable: 503,
   workload_token_refused: 403,
   bot_user_missing: 403,
+  bot_user_foreign: 403,
   issuer_unavailable: 503,
   join_limited: 429,
   join_busy: 503,

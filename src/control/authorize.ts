@@ -40,6 +40,8 @@ export interface ControlInput {
   >;
   /** How many users can administer, before and after. */
   readonly editors: { readonly before: number; readonly after: number };
+  /** Whether the actor's own roles reach, by its labels, the database that the documents are of; false for other kinds. */
+  readonly reach: { readonly before: boolean; readonly after: boolean };
 }
 
 /** Every reason code, with what it means. The first six are said by the Rego. */
@@ -60,6 +62,18 @@ export type ControlReasonCode = keyof typeof CONTROL_REASONS;
 export type ControlDecision =
   | { readonly allow: true }
   | { readonly allow: false; readonly reasons: readonly { code: ControlReasonCode; message: string }[] };
+
+export type Denial = Extract<ControlDecision, { allow: false }>;
+
+/** Policy said no. */
+export class DeniedError extends PosternError {
+  readonly reasons: Denial["reasons"];
+
+  constructor(attempt: string, { reasons }: Denial) {
+    super("control_denied", `Cannot ${attempt}: ${reasons.map(({ message }) => message).join("; ")}`);
+    this.reasons = reasons;
+  }
+}
 
 /** The policy of administration, loaded. */
 export class Authorizer {

@@ -1,8 +1,10 @@
-/** What goes with a resource that is made, removed or put in another's place: its secrets and links, and that it was there. */
+/** What goes with a resource that is made, removed or put in another's place: its secrets and links, and whom it was about. */
 
+import { parseLock } from "../identity/lock.ts";
 import { parseUser } from "../identity/user.ts";
 import type { StoredValue, Write } from "../store/store.ts";
 import type { AdministrationOptions } from "./administration.ts";
+import { hostLocksNoted } from "./hosts.ts";
 import { linksEnded } from "./links.ts";
 import { removalNoted } from "./removed-users.ts";
 import type { PlannedChange } from "./world.ts";
@@ -12,7 +14,11 @@ export async function belongingsOf(
   changes: readonly PlannedChange[],
   { store, kinds, clock }: Pick<AdministrationOptions, "store" | "kinds" | "clock">,
 ): Promise<Write[]> {
-  const writes: Write[] = [];
+  const locks = changes.flatMap(({ kind, after }) => (kind === "lock" && after !== undefined ? [after] : []));
+  const writes = await hostLocksNoted(
+    store,
+    locks.map((document) => parseLock(document).value),
+  );
   for (const { verb, kind, name, before, after } of changes) {
     const isReplaced = kind === "user" && verb === "update" && originIn(before?.value) !== originIn(after);
     if (verb === "update" && !isReplaced) continue;

@@ -1,23 +1,19 @@
 /** Bots: programs that join by a token of the platform that they run on, and are a user for an hour at most. */
 
-import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
-import { openAuthority } from "../identity/authority-keys.ts";
-import { issueUserCertificate } from "../identity/certificates.ts";
 import type { JoinToken } from "../identity/join-tokens.ts";
 import { lockMessage } from "../identity/lock.ts";
 import { quoted } from "../identity/names.ts";
-import { BOT_TRAIT, type Principal } from "../identity/principal.ts";
+import { BOT_TRAIT } from "../identity/principal.ts";
 import { readPublicKey } from "../identity/public-key.ts";
 import { readWorkloadToken, requireRule, type TokenJudging } from "../identity/workload-tokens.ts";
 import type { Connected } from "./callers.ts";
 import type { HostCertificatesOptions } from "./host-certificates.ts";
 import { JoinAttempts, type JoinEvent } from "./join-attempts.ts";
-import { type Login, lifetimeOf } from "./admission.ts";
-import { earliestIssue } from "./removed-users.ts";
+import type { Login } from "./admission.ts";
 import { shownToken, useToken } from "./token-uses.ts";
-import { World } from "./world.ts";
+import { certifyUser, type Entitled, entitledNow } from "./user-certificates.ts";
 
 export interface BotsOptions extends HostCertificatesOptions {
   readonly keysOf: TokenJudging["keysOf"];
@@ -59,8 +55,8 @@ export class Bots {
    * Lets a bot in as the user that the join token names, with that user's roles of now.
    *
    * @throws PosternError `join_refused` in the same words for a join token that is unknown, too old, used up or for
-   * something else; `workload_token_refused`, `issuer_unavailable`, `bot_user_missing`, `user_locked`, `join_limited`,
-   * `join_busy`, `public_key_invalid`, `audit_unavailable`
+   * something else; `workload_token_refused`, `issuer_unavailable`, `bot_user_missing`, `bot_user_foreign`, `user_locked`,
+   * `join_limited`, `join_busy`, `public_key_invalid`, `audit_unavailable`
    */
   join(attempt: BotAttempt, { address }: Connected): Promise<Login> {
     const { cluster } = this.#options;
@@ -87,7 +83,7 @@ export class Bots {
     // What can get no certificate uses nothing up.
     readPublicKey(publicKey);
     let read: ReturnType<typeof readWorkloadToken> | undefined;
-    const admit = async (token: JoinToken): Promise<{ admitted: Admitted; writes: [] }> => {
+    const admit = async (token: JoinToken): Promise<{ admitted: Entitled; writes: [] }> => {
       const { bot, method } = token;
       if (bot === undefined) throw new PosternError("join_token_unfit", "Cannot join: the token is for no bot");
       course.user = bot.user;
@@ -95,55 +91,33 @@ export class Bots {
       read ??= readWorkloadToken(jwt.reveal(), bot, { audience: cluster.name, clock, keysOf });
       course.attributes = await read;
       requireRule(course.attributes, bot);
-      return { admitted: await this.#userOf(bot.user, name), writes: [] };
+      return { admitted: await this.#userOf(bot.user, name, lifetime), writes: [] };
     };
     const { admitted } = await useToken(cluster.store, name, { role: "bot", now: clock.now() }, admit);
-    const certificate = await this.#issue(admitted, publicKey, lifetime ?? LONGEST_MS);
-    return { principal: admitted.principal, certificate };
+    const certificate = await certifyUser(this.#options, admitted, { publicKey });
+    return { principal: admitted.user, certificate };
   }
 
-  async #userOf(user: string, token: string): Promise<Admitted> {
-    const { cluster, clock } = this.#options;
-    // Before the user is read: a removal or a reset after that voids the certificate, one before it does not.
-    const at = await earliestIssue(cluster.store, user, clock.now());
-    const directory = (await World.around(user, [], cluster.store, clock)).directoryFor(user);
-    const lock = directory.lockOf(user);
-    if (lock !== undefined)
-      throw new PosternError("user_locked", `Cannot join as ${quoted(user)}: the user is locked${lockMessage(lock)}`);
-    const known = directory.principalOf(user);
-    if (known === undefined)
-      throw new PosternError("bot_user_missing", `Cannot join as ${quoted(user)}: there is no such user`, {
-        hint: "ask an administrator to make it: kind user, with the bot's roles",
-      });
-    const principal = { ...known, traits: { ...known.traits, [BOT_TRAIT]: [token] }, mfaVerified: false };
-    return { principal, longest: lifetimeOf(known.roles, directory, LONGEST_MS), at };
+  async #userOf(user: string, token: string, lifetime = LONGEST_MS): Promise<Entitled> {
+    const found = await entitledNow(this.#options, { user, lifetime: Math.min(lifetime, LONGEST_MS) });
+    if (!("refused" in found)) {
+      const traits = { ...found.user.traits, [BOT_TRAIT]: [token] };
+      return { ...found, user: { ...found.user, traits, mfaVerified: false } };
+    }
+    const attempt = `Cannot join as ${quoted(user)}`;
+    switch (found.refused) {
+      case "locked":
+        throw new PosternError("user_locked", `${attempt}: the user is locked${lockMessage(found.lock)}`);
+      case "undefined":
+        throw new PosternError("bot_user_missing", `${attempt}: there is no such user`, {
+          hint: "ask an administrator to make it: kind user, with the bot's roles",
+        });
+      case "foreign": {
+        const connector = quoted(found.origin?.connector ?? "");
+        throw new PosternError("bot_user_foreign", `${attempt}: connector ${connector} vouches for that user`, {
+          hint: "ask an administrator to make a user for the bot alone, and to name it in the join token",
+        });
+      }
+    }
   }
-
-  async #issue(
-    { principal, longest, at }: Admitted,
-    publicKey: string,
-    lifetime: number,
-  ): Promise<Login["certificate"]> {
-    const { cluster, ring, clock, events } = this.#options;
-    const signer = await openAuthority(await cluster.authority("user"), ring);
-    const then: Clock = { now: () => at, monotonic: () => clock.monotonic() };
-    const issued = await issueUserCertificate(signer, { user: principal, publicKey, lifetime, longest }, then);
-    const { name, roles } = principal;
-    await events.record({
-      event: "cert.create",
-      code: "TC000I",
-      user: name,
-      cert_type: "user",
-      identity: { name, roles, serial: issued.serial, expires: new Date(issued.expires).toISOString() },
-    });
-    return issued;
-  }
-}
-
-interface Admitted {
-  readonly principal: Principal;
-  /** Milliseconds. */
-  readonly longest: number;
-  /** The instant of which the certificate says that it was issued, in milliseconds since the epoch. */
-  readonly at: number;
 }

@@ -1,6 +1,6 @@
 /** Logins that a person completes in a browser while the command line waits: a certificate for whoever began them, once. */
 
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { isSameText } from "../base/same-text.ts";
 import { type Secret } from "../base/secret.ts";
@@ -12,6 +12,7 @@ import { admit, type AdmissionOptions, type Login, RefusedError } from "./admiss
 import { requireAudit } from "./audit-health.ts";
 import { type BrowserLoginRecord, type LoginMethod, type Proof, readBrowserLogin } from "./browser-login-record.ts";
 import type { ConnectorUsers } from "./connector-users.ts";
+import { hashOf } from "./hash-of.ts";
 import { loginEvent } from "./login-event.ts";
 import { limited, requireRoom } from "./open-logins.ts";
 import { SecretsStore } from "./user-secrets.ts";
@@ -259,10 +260,6 @@ function callbackOf({ port, state }: BrowserLoginRecord, answer: Readonly<Record
 }
 
 /** As PKCE writes it. Both codes and verifiers are random and long: they need no slow hash. */
-function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("base64url");
-}
-
 function unknown(): PosternError {
   return new PosternError(
     "browser_login_unknown",

@@ -31,7 +31,8 @@ export interface Connected {
 /** A user who is known now. */
 export interface Caller {
   readonly user: Principal;
-  /** When the certificate ends, in milliseconds since the epoch. */
+  /** When the certificate says that it was issued, and when it ends, in milliseconds since the epoch. */
+  readonly issued: number;
   readonly expires: number;
 }
 
@@ -69,7 +70,7 @@ export class Callers {
       const known = await this.#known(shown.user);
       // Behind the rest: a restore that has ended since that was read is noted, and one that has not is refused with it.
       if (await wasRestoredSince(cluster.store, shown.issued)) throw issuedBeforeRestore();
-      return { user: known, expires: shown.expires };
+      return { user: known, issued: shown.issued, expires: shown.expires };
     } catch (thrown) {
       await this.#refused.noteUser(address, shown, thrown);
       throw thrown;

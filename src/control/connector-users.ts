@@ -9,11 +9,12 @@ import { isMapping } from "../identity/teleport-keys.ts";
 import { documentOf, parseUser, type User } from "../identity/user.ts";
 import { isRace } from "../store/store-errors.ts";
 import type { StoredResource, StoredValue } from "../store/store.ts";
-import { admit, type AdmissionOptions, lifetimeOf, type Login } from "./admission.ts";
+import { admit, type AdmissionOptions, type Login } from "./admission.ts";
 import type { Connectors } from "./connectors.ts";
 import { recordChanges } from "./events.ts";
 import type { Claims } from "./identity-providers.ts";
 import { kindsOf } from "./kinds.ts";
+import { lifetimeOf } from "./user-certificates.ts";
 import { type PlannedChange, World } from "./world.ts";
 import { readSerial, writesOf } from "./writes.ts";
 
@@ -60,8 +61,7 @@ export class ConnectorUsers {
    * `oidc_no_roles`, `oidc_role_unknown`, `oidc_user_taken`, `login_locked`
    */
   async judge(connector: string, claims: Claims): Promise<User> {
-    const world = await World.read(this.#options.cluster.store, this.#options.clock);
-    return (await this.#plan(world, { connector, claims })).user;
+    return (await this.#plan({ connector, claims })).user;
   }
 
   /** Lets somebody in, as who they are by the connector, roles and locks of this moment. @throws as `judge()`, and `admit()` */
@@ -69,8 +69,7 @@ export class ConnectorUsers {
     const { cluster, clock, events } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const serial = await readSerial(cluster.store);
-      const world = await World.read(cluster.store, clock);
-      const { user, change } = await this.#plan(world, entrant);
+      const { user, change } = await this.#plan(entrant);
       try {
         await cluster.store.write(await writesOf([change], serial, { store: cluster.store, kinds: KINDS, clock }));
       } catch (thrown) {
@@ -86,16 +85,18 @@ export class ConnectorUsers {
     }
   }
 
-  async #plan(
-    world: World,
-    { connector: connectorName, claims, lifetime }: Pick<VouchedEntrant, "connector" | "claims" | "lifetime">,
-  ): Promise<Planned> {
+  async #plan({
+    connector: connectorName,
+    claims,
+    lifetime,
+  }: Pick<VouchedEntrant, "connector" | "claims" | "lifetime">): Promise<Planned> {
     const { cluster, clock, connectors, taken } = this.#options;
     const connector = await connectors.named(connectorName);
     const origin = originOf(connector, claims);
     const { name, roles, traits } = userOfClaims(connector, claims);
     if (Buffer.byteLength(name) > MAX_NAME_BYTES)
       throw new PosternError("oidc_claims_invalid", `Cannot log in: the name has more than ${MAX_NAME_BYTES} bytes`);
+    const world = await World.around(name, roles, cluster.store, clock);
     for (const role of roles) {
       if (world.directory.role(role) !== undefined) continue;
       throw new PosternError(

@@ -1,6 +1,6 @@
 /** Logins without a browser at hand: a person confirms them at the provider on any device while the command line asks on. */
 
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import * as z from "zod";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { isSameText } from "../base/same-text.ts";
@@ -14,6 +14,7 @@ import { type AdmissionOptions, type Login, RefusedError } from "./admission.ts"
 import { requireAudit } from "./audit-health.ts";
 import type { Connectors } from "./connectors.ts";
 import { connectorChanged, type ConnectorUsers } from "./connector-users.ts";
+import { hashOf } from "./hash-of.ts";
 import type { IdentityProviders } from "./identity-providers.ts";
 import { loginEvent } from "./login-event.ts";
 import { nameIn, requireSize } from "./oidc-logins.ts";
@@ -95,7 +96,7 @@ export class DeviceLogins {
       issuer: found.issuerUrl,
       public_key: publicKey,
       ...(lifetime === undefined ? {} : { lifetime }),
-      secret_hash: hashOf(secret),
+      secret_hash: hashOf(secret.reveal()),
       device_code: ring.seal(started.deviceCode, deviceCodeContext(id)),
       interval,
       next: now + interval,
@@ -119,7 +120,7 @@ export class DeviceLogins {
     const found = /^[0-9a-f]{32}$/.test(id) ? await cluster.store.get(KIND, id) : undefined;
     const record = RECORD.safeParse(found?.value).data;
     const isOwn =
-      record !== undefined && isSameText(hashOf(secret), record.secret_hash) && clock.now() < record.expires;
+      record !== undefined && isSameText(hashOf(secret.reveal()), record.secret_hash) && clock.now() < record.expires;
     if (found === undefined || !isOwn) {
       // Only guesses count: asking on is what others do.
       this.#takeTry(address);
@@ -224,10 +225,6 @@ const RECORD: z.ZodType<DeviceLoginRecord> = z.strictObject({
 /** Where the provider's code of a login is sealed: `device_code` of the record of this name. */
 export function deviceCodeContext(id: string): SealingContext {
   return { kind: KIND, name: id, purpose: "device code" };
-}
-
-function hashOf(secret: Secret): string {
-  return createHash("sha256").update(secret.reveal()).digest("base64url");
 }
 
 function unknown(): PosternError {

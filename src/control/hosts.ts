@@ -4,7 +4,7 @@ import * as z from "zod";
 import { PosternError } from "../base/errors.ts";
 import type { HostRole } from "../identity/certificate-claims.ts";
 import type { JoinMethod } from "../identity/join-tokens.ts";
-import { lockMessage, lockOfHost, parseLock } from "../identity/lock.ts";
+import { type Lock, lockMessage, lockOfHost, parseLock } from "../identity/lock.ts";
 import { quoted } from "../identity/names.ts";
 import type { Store, Write } from "../store/store.ts";
 
@@ -18,6 +18,8 @@ export interface HostRecord {
   readonly token: string;
   /** When, in milliseconds since the epoch. */
   readonly joined: number;
+  /** The AWS identity that it proved, for method `iam`. */
+  readonly aws_arn?: string | undefined;
 }
 
 /** As it was read: a write fails when somebody else wrote it meanwhile. */
@@ -27,6 +29,8 @@ export interface ReadHost {
 }
 
 const KIND = "host";
+/** By which identities hosts joined that were locked. Kept for good: hosts are forgotten with their certificates, locks are not. */
+const LOCKED = "locked_host";
 /** Beyond its certificate's end, in which clocks may differ. */
 const KEPT_MS = 3_600_000;
 
@@ -43,16 +47,60 @@ export async function readHost(store: Store, hostId: string): Promise<ReadHost |
 
 /** Keeps a service until its certificate has ended; `expires` in milliseconds since the epoch. */
 export function hostWrite(hostId: string, record: HostRecord, expires: number, revision: string | undefined): Write {
-  const where = { kind: KIND, name: hostId, value: { ...record }, expiresAt: expires + KEPT_MS };
+  const { aws_arn: arn, ...rest } = record;
+  const value = { ...rest, ...(arn === undefined ? {} : { aws_arn: arn }) };
+  const where = { kind: KIND, name: hostId, value, expiresAt: expires + KEPT_MS };
   return revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision };
 }
 
 /** @throws PosternError `host_locked`; and what a lock is that cannot be read, for it may be the very one */
 export async function requireUnlocked(store: Store, hostId: string, now: number): Promise<void> {
-  const locks = (await store.list("lock")).map(({ value }) => parseLock(value).value);
-  const lock = lockOfHost(hostId, locks, now);
+  const lock = lockOfHost(hostId, await locksIn(store), now);
   if (lock === undefined) return;
   throw new PosternError("host_locked", `Cannot certify service ${quoted(hostId)}: it is locked${lockMessage(lock)}`);
+}
+
+/**
+ * Notes by which AWS identities those hosts joined on which these locks are, with the write of the locks: such a one could join again
+ * as another host.
+ */
+export async function hostLocksNoted(store: Store, locks: readonly Lock[]): Promise<Write[]> {
+  const hostIds = new Set(locks.flatMap(({ target }) => ("server_id" in target ? [target.server_id] : [])));
+  const writes: Write[] = [];
+  for (const hostId of hostIds) {
+    const arn = await readHost(store, hostId).then(
+      (found) => found?.record.aws_arn,
+      (error: unknown) => {
+        // The lock is to be written, whatever somebody put there.
+        if (error instanceof PosternError && UNREADABLE.has(error.code)) return undefined;
+        throw error;
+      },
+    );
+    if (arn !== undefined) writes.push({ op: "put", kind: LOCKED, name: hostId, value: { aws_arn: arn } });
+  }
+  return writes;
+}
+
+const UNREADABLE: ReadonlySet<string> = new Set(["host_invalid", "store_tampered", "store_corrupt"]);
+
+/** @throws PosternError `host_locked` while a host is locked that joined by this AWS identity; as `requireUnlocked()` */
+export async function requireIdentityUnlocked(store: Store, arn: string, now: number): Promise<void> {
+  const locks = await locksIn(store);
+  const locked = new Set(locks.flatMap(({ target }) => ("server_id" in target ? [target.server_id] : [])));
+  for (const hostId of locked) {
+    const lock = lockOfHost(hostId, locks, now);
+    const noted = await store.get(LOCKED, hostId);
+    if (lock === undefined || noted === undefined) continue;
+    const { aws_arn: by } = Object(noted.value) as { readonly aws_arn?: unknown };
+    // What cannot be read may be this one.
+    if (typeof by === "string" && by !== arn) continue;
+    const which = `service ${quoted(hostId)}, which joined by it, is locked${lockMessage(lock)}`;
+    throw new PosternError("host_locked", `Cannot certify ${quoted(arn)}: ${which}`);
+  }
+}
+
+async function locksIn(store: Store): Promise<Lock[]> {
+  return (await store.list("lock")).map(({ value }) => parseLock(value).value);
 }
 
 const RECORD: z.ZodType<HostRecord> = z.strictObject({
@@ -61,4 +109,5 @@ const RECORD: z.ZodType<HostRecord> = z.strictObject({
   method: z.enum(["token", "iam", "github", "kubernetes"]),
   token: z.string(),
   joined: z.number(),
+  aws_arn: z.string().optional(),
 });

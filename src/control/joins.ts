@@ -13,7 +13,14 @@ import {
   type HostCertificatesOptions,
   readHostCertificate,
 } from "./host-certificates.ts";
-import { hostWrite, type ReadHost, readHost, requireUnlocked } from "./hosts.ts";
+import {
+  type HostRecord,
+  hostWrite,
+  type ReadHost,
+  readHost,
+  requireIdentityUnlocked,
+  requireUnlocked,
+} from "./hosts.ts";
 import { type AskSts, confirmIdentity, type IdentityProof, requireAllowed } from "./identity-proofs.ts";
 import { JoinAttempts, type JoinEvent } from "./join-attempts.ts";
 import { type GivenChallenge, JoinChallenges } from "./join-challenges.ts";
@@ -128,11 +135,20 @@ export class Joins {
         const proved = await confirmed;
         course.attributes = { aws_account: proved.account, aws_arn: proved.arn };
         requireAllowed(proved, token.allow);
+        await requireIdentityUnlocked(store, proved.arn, clock.now());
       }
       const known = await this.#knownHost(connected);
       const stays = known !== undefined && isSame(known, token, role) ? known : undefined;
       const hostId = stays?.hostId ?? newId();
-      const record = { role, node_name: nodeName, method, token: maskedName(token), joined: clock.now() } as const;
+      const arn = course.attributes?.["aws_arn"];
+      const record: HostRecord = {
+        role,
+        node_name: nodeName,
+        method,
+        token: maskedName(token),
+        joined: clock.now(),
+        ...(arn === undefined ? {} : { aws_arn: arn }),
+      };
       const writes = [
         ...(await this.#usesOf(challenge)),
         hostWrite(hostId, record, clock.now() + HOST_LIFETIME_MS, stays?.revision),

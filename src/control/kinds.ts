@@ -10,6 +10,7 @@ import { parseRole, type Role } from "../identity/role.ts";
 import { isMapping } from "../identity/teleport-keys.ts";
 import { parseUser } from "../identity/user.ts";
 import type { StoredValue } from "../store/store.ts";
+import type { JudgedActor } from "./authorize.ts";
 
 /** What a document says of itself. */
 export interface ReadDocument {
@@ -31,11 +32,16 @@ export interface Kind {
   read(document: unknown): ReadDocument;
   /** Judges what its shape does not tell, as whoever will use it would. @throws PosternError, with `path` where it knows */
   judge?(document: unknown): Promise<void>;
+  /** Readies an answer to whether somebody's roles reach what a document describes; absent: no role does. */
+  reachBy?(user: JudgedActor, roles: readonly Role[]): Promise<Reaches>;
   /** The document as it is kept: a secret in it is sealed. Asked for what was read and judged. */
   keep?(document: StoredValue): StoredValue;
   /** A name as it may stand in a log or an error, where names are secrets. */
   readonly recorded?: (name: string) => string;
 }
+
+/** True for the document of what is reached; false for what is none. */
+export type Reaches = (document: unknown) => boolean;
 
 /** Judges a role as a gateway would that is about to use it. */
 export type JudgeRole = (role: Role) => Promise<void>;

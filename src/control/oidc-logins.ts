@@ -1,7 +1,7 @@
 /** The way of a browser to an identity provider and back: only the browser that saw whose login it is comes back with it. */
 
 import { Buffer } from "node:buffer";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import * as z from "zod";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { isSameText } from "../base/same-text.ts";
@@ -13,6 +13,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { BrowserLogins, ShownBrowserLogin } from "./browser-logins.ts";
 import type { Connectors } from "./connectors.ts";
 import type { ConnectorUsers } from "./connector-users.ts";
+import { hashOf } from "./hash-of.ts";
 import type { Claims, IdentityProviders } from "./identity-providers.ts";
 import { refused } from "./provider-faults.ts";
 
@@ -181,10 +182,6 @@ export function legContext(id: string): SealingContext {
 
 function randomText(): string {
   return randomBytes(32).toString("base64url");
-}
-
-function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("base64url");
 }
 
 function unknown(): PosternError {

@@ -5,13 +5,13 @@ import type { Store, Write } from "../store/store.ts";
 export const REMOVED = "user_removed";
 /** Longer than any certificate and any link lasts: after that there is nothing left to void. */
 const REMEMBERED_MS = 49 * 3_600_000;
-/** Certificates say in whole seconds when they were issued. */
-const SECOND_MS = 1000;
+/** Certificates say in whole seconds when they were issued: the next one after what is void. */
+export const SECOND_MS = 1000;
 /**
  * So far may a certificate be issued after the instant that is noted and before the note is in the store, or by a node whose
  * clock is ahead. Less than what is allowed for clocks everywhere: the next login says that it was issued this much later.
  */
-const MARGIN_MS = 30_000;
+export const MARGIN_MS = 30_000;
 
 /** Why what was given before an instant counts no more. */
 export type Ending = "removed" | "reset";
@@ -36,7 +36,7 @@ export function resetNoted(store: Store, user: string, now: number): Promise<Wri
 
 async function noted(store: Store, user: string, at: number, why: Ending): Promise<Write> {
   const before = await lastOf(store, user);
-  // What was issued after the one before may say that it is of the second after it: `earliestIssue()`.
+  // What was issued after the one before may say that it is of the second after it.
   const certificates = Math.max(at + MARGIN_MS, (before?.certificates ?? 0) + SECOND_MS);
   const value = { at, certificates, why } satisfies Noted;
   return { op: "put", kind: REMOVED, name: user, value, expiresAt: at + REMEMBERED_MS };
@@ -61,10 +61,9 @@ export async function wasRemovedSince(store: Store, user: string, made: number):
   return found !== undefined && found.at >= made;
 }
 
-/** The earliest instant, not before `now`, at which a certificate can say that it was issued and is not void. */
-export async function earliestIssue(store: Store, user: string, now: number): Promise<number> {
-  const found = await lastOf(store, user);
-  return found === undefined ? now : Math.max(now, found.certificates + SECOND_MS);
+/** Until when certificates of this user are void, in milliseconds since the epoch; undefined: none is by this. */
+export async function endedUntil(store: Store, user: string): Promise<number | undefined> {
+  return (await lastOf(store, user))?.certificates;
 }
 
 async function lastOf(store: Store, user: string): Promise<Noted | undefined> {

@@ -2,21 +2,25 @@
 
 import type { BackupLine } from "../store/backup.ts";
 import type { Store, Write } from "../store/store.ts";
+import { MARGIN_MS, voidUntil } from "./removed-users.ts";
 
 export const RESTORED = { kind: "restored", name: "cluster" } as const;
 
-/** Notes it, with the last write of a restore. */
+/** Notes it, with the last write of a restore; certificates are void with the margin that a reset has. */
 export function restoreNoted(now: number): Write {
-  return { op: "put", ...RESTORED, value: { at: now } };
+  return { op: "put", ...RESTORED, value: { at: now, certificates: now + MARGIN_MS } };
 }
 
-/** Whether the cluster was put back from a backup at this time (milliseconds since the epoch) or later. */
-export async function wasRestoredSince(store: Store, time: number): Promise<boolean> {
+/** Until when certificates are void by this, in milliseconds since the epoch; undefined: none is. */
+export async function restoredUntil(store: Store): Promise<number | undefined> {
   const found = await store.get(RESTORED.kind, RESTORED.name);
-  if (found === undefined) return false;
-  const { at } = found.value as { readonly at?: unknown };
-  // What cannot be read must not bring anybody back.
-  return typeof at !== "number" || at >= time;
+  return found === undefined ? undefined : voidUntil(found.value);
+}
+
+/** Whether a certificate that was issued at this time (milliseconds since the epoch) is void by this. */
+export async function wasRestoredSince(store: Store, issued: number): Promise<boolean> {
+  const until = await restoredUntil(store);
+  return until !== undefined && until >= issued;
 }
 
 /**

@@ -1,21 +1,13 @@
 /** Certificates for one database, asked for with that of a login: what the way to a database is opened with. */
 
-import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
-import { openAuthority, type Issued } from "../identity/authority-keys.ts";
+import type { Issued } from "../identity/authority-keys.ts";
 import type { Route } from "../identity/certificate-claims.ts";
-import { issueUserCertificate } from "../identity/certificates.ts";
 import { quoted } from "../identity/names.ts";
-import type { KeyRing } from "../identity/sealing.ts";
-import type { EventSink } from "./administration.ts";
 import type { Caller } from "./callers.ts";
-import type { Cluster } from "./cluster.ts";
+import { certifyUser, type UserCertificatesOptions } from "./user-certificates.ts";
 
-export interface RouteCertificatesOptions {
-  readonly cluster: Cluster;
-  readonly ring: KeyRing;
-  readonly events: EventSink;
-  readonly clock: Clock;
+export interface RouteCertificatesOptions extends UserCertificatesOptions {
   /** Whether there is such a database, and this user may know of it. */
   readonly isShown: (user: Caller["user"], database: string) => boolean;
 }
@@ -39,36 +31,24 @@ export class RouteCertificates {
    * @throws PosternError `database_unknown` in the same words for a database that is not there and for one that is not for this
    * user, `db_user_invalid`, `public_key_invalid`, `session_ending`, `audit_unavailable`
    */
-  async issue({ user, expires }: Caller, route: Route, publicKey: string): Promise<Issued> {
-    const { cluster, ring, events, clock, isShown } = this.#options;
+  async issue({ user, issued, expires }: Caller, route: Route, publicKey: string): Promise<Issued> {
+    const { clock, isShown } = this.#options;
     const { database, db_user } = route;
     if (!isShown(user, database)) throw databaseUnknown(database);
     if (db_user === "" || db_user.length > 2048)
       throw new PosternError("db_user_invalid", "Cannot connect: the database user must be the name of an AWS role", {
         hint: "write --db-user=ROLE",
       });
-    const left = expires - clock.now();
+    // Right after a reset a login says that it was issued later, and what it gives must. By the login and not by the reset: what
+    // was reset since voids this as well.
+    const at = Math.max(clock.now(), issued);
+    const left = expires - at;
     if (left < 1000)
       throw new PosternError("session_ending", "Cannot connect: the login is at its end", {
         hint: "log in again with postern login",
       });
-    const signer = await openAuthority(await cluster.authority("user"), ring);
-    const lifetime = Math.min(LONGEST_MS, left);
-    const issued = await issueUserCertificate(signer, { user, publicKey, lifetime, longest: left, route }, clock);
-    await events.record({
-      event: "cert.create",
-      code: "TC000I",
-      user: user.name,
-      cert_type: "user",
-      identity: {
-        name: user.name,
-        roles: user.roles,
-        serial: issued.serial,
-        expires: new Date(issued.expires).toISOString(),
-        route,
-      },
-    });
-    return issued;
+    // Of its user it was settled with the login's own certificate, at this instant.
+    return await certifyUser(this.#options, { user, at, lifetime: Math.min(LONGEST_MS, left) }, { publicKey, route });
   }
 }
 

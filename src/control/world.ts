@@ -9,6 +9,7 @@ import { parseLock, type Lock } from "../identity/lock.ts";
 import { nameFault, quoted } from "../identity/names.ts";
 import { parseOidcConnector } from "../identity/oidc-connector.ts";
 import { parseRole, type ResourceRule, type Role } from "../identity/role.ts";
+import { standingOf } from "../identity/session.ts";
 import { type KnownConnector, parseUser, type User, vouchedFor } from "../identity/user.ts";
 import { requireWhole } from "../store/backup.ts";
 import type { Store, StoredResource, StoredValue } from "../store/store.ts";
@@ -146,11 +147,16 @@ export function editorsIn(directory: Directory): number {
   return directory.users().filter(isEditor).length;
 }
 
-/** The actor as of this moment: what was taken away since they were recognised counts no more; who is gone has nothing left. */
+/**
+ * The actor as of this moment, by `standingOf`: what was taken away since they were recognised counts no more. Who is gone has
+ * nothing left, nor has who got a role since that denies something and must log in again.
+ */
 export function actorNow(actor: Actor, directory: Directory): Actor {
   if (actor.kind === "local") return actor;
-  const { roles = [], traits = {} } = directory.principalOf(actor.name) ?? {};
-  return { ...actor, roles: actor.roles.filter((role) => roles.includes(role)), traits };
+  const known = directory.principalOf(actor.name);
+  const standing = known && standingOf({ ...actor, mfaVerified: false }, known, directory);
+  if (standing === undefined || "denying" in standing) return { ...actor, roles: [], traits: {} };
+  return { ...actor, roles: standing.roles, traits: standing.traits };
 }
 
 /** The lock that shuts an actor out at this moment, whether or not there is a document of that user. */

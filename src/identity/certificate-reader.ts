@@ -5,7 +5,7 @@ import { X509Certificate, type KeyObject } from "node:crypto";
 import type { X509Certificate as Parsed } from "@peculiar/x509";
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
-import { trustedCertificates, type Authority, type AuthorityKind } from "./authority.ts";
+import { newAuthority, trustedCertificates, type Authority, type AuthorityKind } from "./authority.ts";
 import { CLOCK_SKEW_MS } from "./authority-keys.ts";
 import { CLAIMS_OID, readHostClaims, readUserClaims, type HostRole, type Route } from "./certificate-claims.ts";
 import { usesOf } from "./certificates.ts";
@@ -86,6 +86,24 @@ export class Trust {
     // Whether the authority itself has ended needs no look: nothing that it signs lasts longer.
     return this.#issuers.find((issuer) => isSignedBy(certificate, issuer))?.kind;
   }
+}
+
+/**
+ * Those whom a cluster trusts by what somebody keeps of it: PEM of its authorities, those first who issue. Who only calls hosts keeps no
+ * authority of users.
+ *
+ * @throws PosternError `authority_invalid`, and the runtime's for what is no certificate
+ */
+export function trustOf(
+  cluster: string,
+  { host, user }: { readonly host: readonly string[]; readonly user?: readonly string[] },
+): Trust {
+  const authority = (kind: AuthorityKind, [first = "", second]: readonly string[]): Authority => {
+    // Nobody here signs with it.
+    const own = newAuthority(kind, cluster, { certificate: first, sealedKey: "" });
+    return second === undefined ? own : { ...own, other: { certificate: second, sealedKey: "" } };
+  };
+  return new Trust({ host: authority("host", host), user: user && authority("user", user) });
 }
 
 /** What it takes to believe a certificate. */

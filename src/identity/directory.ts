@@ -5,7 +5,7 @@ import { BUILT_IN_ROLES } from "./built-in-roles.ts";
 import type { Lock } from "./lock.ts";
 import { quoted } from "./names.ts";
 import { nearMiss } from "./near-miss.ts";
-import type { Principal } from "./principal.ts";
+import { BOT_TRAIT, type Principal } from "./principal.ts";
 import { ResourceProblemsError, type ResourceProblem } from "./problem.ts";
 import type { Role } from "./role.ts";
 import type { User } from "./user.ts";
@@ -39,10 +39,9 @@ export class Directory {
     problems.push(...contents.users.flatMap((user) => this.#missingRoles(user)));
     if (problems.length > 0) throw new ResourceProblemsError("Cannot load the resources", problems);
     for (const { name, roles, traits } of contents.users) {
-      this.#principals.set(
-        name,
-        deepFreeze({ name, roles: [...roles], traits: structuredClone(traits), mfaVerified: false }),
-      );
+      // Documents and claims of providers are no login: whoever writes them must not make a bot of anybody.
+      const { [BOT_TRAIT]: _, ...own } = structuredClone(traits);
+      this.#principals.set(name, deepFreeze({ name, roles: [...roles], traits: own, mfaVerified: false }));
     }
     const byTarget = byTargetOf(this.#locks);
     this.#locksOf = new Map(contents.users.flatMap((user) => entryOf(user, byTarget)));

@@ -49,7 +49,11 @@ export function lockSchema(): z.ZodType<Lock> {
           .strictObject({
             user: name().optional().describe("Name of the user to lock."),
             role: name().optional().describe("Name of the role whose holders to lock."),
-            server_id: name().optional().describe("Host id of the service to lock: it renews its certificate no more."),
+            server_id: name()
+              .optional()
+              .describe(
+                "Host id of the service to lock: it renews its certificate no more, and its AWS identity joins no more.",
+              ),
             login: foreign("login"),
             node: foreign("node"),
             mfa_device: foreign("MFA device"),

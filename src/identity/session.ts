@@ -74,7 +74,8 @@ export function principalOfSession(
   return { ended: "login_outdated", message };
 }
 
-function denies(role: Role | undefined): boolean {
+/** Whether a role takes something from whoever holds it. */
+export function denies(role: Role | undefined): boolean {
   return Object.values(role?.deny ?? {}).some((part) => Object.keys(part as object).length > 0);
 }
 

@@ -3,7 +3,8 @@
 import * as z from "zod";
 import { instant, metadata, name } from "./metadata.ts";
 import { quoted } from "./names.ts";
-import { DocumentError } from "./problem.ts";
+import { BOT_TRAIT } from "./principal.ts";
+import { DocumentError, type Problem } from "./problem.ts";
 import type { Parsed } from "./role.ts";
 import { parseShape, yesNo } from "./shape.ts";
 import { FOREIGN_USER_KEYS, isMapping, withoutForeign } from "./teleport-keys.ts";
@@ -43,8 +44,19 @@ export function parseUser(document: unknown): Parsed<User> {
   const stripped = isMapping(document) && "spec" in document ? { ...document, spec: foreign.value } : document;
   const shaped = parseShape(SCHEMA, stripped);
   if ("problems" in shaped) throw new DocumentError("user_invalid", "Cannot load a user", shaped.problems);
-  return { value: shaped.value, warnings: foreign.warnings };
+  const { traits } = shaped.value;
+  return {
+    value: shaped.value,
+    warnings: [...foreign.warnings, ...(Object.hasOwn(traits, BOT_TRAIT) ? [IDLE_BOT] : [])],
+  };
 }
+
+const IDLE_BOT: Problem = {
+  path: ["spec", "traits", BOT_TRAIT],
+  at: "key",
+  message: `spec.traits.${BOT_TRAIT} is what a login by a join token says, and of a user it counts for nothing`,
+  hint: "give the trait another name",
+};
 
 /** Reads a user's document from which foreign keys have been taken out. */
 export function userSchema(): z.ZodType<User> {

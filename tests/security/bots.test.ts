@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync } from "node:crypto";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { exportJWK, exportSPKI, importSPKI } from "jose";
+import { Secret } from "../../src/base/secret.ts";
 import { Trust, verifyUserCertificate } from "../../src/identity/certificate-reader.ts";
 import { IssuerKeys } from "../../src/identity/issuer-keys.ts";
 import { getHttps } from "../../src/platform/https-get.ts";
@@ -188,6 +189,19 @@ spec: {roles: [Bot], join_method: kubernetes, bot_name: ci, kubernetes: {type: s
     assert.deepEqual(told.user.traits, { team: ["orders"], bot: ["orders-ci"] }, "policy tells it from a person");
   });
 
+  it("are told from people whose documents say that they are bots", async () => {
+    const mallory =
+      "kind: user\nversion: v2\nmetadata: {name: mallory}\nspec: {roles: [access], traits: {bot: [orders-ci]}}\n";
+    await door.administration.create(ROOT, documents(mallory), { force: false });
+    const password = "correct horse battery";
+    await door.people.setPassword(ROOT, "mallory", new Secret(password));
+    const login = await door.logIn("mallory", password);
+    assert.deepEqual((login.json as BotAnswer).user.traits, {});
+    const credentials = { cert: (login.json as BotAnswer).certificate, key: door.keys.privateKey };
+    const status = await door.call("/v1/status", { credentials });
+    assert.deepEqual((status.json as Pick<BotAnswer, "user">).user.traits, {});
+  });
+
   it("join from Kubernetes by keys that stand in the join token", async () => {
     const { status, text } = await asPod();
     assert.equal(status, 200, text);
@@ -307,6 +321,35 @@ spec: {roles: [Bot], join_method: kubernetes, bot_name: ci, kubernetes: {type: s
     assertRefused(await asWorkflow(), "user_locked", /locked: leaked/);
     await door.administration.remove(ROOT, "lock", "l");
     assert.equal((await asWorkflow()).status, 200);
+  });
+
+  it("are nobody for whom a connector vouches", async () => {
+    const yaml = `
+kind: oidc
+version: v3
+metadata: {name: corp}
+spec:
+  issuer_url: https://id.example.com
+  client_id: postern
+  redirect_url: https://postern.example.com/web/oidc/callback
+  claims_to_roles: [{claim: email, value: "*", roles: [access]}]
+---
+kind: user
+version: v2
+metadata: {name: ada}
+spec:
+  roles: [access]
+  created_by: {connector: {type: oidc, id: corp, identity: "1", issuer: "https://id.example.com"}}
+---
+kind: token
+version: v2
+metadata: {name: adas}
+spec: {roles: [Bot], join_method: github, bot_name: ada, github: {enterprise_server_host: ${JSON.stringify(issuer.host)}, allow: [{repository_owner: acme}]}}
+`;
+    await door.administration.create(ROOT, documents(yaml), { force: false });
+    door.events.length = 0;
+    assertRefused(await asWorkflow({}, "adas"), "bot_user_foreign", /connector "corp" vouches for that user/);
+    assert.ok(!door.events.some(({ event }) => event === "cert.create"));
   });
 
   it("get in at once after their user was reset, with a certificate that counts; one from before does not", async () => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import { loadBuiltinBundle } from "../../src/cli/policy/builtin.ts";
 import { kindsForUse } from "../../src/compose/kinds.ts";
-import { type Administration, DeniedError } from "../../src/control/administration.ts";
-import type { Actor } from "../../src/control/authorize.ts";
+import type { Administration } from "../../src/control/administration.ts";
+import { type Actor, DeniedError } from "../../src/control/authorize.ts";
 import { KeyRing } from "../../src/identity/sealing.ts";
 import { documents, ROOT, startTestCluster, type TestCluster } from "../support/cluster.ts";
 
@@ -81,6 +82,67 @@ spec: {allow: {db_labels: {'*': '*'}, db_users: ['*']}}
         await administration.remove(eve, "role", "dev");
       },
     ));
+});
+
+describe("somebody who may write databases and is no editor", () => {
+  const REGISTRAR = (labels: string, deny = "{}"): string => `
+kind: role
+version: v7
+metadata: {name: registrar}
+spec: {allow: {db_labels: ${labels}, rules: [{resources: [db], verbs: ['*']}]}, deny: ${deny}}
+`;
+  const DATABASE = (name: string, env: string, account = "123456789012"): string => `
+kind: db
+version: v3
+metadata: {name: ${name}, labels: {env: ${env}}}
+spec: {protocol: dynamodb, aws: {region: us-east-1, account_id: "${account}"}}
+`;
+  const withRegistrar = (
+    role: string,
+    test: (
+      administration: Administration,
+      as: { readonly create: (yaml: string) => Promise<unknown>; readonly remove: (name: string) => Promise<unknown> },
+    ) => Promise<void>,
+  ): Promise<void> =>
+    withCluster([role, USER("reg", "registrar", "{env: [dev]}"), USER("eve", "editor")], async (cluster) => {
+      const administration = cluster.another({ kinds: kindsForUse({ loadPolicy: () => loadBuiltinBundle() }) });
+      const both = [DATABASE("dev", "dev"), DATABASE("prod", "prod")].join("---");
+      await administration.create(await cluster.actor("eve"), documents(both), { force: false });
+      const reg = await cluster.actor("reg");
+      await test(administration, {
+        create: (yaml) => administration.create(reg, documents(yaml), { force: true }),
+        remove: (name) => administration.remove(reg, "db", name),
+      });
+    });
+
+  it("registers, changes and removes those that their own roles reach", () =>
+    withRegistrar(REGISTRAR("{env: ['{{external.env}}', staging]}"), async (_, { create, remove }) => {
+      await create(DATABASE("new", "dev"));
+      await create(DATABASE("dev", "staging", "999999999999"));
+      await remove("new");
+      await remove("dev");
+    }));
+
+  it("puts no others under labels that they reach, in one step or in two, nor theirs under others'", () =>
+    withRegistrar(REGISTRAR("{env: dev}"), async (administration, { create, remove }) => {
+      await assert.rejects(create(DATABASE("prod", "dev")), deniedFor("more_than_own"));
+      await assert.rejects(remove("prod"), deniedFor("more_than_own"));
+      await assert.rejects(create(DATABASE("prod", "prod", "999999999999")), deniedFor("more_than_own"));
+      await assert.rejects(create(DATABASE("dev", "prod")), deniedFor("more_than_own"));
+      await assert.rejects(create(DATABASE("more", "prod")), deniedFor("more_than_own"));
+      // All or none: neither is the first.
+      const mixed = [DATABASE("one", "dev"), DATABASE("two", "prod")].join("---");
+      await assert.rejects(create(mixed), deniedFor("more_than_own"));
+      const names = (await administration.list(ROOT, "db")).map(({ name }) => name);
+      assert.deepEqual(names, ["dev", "prod"]);
+    }));
+
+  it("reaches none that a role of theirs denies", () =>
+    withRegistrar(REGISTRAR("{'*': '*'}", "{db_labels: {env: prod}}"), async (_, { create, remove }) => {
+      await create(DATABASE("new", "dev"));
+      await assert.rejects(create(DATABASE("more", "prod")), deniedFor("more_than_own"));
+      await assert.rejects(remove("prod"), deniedFor("more_than_own"));
+    }));
 });
 
 describe("the last editor", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes, X509Certificate } from "node:crypto";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { pinOf } from "../../src/identity/authority.ts";
+import { isGivenOut } from "../../src/control/restored.ts";
 import { openAuthority } from "../../src/identity/authority-keys.ts";
 import { verifyHostCertificate, Trust } from "../../src/identity/certificate-reader.ts";
 import { issueHostCertificate, issueUserCertificate } from "../../src/identity/certificates.ts";
@@ -436,5 +437,36 @@ describe("joining by an AWS identity", () => {
     const lock = `kind: lock\nversion: v2\nmetadata: {name: l}\nspec: {target: {server_id: ${first.host_id}}}\n`;
     await door.administration.create(ROOT, documents(lock), { force: false });
     assert.equal(codeOf(await join(await prove(await challenge()), credentials)), "host_locked");
+    await door.administration.remove(ROOT, "lock", "l");
+  });
+
+  it("keeps an identity out while the host that joined by it is locked, with its certificate or without, and after that has ended", async () => {
+    const mine = AGENTS.replace("i-0abc", "i-0loc");
+    says = identityAnswer(mine);
+    const first = (await join(await prove(await challenge()))).json as JoinAnswer;
+    const lock = (name: string): string =>
+      `kind: lock\nversion: v2\nmetadata: {name: ${name}}\nspec: {target: {server_id: ${first.host_id}}, message: stolen}\n`;
+    await door.administration.create(ROOT, documents(`${lock("one")}---\n${lock("two")}`), { force: false });
+    const refused = async (): Promise<void> => {
+      const answered = await join(await prove(await challenge()));
+      assert.deepEqual([answered.status, codeOf(answered)], [403, "host_locked"], answered.text);
+      assert.match(answered.text, new RegExp(`${first.host_id}.* is locked: stolen`));
+    };
+    await refused();
+    // Another instance of the same role is another host.
+    says = identityAnswer(AGENTS.replace("i-0abc", "i-0def"));
+    assert.equal((await join(await prove(await challenge()))).status, 200);
+    says = identityAnswer(mine);
+    door.advance(8 * DAY);
+    await refused();
+    await door.administration.remove(ROOT, "lock", "one");
+    await refused();
+    // Nor is it lost with what a restore leaves out.
+    const kept: string[] = [];
+    for await (const { kind, name } of door.cluster.store.snapshot())
+      if (name === first.host_id && !isGivenOut({ kind, name, value: {} })) kept.push(kind);
+    assert.deepEqual(kept, ["locked_host"]);
+    await door.administration.remove(ROOT, "lock", "two");
+    assert.equal((await join(await prove(await challenge()))).status, 200);
   });
 });

@@ -9,13 +9,15 @@ import { Callers } from "../../src/control/callers.ts";
 import { connectorLogins } from "../../src/control/connector-logins.ts";
 import { Connectors } from "../../src/control/connectors.ts";
 import { ConnectorUsers } from "../../src/control/connector-users.ts";
+import { readStore } from "../../src/compose/store-follower.ts";
+import { restoreNoted } from "../../src/control/restored.ts";
 import { Links } from "../../src/control/links.ts";
 import { Logins } from "../../src/control/logins.ts";
 import { Passwords } from "../../src/identity/passwords.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { Authenticator } from "../support/authenticator.ts";
 import { documents, ROOT } from "../support/cluster.ts";
-import { startDoor } from "../support/door.ts";
+import { type Credentials, startDoor } from "../support/door.ts";
 import { startLogins, type TestLogins } from "../support/logins.ts";
 
 const PASSWORD = "correct horse battery";
@@ -132,6 +134,28 @@ test("a reset ends the logins before it, and a login of the same second holds", 
   await door.administration.create(ROOT, documents(ALICE), { force: false });
   await door.people.setPassword(ROOT, "alice", new Secret(PASSWORD));
   assert.equal(await at(PASSWORD), 200);
+});
+
+test("a restore ends the logins before it, also by a clock that is ahead, and a login of the same second holds", async (t) => {
+  const door = await startDoor(ALICE, "off");
+  t.after(() => door.close());
+  await door.people.setPassword(ROOT, "alice", new Secret(PASSWORD));
+  const statusOf = async (credentials: Credentials): Promise<number> =>
+    (await door.call("/v1/status", { credentials })).status;
+  door.advance(25_000);
+  const ahead = await door.credentials("alice", PASSWORD);
+  door.advance(-25_000);
+  assert.equal(await statusOf(ahead), 200);
+  await door.cluster.store.write([restoreNoted(door.clock.now())]);
+  const refused = await door.call("/v1/status", { credentials: ahead });
+  assert.deepEqual([refused.status, (refused.json as { error: { code: string } }).error.code], [401, "login_required"]);
+  const next = await door.credentials("alice", PASSWORD);
+  assert.equal(await statusOf(next), 200);
+  assert.equal(await statusOf(ahead), 401);
+  // Agents void by the same number.
+  const voided = (await readStore(door.cluster.store)).voided.get("") ?? 0;
+  const issued = (cert: string): number => Date.parse(new X509Certificate(cert).validFrom) + 60_000;
+  assert.deepEqual([issued(ahead.cert) <= voided, issued(next.cert) <= voided], [true, false]);
 });
 
 for (const kind of ["invite", "reset"] as const) {

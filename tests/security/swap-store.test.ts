@@ -115,11 +115,13 @@ describe("a gateway that follows a store", () => {
   });
 
   it("keeps what is in force when the store holds what it cannot read, says so, and goes on once that is mended", async () => {
-    await store.write([{ op: "put", kind: "role", name: "dev", value: { kind: "role", spec: 7 } }]);
+    await store.write([{ op: "put", kind: "role", name: "idle", value: { kind: "role", spec: 7 } }]);
     await eventually(() => gateway.gateway.refusedChange !== null);
-    assert.match(gateway.gateway.refusedChange ?? "", /"role\/dev" in the store/);
+    assert.match(gateway.gateway.refusedChange ?? "", /"role\/idle" in the store/);
     assert.equal(await statusOf(), 200);
     assert.ok(gateway.audit().some(({ event, source }) => event === "postern.resources.refused" && source === "store"));
+    await store.write([{ op: "delete", kind: "role", name: "idle" }]);
+    await eventually(() => gateway.gateway.refusedChange === null);
     await put(ROLE("write"));
     await eventually(async () => (await statusOf()) === 400);
     assert.equal(gateway.gateway.refusedChange, null);
@@ -174,6 +176,14 @@ describe("a gateway that follows a store", () => {
       assert.equal(await statusOf(), 400, "what a role allows anew waits until all of it can be read");
     });
     await administration.remove(ROOT, "lock", "bob-left");
+  });
+
+  it("shuts out who holds a role that cannot be read, since that may deny what is asked", async () => {
+    await store.write([{ op: "put", kind: "role", name: "dev", value: { kind: "role", spec: 7 } }]);
+    await eventually(async () => (await statusOf()) === 400);
+    assert.match(await reason(), /what role "dev" denies cannot be put in force/);
+    await put(ROLE("read"));
+    await eventually(async () => (await statusOf()) === 200);
   });
 
   it("shuts out everybody while a lock cannot be read, or is not what was written", async () => {

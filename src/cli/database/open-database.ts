@@ -5,8 +5,7 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { PosternError } from "../../base/errors.ts";
 import type { Secret } from "../../base/secret.ts";
 import { openTls } from "../../client/tls.ts";
-import { newAuthority } from "../../identity/authority.ts";
-import { readOwnCertificate, Trust, verifyHostCertificate } from "../../identity/certificate-reader.ts";
+import { readOwnCertificate, trustOf, verifyHostCertificate } from "../../identity/certificate-reader.ts";
 import { quoted } from "../../identity/names.ts";
 import { askForDatabase, secureToAgent } from "../../local-proxy/connect.ts";
 import { type LocalAddress, type LocalProxy, type LocalTls, openLocalProxy } from "../../local-proxy/local-proxy.ts";
@@ -196,14 +195,12 @@ export async function issueRoute(
 /** By the cluster's authorities, and in a certificate of a database service: no proxy may stand in for one. */
 export async function verifyAgent(
   certificate: Uint8Array,
-  [first = "", second]: readonly string[],
+  authorities: readonly string[],
   { stated }: Profile,
   { clock }: ClientSurroundings,
 ): Promise<void> {
-  const own = newAuthority("host", stated.cluster, { certificate: first, sealedKey: "" });
-  const host = second === undefined ? own : { ...own, other: { certificate: second, sealedKey: "" } };
   const { role } = await verifyHostCertificate(certificate, {
-    trust: new Trust({ host }),
+    trust: trustOf(stated.cluster, { host: authorities }),
     clock,
     isRevoked: () => false,
   });

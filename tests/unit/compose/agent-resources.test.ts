@@ -1,9 +1,15 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
+import { createServer } from "node:tls";
+import { Secret } from "../../../src/base/secret.ts";
 import type { ProxyAddress } from "../../../src/client/tls.ts";
 import { AgentResources } from "../../../src/compose/agent-resources.ts";
 import { gatewayApp } from "../../../src/gateway/app.ts";
+import { readOwnHostCertificate } from "../../../src/identity/certificate-reader.ts";
 import { silentLog } from "../../../src/telemetry/log.ts";
+import { ClusterAuthorities } from "../../support/cluster-authorities.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startTestGateway, type TestGateway } from "../../support/gateway.ts";
 
 describe("an agent that has lost its cluster", () => {
@@ -62,5 +68,56 @@ describe("an agent that has lost its cluster", () => {
     resources.store.take({ type: "settled" });
     deepEqual(await ask(), [200, undefined]);
     equal(resources.readiness, null);
+  });
+});
+
+describe("a cluster that can be reached and tells nothing to its end", () => {
+  it("is not heard, however often it answers", async (t) => {
+    const at = Date.now();
+    let elapsed = 0;
+    const clock = { now: () => at, monotonic: () => elapsed };
+    const authorities = await ClusterAuthorities.make("example", clock);
+    const { certificate } = await authorities.issueHost();
+    const { privateKey } = authorities.keys;
+    const about = { type: "cluster", ignorable: true, proxies: [], authorities: { host: [], user: [] } };
+    let listened = 0;
+    // The first time all is well; then its store cannot be read, and each answer ends before it has begun.
+    const door = createServer({ cert: certificate, key: privateKey }, (socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () => {
+        listened++;
+        const lines = listened === 1 ? [about, { type: "begin" }, { type: "settled" }] : [about, { type: "alive" }];
+        socket.end(
+          `HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n${lines.map((line) => `${JSON.stringify(line)}\n`).join("")}`,
+        );
+      });
+    });
+    await new Promise<void>((resolve) => door.listen(0, "127.0.0.1", resolve));
+    t.after(() => void door.close());
+    const { port } = door.address() as AddressInfo;
+    const { certificate: agents } = await authorities.issueHost({ role: "db", names: [] });
+    const resources = new AgentResources({
+      membership: {
+        identity: {
+          stated: await readOwnHostCertificate(agents),
+          certificate: agents,
+          privateKey: new Secret(privateKey),
+          trusted: { host: [authorities.host.active.certificate], user: [authorities.user.active.certificate] },
+          door: "cluster",
+          renewable: true,
+        },
+      },
+      proxies: [{ host: "127.0.0.1", port, text: `127.0.0.1:${port}` }],
+      clock,
+      log: silentLog,
+      random: () => 0,
+    });
+    t.after(() => resources.close());
+    await eventually(() => resources.store.isFilled);
+    equal(resources.lostFor(), undefined);
+    elapsed = 5 * 60_000 + 1;
+    const before = listened;
+    await eventually(() => listened >= before + 3);
+    ok((resources.lostFor() ?? 0) > 5 * 60_000, "what was told before the state says nothing of how things are");
   });
 });

@@ -31,6 +31,20 @@ const userNamed = (name: string): StoredValue => ({
   metadata: { name },
   spec: { roles: ["access"] },
 });
+const roleNamed = (name: string, spec: object): StoredValue => ({
+  kind: "role",
+  version: "v7",
+  metadata: { name },
+  spec: JSON.parse(JSON.stringify(spec)) as StoredValue,
+});
+const READS = {
+  allow: {
+    db_labels: { env: "dev" },
+    db_users: ["reader"],
+    db_rules: [{ actions: ["dynamodb:GetItem", "dynamodb:Query"] }],
+  },
+};
+const DENIES = { deny: { db_labels: { "*": "*" }, db_rules: [{ actions: ["dynamodb:DeleteItem"] }] } };
 const CAME = {
   name: "came",
   roles: ["access"],
@@ -48,6 +62,16 @@ const put = (kind: string, name: string, value: unknown): Write => ({
 const UNREADABLE = put("role", "bad", { kind: "role", spec: 7 });
 /** As who has no key writes it. */
 const PLANT = put("user", "zz-plant", { kind: "user" });
+
+const LOCK_ON_BOB = {
+  kind: "lock",
+  version: "v2",
+  metadata: { name: "of-bob" },
+  spec: { target: { user: "bob" } },
+};
+/** Alice with another role beside `access`. */
+const given = (role: string): Write =>
+  put("user", "alice", { ...(userNamed("alice") as object), spec: { roles: ["access", role] } });
 
 /** Alice, whom an administrator made, and somebody who came by a connector, in force. */
 async function followed(t: TestContext): Promise<{
@@ -131,6 +155,78 @@ describe("what takes away, beside what cannot be read", () => {
     }
     await store.write([{ op: "delete", kind: "lock", name: "bad" }]);
     for (const name of ["alice", "came", "filed"]) await eventually(() => directory().lockOf(name) === undefined);
+  });
+
+  /** Alice holds `access` and `reads`, and beside all there is a document that cannot be read. */
+  async function withReads(t: TestContext): ReturnType<typeof followed> {
+    const at = await followed(t);
+    await at.store.write([
+      put("role", "reads", roleNamed("reads", READS)),
+      put("user", "alice", { ...(userNamed("alice") as object), spec: { roles: ["access", "reads"] } }),
+    ]);
+    await eventually(() => at.directory().user("alice")?.roles.length === 2);
+    await at.store.write([UNREADABLE]);
+    await eventually(() => at.told.length > 0);
+    return at;
+  }
+  const allowed = (directory: Directory): unknown => directory.role("reads")?.allow;
+  const NOTHING = { db_labels: {}, db_users: [] };
+
+  it("is what a role allowed that was changed or is gone, until all can be read", async (t) => {
+    const narrower = { allow: { ...READS.allow, db_rules: [{ actions: ["dynamodb:GetItem"] }] } };
+    for (const change of [
+      put("role", "reads", roleNamed("reads", narrower)),
+      { op: "delete", kind: "role", name: "reads" } as const,
+    ]) {
+      const { store, directory } = await withReads(t);
+      await store.write([change]);
+      await eventually(() => JSON.stringify(allowed(directory())) === JSON.stringify(NOTHING));
+      // What else they hold, they hold still.
+      assert.equal(directory().lockOf("alice"), undefined);
+      assert.deepEqual(directory().user("alice")?.roles, ["access", "reads"]);
+      await store.write([
+        put("role", "reads", roleNamed("reads", narrower)),
+        { op: "delete", kind: "role", name: "bad" },
+      ]);
+      await eventually(() => JSON.stringify(allowed(directory())) !== JSON.stringify(NOTHING));
+    }
+  });
+
+  it("is nothing of a role in which only words have changed", async (t) => {
+    const { store, directory, swaps } = await withReads(t);
+    const before = swaps.length;
+    const worded = roleNamed("reads", { ...READS, options: { max_session_ttl: "1h" } });
+    await store.write([
+      put("role", "reads", { ...(worded as object), metadata: { name: "reads", description: "new" } }),
+    ]);
+    await store.write([put("lock", "of-bob", LOCK_ON_BOB)]);
+    await eventually(() => directory().locks().length === 1);
+    assert.equal(swaps.length, before + 1);
+    assert.notDeepEqual(allowed(directory()), NOTHING);
+  });
+
+  it("is everything from whoever holds a role of which nobody knows what it denies now", async (t) => {
+    for (const change of [
+      put("role", "reads", roleNamed("reads", { ...READS, ...DENIES })),
+      put("role", "reads", { kind: "role", spec: 7 }),
+      // Given since, and in force nowhere.
+      [put("role", "no-deletes", roleNamed("no-deletes", DENIES)), given("no-deletes")],
+      [given("bad")],
+      [given("nowhere")],
+    ]) {
+      const { store, directory } = await withReads(t);
+      await store.write([change].flat());
+      await eventually(() => directory().lockOf("alice") !== undefined);
+      assert.match(directory().lockOf("alice")?.message ?? "", /^what role "[a-z-]+" denies cannot be put in force/);
+      assert.equal(directory().lockOf("came"), undefined);
+      const restored = [put("role", "reads", roleNamed("reads", READS)), given("reads")];
+      await store.write(restored);
+      await eventually(() => directory().lockOf("alice") === undefined);
+    }
+    const { store, directory } = await withReads(t);
+    await store.write([put("role", "writes", roleNamed("writes", READS)), given("writes")]);
+    await eventually(() => directory().user("alice")?.roles.join() === "access");
+    assert.equal(directory().lockOf("alice"), undefined, "a role that only allows waits");
   });
 
   it("is put in force once, however often it is looked at", async (t) => {

@@ -164,6 +164,17 @@ describe("what agents are told", () => {
     fed.take({ type: "resource", kind: "user", name: "alice", revision: "1", value: {} });
     fed.take({ type: "alive" });
     equal(fed.silence, 10_000);
+    fed.take({ type: "settled" });
+    equal(fed.silence, 0);
+    // What comes by another connection says nothing before it has told a state to its end; and it begins with none.
+    now = 90_000;
+    fed.beginAnew();
+    fed.take({ type: "cluster", ignorable: true, proxies: [], authorities: { host: [], user: [] } });
+    fed.take({ type: "alive" });
+    equal(fed.silence, 10_000);
+    deepEqual((await fed.get("user", "alice"))?.name, "alice");
+    fed.take({ type: "settled" });
+    deepEqual([fed.silence, await fed.get("user", "alice")], [0, undefined]);
     cluster = await startTestCluster(ROLE);
     const lines: FeedLine[] = [];
     feed(cluster, lines, 5);

@@ -13,6 +13,7 @@ const QUESTION: ControlInput = {
   change: { before: null, after: null },
   roles: {},
   editors: { before: 1, after: 1 },
+  reach: { before: false, after: false },
 };
 
 describe("Authorizer", async () => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
-import { World } from "../../../src/control/world.ts";
+import { actorNow, World } from "../../../src/control/world.ts";
 import type { StoredValue } from "../../../src/store/store.ts";
-import { startTestCluster, type TestCluster } from "../../support/cluster.ts";
+import { documents, ROOT, startTestCluster, type TestCluster } from "../../support/cluster.ts";
 
 const role = (name: string): string =>
   `kind: role\nversion: v7\nmetadata: {name: ${name}}\nspec: {deny: {db_labels: {env: ${name}}}}\n`;
@@ -89,5 +89,26 @@ describe("what is read around one user", () => {
       };
       await World.around("ann", ["a", "c"], counting as unknown as typeof store, systemClock);
       assert.deepEqual(read.sort(), ["lock", "oidc", "restore/pending", "role/a", "role/c", "user/ann"]);
+    }));
+});
+
+describe("who acts now", () => {
+  it("is who they were recognised as, as far as they still are it, and a bot only by their login", () =>
+    withCluster(async (cluster) => {
+      const yaml = `${user("fay", "access, a").replace("traits: {", "traits: {bot: [ci], ")}---\n${user("gus", "access")}`;
+      await cluster.administration.create(ROOT, documents(yaml), { force: false });
+      const { directory } = await World.read(cluster.store, systemClock);
+      const as = (name: string, roles: readonly string[], traits = {}): unknown => {
+        const now = actorNow({ name, roles, traits, kind: "user", address: "192.0.2.7" }, directory);
+        return [now.roles, now.traits, now.address];
+      };
+      const [team, from] = [{ team: ["fay"] }, "192.0.2.7"];
+      assert.deepEqual(as("fay", ["access", "a", "b"], { team: ["old"] }), [["access", "a"], team, from]);
+      assert.deepEqual(as("fay", ["access", "a"], { bot: ["t"] }), [["access", "a"], { ...team, bot: ["t"] }, from]);
+      assert.deepEqual(as("gus", ["access"]), [["access"], { team: ["gus"] }, from]);
+      // Role a denies something, and was given since: it binds at once, and so they must log in again.
+      assert.deepEqual(as("fay", ["access"]), [[], {}, from]);
+      assert.deepEqual(as("gone", ["access"]), [[], {}, from]);
+      assert.deepEqual(actorNow(ROOT, directory), ROOT);
     }));
 });

@@ -7,7 +7,13 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { sealingContextOf } from "../../../src/identity/authority.ts";
 import { openAuthority, type ToSign } from "../../../src/identity/authority-keys.ts";
 import { CLAIMS_OID, writeClaims } from "../../../src/identity/certificate-claims.ts";
-import { verifyUserCertificate } from "../../../src/identity/certificate-reader.ts";
+import {
+  type Judging,
+  type Trust,
+  trustOf,
+  verifyHostCertificate,
+  verifyUserCertificate,
+} from "../../../src/identity/certificate-reader.ts";
 import { readPublicKey } from "../../../src/identity/public-key.ts";
 import { loadX509 } from "../../../src/identity/x509.ts";
 import { ClusterAuthorities, HOUR } from "../../support/cluster-authorities.ts";
@@ -20,6 +26,28 @@ let other: ClusterAuthorities;
 before(async () => {
   own = await ClusterAuthorities.make(CLUSTER, systemClock);
   other = await ClusterAuthorities.make(CLUSTER, systemClock);
+});
+
+describe("trust in what somebody keeps of a cluster", () => {
+  it("believes whom any of the authorities of a kind signed for, and no user where there is none for users", async () => {
+    const [host, user] = [own.host.active.certificate, own.user.active.certificate];
+    const next = { host: other.host.active.certificate, user: other.user.active.certificate };
+    const judging = (trust: Trust): Judging => own.judging({ trust });
+    const both = trustOf(CLUSTER, { host: [next.host, host], user: [user, next.user] });
+    for (const authorities of [own, other]) {
+      const shown = (await authorities.issueUser()).certificate;
+      assert.equal((await verifyUserCertificate(shown, judging(both))).user.name, "alice");
+      const service = (await authorities.issueHost()).certificate;
+      assert.equal((await verifyHostCertificate(service, judging(both))).role, "proxy");
+      await assert.rejects(verifyUserCertificate(service, judging(both)), { code: "certificate_wrong_kind" });
+    }
+    const { certificate } = await own.issueUser();
+    const hosts = trustOf(CLUSTER, { host: [host] });
+    await assert.rejects(verifyUserCertificate(certificate, judging(hosts)), { code: "certificate_untrusted" });
+    const elsewhere = trustOf("another", { host: [host], user: [user] });
+    await assert.rejects(verifyUserCertificate(certificate, judging(elsewhere)), { code: "certificate_untrusted" });
+    assert.throws(() => trustOf(CLUSTER, { host: [] }));
+  });
 });
 
 describe("a certificate that was altered", () => {

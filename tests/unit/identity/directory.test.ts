@@ -22,6 +22,11 @@ describe("Directory", () => {
       assert.equal(directory.principalOf(name), undefined);
   });
 
+  it("gives nobody the trait of bots, which only a login says", () => {
+    const directory = directoryOf({ users: [user("mallory", { traits: { bot: ["ci"], team: ["a"] } })] });
+    assert.deepEqual(directory.principalOf("mallory")?.traits, { team: ["a"] });
+  });
+
   it("always holds access, editor and auditor, of which only access reaches a database", () => {
     const roles = directoryOf({}).roles();
     assert.deepEqual(

@@ -27,6 +27,20 @@ describe("parseUser()", () => {
     );
   });
 
+  it("warns of the trait by which policy tells bots from people", () => {
+    const { value, warnings } = parseUser(user({ traits: { bot: ["ci"], team: ["payments"] } }));
+    assert.deepEqual(
+      warnings.map(({ path, message }) => [path.join("."), message]),
+      [
+        [
+          "spec.traits.bot",
+          "spec.traits.bot is what a login by a join token says, and of a user it counts for nothing",
+        ],
+      ],
+    );
+    assert.deepEqual(value.traits["team"], ["payments"]);
+  });
+
   for (const [what, name] of Object.entries({
     "an empty name": "",
     "a name with a line feed": "a\nb",
