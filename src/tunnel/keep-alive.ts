@@ -1,6 +1,7 @@
 /** Finds out that the other end of a session is gone, though nothing said so. */
 
 import type { Http2Session } from "node:http2";
+import { setImmediate } from "node:timers";
 
 /**
  * Pings until the session is closed; destroys it when nothing at all came between one ping and the next. On a slow link an answer
