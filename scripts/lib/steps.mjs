@@ -33,7 +33,7 @@ export async function runStep({
   command = process.execPath,
   env = {},
   quiet = false,
-  silenceMs = 180_000,
+  silenceMs = 420_000,
 }) {
   const started = performance.now();
   let output = "";
