@@ -78,11 +78,12 @@ async function passedOn(
   late.unref();
   try {
     // An agent may answer before it has all, and then wants no more.
-    void send(stream, headers, body);
+    let isSent = false;
+    void send(stream, headers, body).then(() => (isSent = true));
     const reader = new FrameReader(stream);
     const head = readAnswerHead(await reader.next());
     if (head === undefined) throw new PosternError("stream_broken", "The answer cannot be read");
-    return { ...head, body: readToEnd(reader, stream) };
+    return { ...head, body: readToEnd(reader, stream, () => isSent) };
   } catch (error) {
     stream.destroy();
     throw error;
@@ -105,11 +106,19 @@ async function send(stream: Duplex, headers: readonly string[], body: Readable):
   }
 }
 
-async function* readToEnd(reader: FrameReader, stream: Duplex): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readToEnd(
+  reader: FrameReader,
+  stream: Duplex,
+  isSent: () => boolean,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let isWhole = false;
   try {
     yield* reader.rest();
+    isWhole = true;
   } finally {
-    stream.destroy();
+    // Both directions have ended then, and the stream with them: to destroy it would reset it first, and an agent's HTTP/2 ends
+    // the whole tunnel after a thousand resets in a short time.
+    if (!isWhole || !isSent()) stream.destroy();
   }
 }
 

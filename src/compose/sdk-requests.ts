@@ -75,8 +75,8 @@ export class SdkRequests {
     const late = setTimeout(() => stream.destroy(), this.#options.patience ?? PATIENCE_MS);
     late.unref();
     this.#underWay++;
+    const reader = new FrameReader(stream);
     try {
-      const reader = new FrameReader(stream);
       const head = readRequestHead(await reader.next());
       if (head === undefined || this.#underWay > MAX_UNDER_WAY) throw new PosternError("request_refused", "No request");
       const received = { headers: head.headers, reader, client, departure: departureOf(stream) };
@@ -86,6 +86,7 @@ export class SdkRequests {
       // What is not whole must not look whole; why it is not, the gateway has put on record.
       stream.destroy();
     } finally {
+      reader.leave();
       clearTimeout(late);
       this.#underWay--;
     }
