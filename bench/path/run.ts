@@ -1,0 +1,135 @@
+/** `npm run bench:path`: the whole way to a database, hop by hop, beside a gateway in one process and none at all. */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildPackage, buildTools, PROJECT } from "../load/build.ts";
+import { footnote, gatherFacts, quietness, writeResult } from "../load/facts.ts";
+import { requireDenial } from "../load/measure.ts";
+import { writeBlock } from "../load/pages.ts";
+import { endWithChildren } from "../load/processes.ts";
+import { USUAL_WORLD } from "../load/roles.ts";
+import { Upstream } from "../load/upstream.ts";
+import { type CellResult, measureCell, type PathCell, type PathSettings, warmWay } from "./measure.ts";
+import { costChart, foreignShares, layersChart, layersTable, pathTable, profileTables, rawLines } from "./page.ts";
+import { whyNoPerf } from "./perf.ts";
+import { type HopLayers, type HopProfile, measureLayers, measureProfiles } from "./profiles.ts";
+import { startWays } from "./ways.ts";
+
+const BASE: PathCell = {
+  title: "GetItem of 200 B",
+  shape: { operation: "GetItem", size: 200, items: 1 },
+  steady: true,
+};
+const CELLS: readonly PathCell[] = [
+  BASE,
+  { title: "PutItem of 200 B", shape: { operation: "PutItem", size: 200, items: 1 }, steady: false },
+  { title: "Query of 10", shape: { operation: "Query", size: 200, items: 10 }, steady: false },
+  { title: "GetItem of 256 KiB", shape: { operation: "GetItem", size: 262_144, items: 1 }, steady: true },
+];
+const LOAD = { connections: 16, steadyConnections: 4, steadyPerSecond: 200, intervalUs: 200 };
+const WHOLE: PathSettings = {
+  ...LOAD,
+  baseRounds: 6,
+  baseSeconds: 1.5,
+  rounds: 4,
+  seconds: 1,
+  roundWarmUpSeconds: 0.2,
+  warmUpRequests: 20_000,
+  warmUpSeconds: 6,
+  steadyRounds: 4,
+  steadySeconds: 2.5,
+  perfSeconds: 4,
+  profileSeconds: 6,
+};
+const QUICK: PathSettings = {
+  ...LOAD,
+  baseRounds: 1,
+  baseSeconds: 0.5,
+  rounds: 1,
+  seconds: 0.4,
+  roundWarmUpSeconds: 0.1,
+  warmUpRequests: 2_000,
+  warmUpSeconds: 1,
+  steadyRounds: 1,
+  steadySeconds: 0.5,
+  perfSeconds: 1,
+  profileSeconds: 1,
+};
+const PAGE = "the-way-to-a-database.md";
+
+const quick = process.argv.includes("--quick");
+const settings = quick ? QUICK : WHOLE;
+// A quick run shows that everything works; its figures are not for the page.
+const CHARTS = quick ? "build/bench/charts" : "docs/explanation/charts";
+const startedAt = performance.now();
+const say = (line: string): void => void process.stderr.write(`postern: bench: ${line} (${seconds()} s)\n`);
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+endWithChildren();
+await buildTools();
+const place = await buildPackage(PROJECT);
+const facts = await gatherFacts();
+const noPerf = await whyNoPerf();
+const upstream = await Upstream.start();
+const options = { place, upstream, world: USUAL_WORLD };
+const context = { upstream, settings };
+const cells: CellResult[] = [];
+let layers: HopLayers[] = [];
+
+say("starting");
+const running = await startWays(options);
+try {
+  const judging = running.ways.filter(({ hops }) => hops.length > 0);
+  for (const way of judging) await requireDenial(way, upstream, way.denied());
+  for (const cell of CELLS) {
+    say(cell.title);
+    for (const way of judging) await warmWay(way, cell, context);
+    const result = await measureCell(cell, running.ways, context, cell === BASE);
+    cells.push(result);
+    print(rawLines(result));
+  }
+  if (noPerf === undefined) {
+    say("layers");
+    // What the other cells have compiled and uncompiled is not the base's.
+    for (const way of judging) await warmWay(way, BASE, context);
+    layers = await measureLayers(judging, BASE, context);
+  } else say(`left out: the layers of each hop: ${noPerf}`);
+} finally {
+  await running.stop();
+}
+say("profiles");
+const profiles: HopProfile[] = await measureProfiles(options, BASE, context);
+await upstream.stop();
+
+const quiet = quietness(foreignShares(cells));
+const foot = `${quick ? "QUICK FORM · " : ""}${footnote(facts, quiet)}`;
+const [base] = cells;
+if (base === undefined) throw new Error("Nothing was measured");
+const figures = pathTable(cells, foot);
+const byLayer = layers.length === 0 ? undefined : layersTable(layers, base, foot);
+const byOwner = profileTables(profiles, base);
+mkdirSync(join(PROJECT, CHARTS), { recursive: true });
+writeFileSync(join(PROJECT, CHARTS, "path.svg"), costChart(cells, foot));
+if (layers.length > 0) writeFileSync(join(PROJECT, CHARTS, "path-layers.svg"), layersChart(layers, base, foot));
+if (!quick) {
+  writeBlock("path", figures, PAGE);
+  if (byLayer !== undefined) writeBlock("path-layers", byLayer, PAGE);
+  writeBlock("path-profile", byOwner, PAGE);
+}
+const file = writeResult(quick ? "path-quick.json" : "path.json", {
+  kind: "path",
+  ...facts,
+  ...quiet,
+  settings,
+  cells,
+  layers,
+  profiles,
+});
+for (const text of [figures, byLayer, byOwner]) if (text !== undefined) print(`${text}\n`);
+say(`${file}, ${CHARTS}`);
+// A round that does not count is a fault: every way here is ours but the direct one.
+process.exit(cells.some(({ ways }) => ways.some(({ refused }) => refused.length > 0)) ? 1 : 0);
+
+function seconds(): string {
+  return ((performance.now() - startedAt) / 1000).toFixed(0);
+}
