@@ -69,15 +69,18 @@ export class ProxySession {
       });
       const timer = setTimeout(() => stream.destroy(new Error("it did not answer in time")), this.#options.timing.open);
       this.#open.add(stream);
+      let isTaken = false;
       stream.once("close", () => {
         clearTimeout(timer);
         this.#open.delete(stream);
-        reject(unreachable("its tunnel has ended"));
+        // An error is dear, for its stack: none for each stream that ends well.
+        if (!isTaken) reject(unreachable("its tunnel has ended"));
       });
       stream.on("error", (error: Error) => reject(unreachable(error.message)));
       stream.once("response", ({ ":status": status }) => {
         clearTimeout(timer);
         if (status === 200) {
+          isTaken = true;
           resolve(stream);
           return;
         }
