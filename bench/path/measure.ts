@@ -20,6 +20,8 @@ export interface PathSettings {
   readonly roundWarmUpSeconds: number;
   readonly warmUpRequests: number;
   readonly warmUpSeconds: number;
+  /** Where something else has warmed it up already. */
+  readonly againSeconds: number;
   readonly connections: number;
   readonly steadyRounds: number;
   readonly steadySeconds: number;
@@ -86,14 +88,19 @@ export async function measureCell(
 }
 
 /** Until what is compiled while it runs is compiled. */
-export async function warmWay(way: PathWay, { shape }: PathCell, { upstream, settings }: PathContext): Promise<void> {
+export async function warmWay(
+  way: PathWay,
+  { shape }: PathCell,
+  { upstream, settings }: PathContext,
+  again = false,
+): Promise<void> {
   await warmUp(way, {
     upstream,
     shape,
     request: way.request(shape),
     connections: settings.connections,
     requests: settings.warmUpRequests,
-    atMostSeconds: settings.warmUpSeconds,
+    atMostSeconds: again ? settings.againSeconds : settings.warmUpSeconds,
   });
 }
 
