@@ -27,6 +27,8 @@ export interface PathSettings {
   readonly steadySeconds: number;
   readonly steadyPerSecond: number;
   readonly steadyConnections: number;
+  readonly connectionRounds: number;
+  readonly connectionsEach: number;
   /** Under `perf`, and under Node's profiler. */
   readonly perfSeconds: number;
   readonly profileSeconds: number;
@@ -203,12 +205,13 @@ interface HopRounds {
 }
 
 /** What a process used of the processor, and how much of it by its main thread. */
-interface Used {
+export interface Used {
   readonly cpuUs: number;
   readonly mainShare: number;
 }
 
-function beginUse(pid: number): () => Used {
+/** Begins to count; what it gives ends it. */
+export function beginUse(pid: number): () => Used {
   const before = new ProcessReading([pid]);
   const main = mainThreadTimes(pid);
   return () => {

@@ -2,6 +2,7 @@
 
 import { median } from "../load/statistics.ts";
 import { type Bar, barsSvg } from "./bars.ts";
+import type { ConnectionCost } from "./connections.ts";
 import { type CellResult, figuresOf, type WayResult } from "./measure.ts";
 import type { HopLayers, HopProfile } from "./profiles.ts";
 import { type Hop, HOPS, type WayName } from "./ways.ts";
@@ -52,6 +53,19 @@ function rowOf(way: WayResult, yardstick: WayResult | undefined): string[] {
     us(own.p50),
     us(own.p99),
   ];
+}
+
+/** What it takes to open a connection and send one request. */
+export function connectionsTable(costs: readonly ConnectionCost[]): string {
+  const rows = costs.map(({ way, ms, hops }) => [
+    way,
+    `${median(ms).toFixed(1)} ms`,
+    ...HOPS.map((hop) => {
+      const found = hops.find((one) => one.hop === hop);
+      return found === undefined ? "" : `${(found.cpuUs / 1000).toFixed(1)} ms`;
+    }),
+  ]);
+  return table(["a connection for one request", "takes", ...HOPS.map((hop) => `CPU ${hop}`)], rows);
 }
 
 /** Where the processor was in each hop: microseconds of a request in the first cell. */

@@ -9,8 +9,18 @@ import { writeBlock } from "../load/pages.ts";
 import { endWithChildren } from "../load/processes.ts";
 import { USUAL_WORLD } from "../load/roles.ts";
 import { Upstream } from "../load/upstream.ts";
+import { type ConnectionCost, measureConnections } from "./connections.ts";
 import { type CellResult, measureCell, type PathCell, type PathSettings, warmWay } from "./measure.ts";
-import { costChart, foreignShares, layersChart, layersTable, pathTable, profileTables, rawLines } from "./page.ts";
+import {
+  connectionsTable,
+  costChart,
+  foreignShares,
+  layersChart,
+  layersTable,
+  pathTable,
+  profileTables,
+  rawLines,
+} from "./page.ts";
 import { whyNoPerf } from "./perf.ts";
 import { type HopLayers, type HopProfile, measureLayers, measureProfiles } from "./profiles.ts";
 import { startWays } from "./ways.ts";
@@ -39,6 +49,8 @@ const WHOLE: PathSettings = {
   againSeconds: 2,
   steadyRounds: 3,
   steadySeconds: 3,
+  connectionRounds: 4,
+  connectionsEach: 50,
   perfSeconds: 4,
   profileSeconds: 6,
 };
@@ -54,6 +66,8 @@ const QUICK: PathSettings = {
   againSeconds: 0.3,
   steadyRounds: 1,
   steadySeconds: 0.5,
+  connectionRounds: 1,
+  connectionsEach: 10,
   perfSeconds: 1,
   profileSeconds: 1,
 };
@@ -83,6 +97,7 @@ const upstream = await Upstream.start();
 const options = { place, upstream, world: USUAL_WORLD };
 const context = { upstream, settings };
 const cells: CellResult[] = [];
+let connections: ConnectionCost[] = [];
 let layers: HopLayers[] = [];
 let profiles: HopProfile[] = [];
 const [first] = wanted;
@@ -101,6 +116,9 @@ try {
     cells.push(result);
     print(rawLines(result));
   }
+  say("connections");
+  connections = await measureConnections(running.ways, first, context);
+  print(connectionsTable(connections));
   if (noPerf !== undefined) say(`left out: the layers of each hop: ${noPerf}`);
   else if (isInTime("layers")) {
     // What the other cells have compiled and uncompiled is not the first one's.
@@ -125,6 +143,7 @@ if (base !== undefined && layers.length > 0)
   writeFileSync(join(PROJECT, CHARTS, "path-layers.svg"), layersChart(layers, base, foot));
 if (isKept) {
   writeBlock("path", figures, PAGE);
+  writeBlock("path-connections", `${connectionsTable(connections)}\n\n${foot}`, PAGE);
   if (byLayer !== undefined) writeBlock("path-layers", byLayer, PAGE);
   if (byOwner !== undefined) writeBlock("path-profile", byOwner, PAGE);
 }
@@ -134,6 +153,7 @@ const file = writeResult(isKept ? "path.json" : "path-quick.json", {
   ...quiet,
   settings,
   cells,
+  connections,
   layers,
   profiles,
 });
