@@ -230,7 +230,8 @@ class Connection {
   }
 }
 
-function secure(port: number, ca: string): Socket {
+/** A connection over TLS to this machine. */
+export function secure(port: number, ca: string): Socket {
   const socket = connectTls({ port, host: "127.0.0.1", servername: "localhost", ca });
   socket.setNoDelay(true);
   return socket;

@@ -37,22 +37,36 @@ export interface RoundOptions {
   readonly warmUpSeconds: number;
   readonly seconds: number;
   readonly cores: number;
+  /** What is sent, where it is not what `shape` says by itself. */
+  readonly request?: Buffer;
+  /** Told of the ends of the load, without its warm-up. */
+  readonly observer?: LoadObserver;
 }
 
+export interface LoadObserver {
+  begin(): void;
+  end(requests: number): void;
+}
+
+/** What of a way is measured. */
+export type Measurable = Pick<Way, "target" | "roots" | "signs">;
+
 /** @throws RoundRefused when not every request reached the upstream once, signed where it must be, and came back well */
-export async function measureRound(way: Way, options: RoundOptions): Promise<Round> {
-  const { upstream, shape, connections, warmUpSeconds, seconds, cores } = options;
+export async function measureRound(way: Measurable, options: RoundOptions): Promise<Round> {
+  const { upstream, shape, connections, warmUpSeconds, seconds, cores, request, observer } = options;
   const answerBytes = await upstream.answerWith(shape);
-  const load = await Load.open(way.target, connections, requestBytes(shape), answerBytes);
+  const load = await Load.open(way.target, connections, request ?? requestBytes(shape), answerBytes);
   try {
     // On the connections of the round, so that none of it pays for opening them, here or behind the way.
     if (warmUpSeconds > 0) await load.run(warmUpSeconds);
     const pids = way.roots.flatMap((root) => processTree(root));
     const busy = machineBusyUs();
     const seenBefore = await upstream.counts();
+    observer?.begin();
     const before = new ProcessReading(pids);
     const result = await load.run(seconds);
     const after = new ProcessReading(pids);
+    observer?.end(result.requests);
     const seen = await upstream.counts();
     const busyUs = machineBusyUs() - busy;
 
@@ -87,16 +101,16 @@ export async function measureRound(way: Way, options: RoundOptions): Promise<Rou
   }
 }
 
-export interface WarmUpOptions extends Pick<RoundOptions, "upstream" | "shape" | "connections"> {
+export interface WarmUpOptions extends Pick<RoundOptions, "upstream" | "shape" | "connections" | "request"> {
   readonly requests: number;
   readonly atMostSeconds: number;
 }
 
 /** Loads a way without looking, so that what is compiled while it runs is compiled. */
-export async function warmUp(way: Way, options: WarmUpOptions): Promise<void> {
-  const { upstream, shape, connections, requests, atMostSeconds } = options;
+export async function warmUp(way: Pick<Way, "target">, options: WarmUpOptions): Promise<void> {
+  const { upstream, shape, connections, requests, atMostSeconds, request } = options;
   const answerBytes = await upstream.answerWith(shape);
-  const load = await Load.open(way.target, connections, requestBytes(shape), answerBytes);
+  const load = await Load.open(way.target, connections, request ?? requestBytes(shape), answerBytes);
   try {
     await load.run(atMostSeconds, requests);
   } finally {
@@ -105,9 +119,13 @@ export async function warmUp(way: Way, options: WarmUpOptions): Promise<void> {
 }
 
 /** A way that judges must deny what policy denies, and let none of it through. @throws Error when it does not */
-export async function requireDenial(way: Way, upstream: Upstream): Promise<void> {
+export async function requireDenial(
+  way: Pick<Way, "target"> & { readonly name: string },
+  upstream: Upstream,
+  request: Buffer = deniedRequest(),
+): Promise<void> {
   const before = await upstream.counts();
-  const { status, text } = await once(way.target, deniedRequest());
+  const { status, text } = await once(way.target, request);
   const { served } = await upstream.counts();
   if (status !== 400 || !text.includes("AccessDeniedException") || served !== before.served)
     throw new Error(`${way.name} answered a request that policy denies with ${status}:\n${text}`);

@@ -31,14 +31,25 @@ export function usualItems(operation: Operation): number {
 }
 
 /** One HTTP request, with the head that an AWS SDK sends: it signs, with credentials that mean nothing here. */
-export function requestBytes(shape: Shape): Buffer {
-  return http(shape.operation, requestBody(shape));
+export function requestBytes(shape: Shape, sign: Sign = withMeaningless): Buffer {
+  return http(shape.operation, requestBody(shape), sign);
 }
 
 /** A request that every policy of the bench denies. */
-export function deniedRequest(): Buffer {
-  return http("DeleteTable", { TableName: TABLE });
+export function deniedRequest(sign: Sign = withMeaningless): Buffer {
+  return http("DeleteTable", { TableName: TABLE }, sign);
 }
+
+/** The headers by which a request is signed, in the order in which they are sent, given those that are to be and the body. */
+export type Sign = (headers: Readonly<Record<string, string>>, body: string) => Readonly<Record<string, string>>;
+
+const withMeaningless: Sign = () => {
+  const signed = "accept-encoding;content-length;content-type;host;x-amz-date;x-amz-target";
+  return {
+    "x-amz-date": "20261122T140000Z",
+    authorization: `AWS4-HMAC-SHA256 Credential=AKIABENCHCLIENT00000/20261122/us-east-1/dynamodb/aws4_request, SignedHeaders=${signed}, Signature=${"0".repeat(64)}`,
+  };
+};
 
 export function answerBody({ operation, size, items }: Shape): Buffer {
   const list = (): object[] => Array.from({ length: items }, (_, at) => item(at, size));
@@ -104,21 +115,23 @@ function item(at: number, size: number): object {
   };
 }
 
-function http(operation: string, body: object): Buffer {
+function http(operation: string, body: object, sign: Sign): Buffer {
   const text = JSON.stringify(body);
-  const signed = "accept-encoding;content-length;content-type;host;x-amz-date;x-amz-target";
-  const head = [
-    "POST / HTTP/1.1",
-    "host: localhost:8000",
-    "accept-encoding: identity",
-    "content-type: application/x-amz-json-1.0",
-    `x-amz-target: DynamoDB_20120810.${operation}`,
-    "user-agent: aws-sdk-js/3.1164.0 ua/2.1 os/linux#6.1 lang/js md/nodejs#20.19.0 api/dynamodb#3.1164.0 m/E",
-    "amz-sdk-invocation-id: 8b1f7c4e-52a1-4d1c-9d5e-1d3f0a7c9b42",
-    "amz-sdk-request: attempt=1; max=3",
-    "x-amz-date: 20261122T140000Z",
-    `authorization: AWS4-HMAC-SHA256 Credential=AKIABENCHCLIENT00000/20261122/us-east-1/dynamodb/aws4_request, SignedHeaders=${signed}, Signature=${"0".repeat(64)}`,
-    `content-length: ${Buffer.byteLength(text)}`,
-  ];
-  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${text}`);
+  const length = String(Buffer.byteLength(text));
+  const before = {
+    host: "localhost:8000",
+    "accept-encoding": "identity",
+    "content-type": "application/x-amz-json-1.0",
+    "x-amz-target": `DynamoDB_20120810.${operation}`,
+  };
+  const headers = {
+    ...before,
+    "user-agent": "aws-sdk-js/3.1164.0 ua/2.1 os/linux#6.1 lang/js md/nodejs#20.19.0 api/dynamodb#3.1164.0 m/E",
+    "amz-sdk-invocation-id": "8b1f7c4e-52a1-4d1c-9d5e-1d3f0a7c9b42",
+    "amz-sdk-request": "attempt=1; max=3",
+    ...sign({ ...before, "content-length": length }, text),
+    "content-length": length,
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`POST / HTTP/1.1\r\n${lines.join("")}\r\n${text}`);
 }

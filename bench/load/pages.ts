@@ -1,4 +1,4 @@
-/** Writes what runs find into the page about performance, between marks that name the block. */
+/** Writes what runs find into the pages about performance, between marks that name the block. */
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { median } from "./statistics.ts";
 import type { CellResult } from "./suite.ts";
 
 const LOAD_REPORT = join(PROJECT, "bench", "results", "load.json");
-const PAGE = join(PROJECT, "docs", "explanation", "performance.md");
+const EXPLANATION = join(PROJECT, "docs", "explanation");
 
 /** The page with another text in one of its blocks. @throws Error when it has no such block */
 export function withBlock(page: string, name: string, text: string): string {
@@ -22,8 +22,9 @@ export function withBlock(page: string, name: string, text: string): string {
   return `${page.slice(0, from + begin.length)}\n\n${text.trim()}\n\n${page.slice(to)}`;
 }
 
-export function writeBlock(name: string, text: string): void {
-  writeFileSync(PAGE, withBlock(readFileSync(PAGE, "utf8"), name, text));
+export function writeBlock(name: string, text: string, page = "performance.md"): void {
+  const file = join(EXPLANATION, page);
+  writeFileSync(file, withBlock(readFileSync(file, "utf8"), name, text));
 }
 
 export function goalsPage(verdicts: readonly Verdict[], foot: string): string {

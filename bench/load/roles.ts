@@ -73,22 +73,31 @@ export function compiledRoles(world: World): PolicyData {
   return compilePolicyData(roleSpecs(world), ACTION_TABLE);
 }
 
-/** Files of the resources directory, each small enough to be read. */
-export function resourceFiles(world: World): Map<string, string> {
-  const documents = [
-    ...roleSpecs(world).map(({ name, allow, deny }) => ({
+/** The roles as resources, each a document. */
+export function roleDocuments(world: World): string[] {
+  return roleSpecs(world).map(({ name, allow, deny }) =>
+    JSON.stringify({
       kind: "role",
       version: "v7",
       metadata: { name },
       spec: { allow, deny: { db_rules: deny.db_rules } },
-    })),
-    ...userNames(world).map((name) => ({
-      kind: "user",
-      version: "v2",
-      metadata: { name },
-      spec: { roles: rolesHeld(world), traits: {} },
-    })),
-  ].map((document) => JSON.stringify(document));
+    }),
+  );
+}
+
+/** Files of the resources directory, each small enough to be read. */
+export function resourceFiles(world: World): Map<string, string> {
+  const documents = [
+    ...roleDocuments(world),
+    ...userNames(world).map((name) =>
+      JSON.stringify({
+        kind: "user",
+        version: "v2",
+        metadata: { name },
+        spec: { roles: rolesHeld(world), traits: {} },
+      }),
+    ),
+  ];
   const files = new Map<string, string>();
   let file: string[] = [];
   let size = 0;

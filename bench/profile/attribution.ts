@@ -15,6 +15,8 @@ const node = (name: string): Owner => ({ kind: "node", name });
 export const WASM: Owner = { kind: "policy", name: "policy (WebAssembly)" };
 export const SOCKET_WRITES: Owner = node("Node: writing to sockets");
 export const STREAMS: Owner = node("Node: sockets and streams");
+export const HTTP1: Owner = node("Node: HTTP/1.1");
+export const HTTP2: Owner = node("Node: HTTP/2");
 export const FILES: Owner = node("Node: files");
 export const CRYPTO: Owner = node("Node: hashes and random numbers");
 export const BUFFERS: Owner = node("Node: buffers");
@@ -24,7 +26,12 @@ export const REST: Owner = node("Node: promises, timers, the rest");
 
 /** Parts of Node by the names of its modules. */
 const NODE_PARTS: readonly (readonly [RegExp, Owner])[] = [
-  [/^node:(?:net|tls|_tls_\w+|stream|_stream_\w+|internal\/(?:stream_base_commons|streams\/.*|net|tls\/.*))$/, STREAMS],
+  [
+    /^node:(?:net|tls|_tls_\w+|stream|_stream_\w+|internal\/(?:stream_base_commons|js_stream_socket|streams\/.*|net|tls\/.*))$/,
+    STREAMS,
+  ],
+  [/^node:(?:http|_http_\w+|internal\/(?:http|freelist))$/, HTTP1],
+  [/^node:(?:http2|internal\/http2\/.*)$/, HTTP2],
   [/^node:(?:fs|internal\/fs)(?:\/|$)/, FILES],
   [/^node:(?:crypto|internal\/crypto\/.*)$/, CRYPTO],
   [/^node:(?:buffer|string_decoder|internal\/(?:buffer|encoding))$/, BUFFERS],
@@ -133,12 +140,16 @@ export function ownerShares(stacks: readonly PlacedStack[]): OwnerShare[] {
   return counts.map(([name, share]) => ({ name, kind: kinds.get(name) ?? "node", share }));
 }
 
-/** The functions of a room that spent most of it. What the engine does for a function is the function's. */
-export function functionShares(stacks: readonly PlacedStack[], room: string, most: number): FunctionShare[] {
+/** The functions of a room, or of all, that spent most of it. What the engine does for a function is the function's. */
+export function functionShares(
+  stacks: readonly PlacedStack[],
+  room: string | undefined,
+  most: number,
+): FunctionShare[] {
   const counts = tallied(stacks, ({ frames }) => {
-    if (frames.at(-1)?.owner.name !== room) return undefined;
-    const { name = "", where = "" } = frames.findLast(({ native }) => !native) ?? {};
-    return `${name}\n${where}`;
+    if (room !== undefined && frames.at(-1)?.owner.name !== room) return undefined;
+    const own = frames.findLast(({ native }) => !native);
+    return own === undefined ? undefined : `${own.name}\n${own.where}`;
   });
   return counts.slice(0, most).map(([key, share]) => {
     const [name = "", where = ""] = key.split("\n");

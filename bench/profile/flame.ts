@@ -32,6 +32,8 @@ const COLOURS: Readonly<Record<string, string>> = {
   "Node: writing to sockets": "#a7b2be",
   "Node: event loop, reading from sockets": "#bcc6d0",
   "Node: sockets and streams": "#d0d7de",
+  "Node: HTTP/1.1": "#b9c4b0",
+  "Node: HTTP/2": "#c3b9d6",
   "Node: hashes and random numbers": "#d9b8b8",
   "Node: files": "#cabf9f",
   "Node: buffers": "#dde3c8",

@@ -1,29 +1,19 @@
 /** One cell profiled: what a request costs without the profiler, and then, in a process of its own, where the time goes. */
 
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Cell, shapeOf, titleOf } from "../load/cells.ts";
 import { CORES } from "../load/facts.ts";
 import { measureRound, requireDenial, type Round, warmUp } from "../load/measure.ts";
 import { type RunningPostern, startPostern } from "../load/postern.ts";
-import { mainThreadTimes, ProcessReading, type ThreadTimes } from "../load/proc.ts";
-import { type Child, temporaryDirectory } from "../load/processes.ts";
+import { mainThreadTimes, ProcessReading } from "../load/proc.ts";
+import { temporaryDirectory } from "../load/processes.ts";
 import { medianOf } from "../load/report.ts";
 import { USUAL_WORLD } from "../load/roles.ts";
 import { median } from "../load/statistics.ts";
 import type { Upstream } from "../load/upstream.ts";
 import { posternWay, type Way } from "../load/ways.ts";
-import {
-  functionShares,
-  type FunctionShare,
-  ownerShares,
-  type OwnerShare,
-  placeStacks,
-  type PlacedStack,
-} from "./attribution.ts";
-import { type CpuProfile, samplesBetween } from "./cpu-profile.ts";
+import { functionShares, type FunctionShare, ownerShares, type OwnerShare, type PlacedStack } from "./attribution.ts";
 import { readModules } from "./modules.ts";
+import { beginSpan, endOrderly, profilerOptions, readProfile, since, stacksOf } from "./profiled.ts";
 
 export interface ProfileSettings {
   /** Rounds without the profiler, and seconds of each. */
@@ -57,8 +47,6 @@ export interface CellProfile {
 
 const ROOMS = 2;
 const FUNCTIONS = 10;
-/** To write the profile takes longer than an orderly end otherwise may. */
-const WRITING_MS = 20_000;
 
 interface Around {
   readonly place: string;
@@ -112,31 +100,17 @@ interface Profiled extends Pick<CellProfile, "idle" | "blockedShare"> {
 async function measureProfiled(cell: Cell, around: Around): Promise<Profiled> {
   const { place, settings } = around;
   const directory = temporaryDirectory();
-  const options = ["--cpu-prof", `--cpu-prof-dir=${directory.path}`, `--cpu-prof-interval=${settings.intervalUs}`];
-  const { round, from, to, blockedShare } = await withPostern(cell, around, options, async ({ child }, way) => {
-    const before = mainThreadTimes(child.pid);
-    const startedAt = nowUs();
+  const options = profilerOptions(directory.path, settings.intervalUs);
+  const { round, span } = await withPostern(cell, around, options, async ({ child }, way) => {
+    const end = beginSpan(child.pid);
     const told = await measureRound(way, roundOf(cell, around, settings.seconds));
-    const endedAt = nowUs();
-    const main = since(before, mainThreadTimes(child.pid));
+    const spent = end();
     await endOrderly(child);
-    return {
-      round: told,
-      from: startedAt,
-      to: endedAt,
-      // What it neither ran nor waited for a core it waited for events.
-      blockedShare:
-        main === undefined ? undefined : Math.max(0, 1 - (main.cpuUs + main.queuedUs) / (endedAt - startedAt)),
-    };
+    return { round: told, span: spent };
   });
-  // Of the main thread: the profile of another has another number in its name.
-  const file = readdirSync(directory.path).find((name) => /\.0\.\d+\.cpuprofile$/.test(name));
-  if (file === undefined) throw new Error("Node wrote no profile");
-  const profile = JSON.parse(readFileSync(join(directory.path, file), "utf8")) as CpuProfile;
+  const profile = readProfile(directory.path);
   directory.remove();
-  const sampled = samplesBetween(profile, from, to);
-  const stacks = placeStacks(sampled, readModules(place), blockedShare);
-  return { stacks, round, idle: sampled.idle, blockedShare };
+  return { ...stacksOf(profile, span, readModules(place)), round, blockedShare: span.blockedShare };
 }
 
 /** Starts Postern, sees that it denies, and warms it up with what it is then asked. */
@@ -161,22 +135,4 @@ async function withPostern<T>(
 
 function roundOf(cell: Cell, { upstream }: Around, seconds: number): Parameters<typeof measureRound>[1] {
   return { upstream, shape: shapeOf(cell), connections: cell.connections, warmUpSeconds: 0, seconds, cores: CORES };
-}
-
-async function endOrderly({ process: child }: Child): Promise<void> {
-  const ended = new Promise<boolean>((resolve) => child.once("exit", () => resolve(true)));
-  child.kill("SIGTERM");
-  if (!(await Promise.race([ended, sleep(WRITING_MS, false, { ref: false })])))
-    throw new Error("Postern did not end in time to write its profile");
-}
-
-function since(before: ThreadTimes | undefined, after: ThreadTimes | undefined): ThreadTimes | undefined {
-  return before === undefined || after === undefined
-    ? undefined
-    : { cpuUs: after.cpuUs - before.cpuUs, queuedUs: after.queuedUs - before.queuedUs };
-}
-
-/** On the clock of the profiler, which is the machine's. */
-function nowUs(): number {
-  return Number(process.hrtime.bigint() / 1000n);
 }

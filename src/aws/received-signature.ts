@@ -41,6 +41,30 @@ export const SIGNATURE_SKEW_MS = 300_000;
 const REQUIRED = ["host", "x-amz-date", "x-amz-target"];
 const MEANINGFUL = /^(?:x-amz-.*|content-type|content-encoding)$/;
 
+/** Derives the keys of one secret, each day's once. */
+export class DerivedKey {
+  readonly #secret: Secret;
+  #scope = "";
+  #key: Uint8Array = new Uint8Array();
+
+  constructor(secret: Secret) {
+    this.#secret = secret;
+  }
+
+  /** That of a day and a region, for DynamoDB. */
+  of(day: string, region: string): Uint8Array {
+    const scope = `${day}/${region}`;
+    if (scope !== this.#scope) {
+      this.#key = [day, region, "dynamodb", "aws4_request"].reduce(
+        (last: string | Uint8Array, text) => createHmac("sha256", last).update(text).digest(),
+        `AWS4${this.#secret.reveal()}`,
+      ) as Uint8Array;
+      this.#scope = scope;
+    }
+    return this.#key;
+  }
+}
+
 /** Reads the Authorization header of a request. */
 export function claimedSignature(headers: readonly string[]): ClaimedSignature | SignatureFault {
   const given = valuesOf(headers, "authorization");
@@ -77,14 +101,15 @@ export function claimedSignature(headers: readonly string[]): ClaimedSignature |
 export function signatureFault(
   { headers, body }: ReceivedRequest,
   claimed: ClaimedSignature,
-  { secret, region, now }: { readonly secret: Secret; readonly region: string; readonly now: number },
+  { key, region, now }: { readonly key: DerivedKey; readonly region: string; readonly now: number },
 ): SignatureFault | undefined {
   const { day, signedHeaders } = claimed;
   if (claimed.service !== "dynamodb") return invalid("the service in Credential must be dynamodb");
   if (claimed.region !== region) return invalid(`the region in Credential must be ${region}`);
-  const unsigned = unsignedOf(headers, new Set(signedHeaders));
+  const given = byName(headers);
+  const unsigned = unsignedOf(given.keys(), new Set(signedHeaders));
   if (unsigned !== undefined) return incomplete(`the header ${unsigned} is not among SignedHeaders`);
-  const dates = valuesOf(headers, "x-amz-date");
+  const dates = given.get("x-amz-date") ?? [];
   const date = dates[0]?.trim() ?? "";
   const time = timeOf(date);
   if (dates.length !== 1 || time === undefined) return incomplete("X-Amz-Date must be there once, as 20261126T120000Z");
@@ -97,19 +122,15 @@ export function signatureFault(
       : { type: "InvalidSignatureException", message: `Signature not yet current: ${date}, and here it is ${here}` };
   }
   const payload = hash("sha256", body, "hex");
-  const stated = valuesOf(headers, "x-amz-content-sha256")[0]?.trim();
+  const stated = given.get("x-amz-content-sha256")?.[0]?.trim();
   // Another one, such as UNSIGNED-PAYLOAD, would vouch for no body.
   if (stated !== undefined && stated !== payload) return invalid("X-Amz-Content-Sha256 is not that of the body");
   let canonical = "POST\n/\n\n";
-  for (const name of signedHeaders) canonical += `${name}:${valuesOf(headers, name).map(tidy).join(",")}\n`;
+  for (const name of signedHeaders) canonical += `${name}:${(given.get(name) ?? []).map(tidy).join(",")}\n`;
   canonical += `\n${signedHeaders.join(";")}\n${payload}`;
   const scope = `${day}/${region}/dynamodb/aws4_request`;
   const toSign = `AWS4-HMAC-SHA256\n${date}\n${scope}\n${hash("sha256", canonical, "hex")}`;
-  const key = [day, region, "dynamodb", "aws4_request"].reduce(
-    (last: string | Uint8Array, text) => createHmac("sha256", last).update(text).digest(),
-    `AWS4${secret.reveal()}`,
-  );
-  const expected = createHmac("sha256", key).update(toSign).digest();
+  const expected = createHmac("sha256", key.of(day, region)).update(toSign).digest();
   if (timingSafeEqual(expected, Buffer.from(claimed.signature, "hex"))) return undefined;
   return {
     type: "InvalidSignatureException",
@@ -118,15 +139,24 @@ export function signatureFault(
   };
 }
 
-/** The first header that changes what a request means and is not signed. */
-function unsignedOf(headers: readonly string[], signed: ReadonlySet<string>): string | undefined {
+/** The first header that changes what a request means and is not signed; names are in lower case. */
+function unsignedOf(names: Iterable<string>, signed: ReadonlySet<string>): string | undefined {
   const missing = REQUIRED.find((name) => !signed.has(name));
   if (missing !== undefined) return missing;
+  for (const name of names) if (!signed.has(name) && MEANINGFUL.test(name)) return name;
+  return undefined;
+}
+
+/** Values in the order in which they came, by names in lower case. */
+function byName(headers: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at]?.toLowerCase() ?? "";
-    if (MEANINGFUL.test(name) && !signed.has(name)) return name;
+    const values = found.get(name);
+    if (values === undefined) found.set(name, [headers[at + 1] ?? ""]);
+    else values.push(headers[at + 1] ?? "");
   }
-  return undefined;
+  return found;
 }
 
 function valuesOf(headers: readonly string[], name: string): string[] {
@@ -137,7 +167,7 @@ function valuesOf(headers: readonly string[], name: string): string[] {
 }
 
 function tidy(value: string): string {
-  return value.replaceAll(/[ \t]+/g, " ").trim();
+  return /[ \t]/.test(value) ? value.replaceAll(/[ \t]+/g, " ").trim() : value.trim();
 }
 
 /** Milliseconds since the epoch; undefined for what is no such date. */

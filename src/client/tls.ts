@@ -2,12 +2,12 @@
 
 import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
-import { connect, type TLSSocket } from "node:tls";
+import { connect, createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { pinOf } from "../identity/authority.ts";
-import { trustOf, verifyHostCertificate } from "../identity/certificate-reader.ts";
+import { type Trust, trustOf, verifyHostCertificate } from "../identity/certificate-reader.ts";
 
 /** Where a cluster's door is. */
 export interface ProxyAddress {
@@ -43,6 +43,35 @@ export interface TlsOptions {
   readonly identity?: { readonly certificate: string; readonly privateKey: Secret } | undefined;
   /** Whose door it must be; absent when that is not known yet. */
   readonly cluster?: string | undefined;
+  /** For who opens many. */
+  readonly kept?: KeptTls | undefined;
+}
+
+/** What connections to one door are opened with, made once for an identity and those who are trusted. */
+export class KeptTls {
+  #key = "";
+  #context: SecureContext | undefined;
+  #trust: Trust | undefined;
+
+  /** Of the identity and the authorities, as they are in these options. */
+  contextOf(options: TlsOptions): SecureContext {
+    this.#look(options);
+    return (this.#context ??= createSecureContext(contextOptions(options)));
+  }
+
+  /** The authorities of these options. */
+  trustOf(options: TlsOptions, cluster: string, certificates: readonly string[]): Trust {
+    this.#look(options);
+    return (this.#trust ??= trustOf(cluster, { host: certificates }));
+  }
+
+  #look({ identity, trusting, cluster }: TlsOptions): void {
+    const key = JSON.stringify([identity?.certificate, identity?.privateKey.reveal(), trusting, cluster]);
+    if (key === this.#key) return;
+    this.#key = key;
+    this.#context = undefined;
+    this.#trust = undefined;
+  }
 }
 
 const CONNECT_MS = 10_000;
@@ -53,16 +82,14 @@ const CONNECT_MS = 10_000;
  * @throws PosternError `proxy_unreachable`, `proxy_untrusted`, `proxy_wrong_name`, `clock_skew`
  */
 export async function openTls(options: TlsOptions): Promise<TLSSocket> {
-  const { proxy, trusting, identity, clock, cluster } = options;
+  const { proxy, trusting, clock, cluster, kept } = options;
   const socket = connect({
     host: proxy.host,
     port: proxy.port,
     ...(isIP(proxy.host) === 0 ? { servername: proxy.host } : {}),
-    minVersion: "TLSv1.2",
     ALPNProtocols: ["http/1.1"],
     rejectUnauthorized: trusting.by !== "nobody",
-    ...(trusting.by === "cluster" ? { ca: [...trusting.certificates] } : {}),
-    ...(identity === undefined ? {} : { cert: identity.certificate, key: identity.privateKey.reveal() }),
+    ...(kept === undefined ? contextOptions(options) : { secureContext: kept.contextOf(options) }),
   });
   try {
     await secured(socket);
@@ -72,7 +99,9 @@ export async function openTls(options: TlsOptions): Promise<TLSSocket> {
   }
   try {
     if (trusting.by === "cluster" && cluster !== undefined) {
-      await requireDoor(socket.getPeerX509Certificate(), cluster, trusting.certificates, clock);
+      const { certificates } = trusting;
+      const trust = kept?.trustOf(options, cluster, certificates) ?? trustOf(cluster, { host: certificates });
+      await requireDoor(socket.getPeerX509Certificate(), trust, clock);
     }
     return socket;
   } catch (thrown) {
@@ -127,16 +156,19 @@ function chainOf(socket: TLSSocket): X509Certificate[] {
 const MAX_CHAIN = 8;
 
 /** A host of the cluster that is no door, such as an agent, must not stand in one. */
-async function requireDoor(
-  shown: X509Certificate | undefined,
-  cluster: string,
-  authorities: readonly string[],
-  clock: Clock,
-): Promise<void> {
-  const judging = { trust: trustOf(cluster, { host: authorities }), clock, isRevoked: () => false };
+async function requireDoor(shown: X509Certificate | undefined, trust: Trust, clock: Clock): Promise<void> {
+  const judging = { trust, clock, isRevoked: () => false };
   const { role } = await verifyHostCertificate(shown?.raw ?? new Uint8Array(), judging);
   if (role === "db")
-    throw new Error(`its certificate is that of a database agent of cluster ${JSON.stringify(cluster)}`);
+    throw new Error(`its certificate is that of a database agent of cluster ${JSON.stringify(trust.cluster)}`);
+}
+
+function contextOptions({ trusting, identity }: TlsOptions): SecureContextOptions {
+  return {
+    minVersion: "TLSv1.2",
+    ...(trusting.by === "cluster" ? { ca: [...trusting.certificates] } : {}),
+    ...(identity === undefined ? {} : { cert: identity.certificate, key: identity.privateKey.reveal() }),
+  };
 }
 
 function secured(socket: TLSSocket): Promise<void> {

@@ -24,6 +24,7 @@ export class AgentKeys {
   readonly #clock: Clock;
   #keys: Kept[] = [];
   #certificate = "";
+  #told: SdkKeys | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,6 +34,7 @@ export class AgentKeys {
   use({ certificate, privateKey }: Pick<HostIdentity, "certificate" | "privateKey">): void {
     if (certificate === this.#certificate) return;
     this.#certificate = certificate;
+    this.#told = undefined;
     const id = keyIdOf(new X509Certificate(certificate).publicKey);
     const until = this.#clock.now() + KEPT_MS;
     const before = this.#held().filter((key) => key.id !== id);
@@ -43,10 +45,13 @@ export class AgentKeys {
     );
   }
 
-  /** What is told of them; undefined before there is one. */
+  /** What is told of them, the same object while it is the same; undefined before there is one. */
   get told(): SdkKeys | undefined {
-    const key_ids = this.#held().map(({ id }) => id);
-    return key_ids.length === 0 ? undefined : { certificate: this.#certificate, key_ids };
+    const held = this.#held();
+    if (held.length !== this.#told?.key_ids.length || held.some(({ id }, at) => id !== this.#told?.key_ids[at]))
+      this.#told =
+        held.length === 0 ? undefined : { certificate: this.#certificate, key_ids: held.map(({ id }) => id) };
+    return this.#told;
   }
 
   /** The secret of a token; undefined when it is for none of these keys, or is not whole. */

@@ -81,13 +81,18 @@ export function openAgent(options: AgentOptions): Agent {
     return service;
   };
 
-  const news = (): AgentNews => ({
-    node_name: nodeName,
-    version,
-    draining,
-    databases: [...services.state().databases.values()].map((database) => served(database, faultOf(services))),
-    sdk: keys.told,
-  });
+  // It is asked for with every connection and every request of an SDK, and seldom another one.
+  let last: { readonly of: readonly unknown[]; readonly news: AgentNews } | undefined;
+  const news = (): AgentNews => {
+    const { databases } = services.state();
+    const fault = faultOf(services);
+    const of = [databases, fault, draining, keys.told];
+    if (last === undefined || of.some((part, at) => part !== last?.of[at])) {
+      const told = [...databases.values()].map((database) => served(database, fault));
+      last = { of, news: { node_name: nodeName, version, draining, databases: told, sdk: keys.told } };
+    }
+    return last.news;
+  };
 
   const end = new AgentEnd({
     proxies: proxies.map(({ text }) => text),

@@ -5,12 +5,13 @@
 
 import { Buffer } from "node:buffer";
 import type { Duplex, Readable } from "node:stream";
+import { LRUCache } from "lru-cache";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
 import type { RouteCallers } from "../control/route-callers.ts";
 import { errorAnswer, type ErrorType } from "../dynamodb/errors.ts";
 import { MAX_BODY_BYTES } from "../gateway/body.ts";
-import { readSessionToken } from "../identity/session-credentials.ts";
+import { type ReceivedToken, readSessionToken } from "../identity/session-credentials.ts";
 import type { PassedAnswer, PassingOn, ReceivedHead, TlsClient } from "../platform/ports.ts";
 import type { Log } from "../telemetry/log.ts";
 import { FrameReader, FrameWriter } from "../tunnel/frames.ts";
@@ -31,15 +32,25 @@ export interface DoorRequestsOptions {
 
 /** Longer than agents wait for STS and DynamoDB together. */
 const PATIENCE_MS = 90_000;
+/** Of some kilobytes each. */
+const MAX_TOKENS = 1_000;
 
 /** What a door does with them. */
 export function doorRequests(options: DoorRequestsOptions): PassingOn {
+  const tokens = new LRUCache<string, ReceivedToken>({ max: MAX_TOKENS });
+  const readToken = (text: string): ReceivedToken | undefined => {
+    const known = tokens.get(text);
+    if (known !== undefined) return known;
+    const token = readSessionToken(text);
+    if (token !== undefined) tokens.set(text, token);
+    return token;
+  };
   return {
     takes: ({ method, target, headers }) =>
       method === "POST" && target === "/" && (has(headers, "x-amz-target") || has(headers, "authorization")),
-    async answer(head, body, client, gone) {
+    async answer(head, body, client, onGone) {
       try {
-        return await passedOn(options, head, body, client, gone);
+        return await passedOn({ ...options, readToken }, head, body, client, onGone);
       } catch (thrown) {
         return answerOf(thrown, options.log);
       }
@@ -47,18 +58,23 @@ export function doorRequests(options: DoorRequestsOptions): PassingOn {
   };
 }
 
+interface PassingOptions extends DoorRequestsOptions {
+  /** What a token says, of which nothing is believed by that. */
+  readonly readToken: (text: string) => ReceivedToken | undefined;
+}
+
 async function passedOn(
-  { tunnels, counts, callers, patience = PATIENCE_MS }: DoorRequestsOptions,
+  { tunnels, counts, callers, readToken, patience = PATIENCE_MS }: PassingOptions,
   { headers }: ReceivedHead,
   body: Readable,
-  { address }: TlsClient,
-  gone: AbortSignal,
+  { address }: Pick<TlsClient, "address">,
+  onGone: (leave: () => void) => void,
 ): Promise<PassedAnswer> {
   const authorization = valuesOf(headers, "authorization");
   if (authorization.length === 0)
     return errorOf("MissingAuthenticationTokenException", "Request is missing Authentication Token");
   const tokens = valuesOf(headers, "x-amz-security-token");
-  const token = tokens.length === 1 ? readSessionToken(tokens[0] ?? "") : undefined;
+  const token = tokens.length === 1 ? readToken(tokens[0] ?? "") : undefined;
   if (token === undefined) return errorOf(UNRECOGNIZED.type, UNRECOGNIZED.message);
   if (Number(valuesOf(headers, "content-length")[0] ?? 0) > MAX_BODY_BYTES) return tooLarge();
   const { user, database } = await callers.identify(token.certificate, address);
@@ -72,17 +88,17 @@ async function passedOn(
   }
   stream.once("close", release);
   const leave = (): void => void stream.destroy();
-  gone.addEventListener("abort", leave, { once: true });
-  if (gone.aborted) leave();
+  onGone(leave);
   const late = setTimeout(leave, patience);
   late.unref();
   try {
     // An agent may answer before it has all, and then wants no more.
-    void send(stream, headers, body);
+    let isSent = false;
+    void send(stream, headers, body).then(() => (isSent = true));
     const reader = new FrameReader(stream);
     const head = readAnswerHead(await reader.next());
     if (head === undefined) throw new PosternError("stream_broken", "The answer cannot be read");
-    return { ...head, body: readToEnd(reader, stream) };
+    return { ...head, body: readToEnd(reader, stream, () => isSent) };
   } catch (error) {
     stream.destroy();
     throw error;
@@ -105,11 +121,19 @@ async function send(stream: Duplex, headers: readonly string[], body: Readable):
   }
 }
 
-async function* readToEnd(reader: FrameReader, stream: Duplex): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readToEnd(
+  reader: FrameReader,
+  stream: Duplex,
+  isSent: () => boolean,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let isWhole = false;
   try {
     yield* reader.rest();
+    isWhole = true;
   } finally {
-    stream.destroy();
+    // Both directions have ended then, and the stream with them: to destroy it would reset it first, and an agent's HTTP/2 ends
+    // the whole tunnel after a thousand resets in a short time.
+    if (!isWhole || !isSent()) stream.destroy();
   }
 }
 

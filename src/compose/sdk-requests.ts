@@ -8,10 +8,9 @@ import type { Duplex } from "node:stream";
 import { LRUCache } from "lru-cache";
 import type { HostIdentity } from "../agent/host-identity.ts";
 import type { Member } from "../agent/membership.ts";
-import { claimedSignature, signatureFault } from "../aws/received-signature.ts";
+import { claimedSignature, DerivedKey, signatureFault } from "../aws/received-signature.ts";
 import { PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
-import type { Secret } from "../base/secret.ts";
 import { MAX_BODY_BYTES } from "../gateway/body.ts";
 import type { FixedListener } from "../gateway/listener.ts";
 import { serve } from "../gateway/pipeline.ts";
@@ -37,15 +36,19 @@ export interface SdkRequestsOptions {
 
 /** What a token was found to be. */
 interface OpenedToken {
-  readonly secret: Secret;
+  readonly key: DerivedKey;
   readonly listener: FixedListener;
+  /** The whole of it: what it is known by is a part of its digest. */
+  readonly token: string;
   /** By whose authorities the certificate was verified. */
   readonly identity: HostIdentity;
 }
 
 const PATIENCE_MS = 60_000;
 const MAX_UNDER_WAY = 10_000;
-const MAX_TOKENS = 10_000;
+/** Of up to eight kilobytes each. */
+const MAX_TOKENS = 2_000;
+const MAX_SESSIONS = 10_000;
 /** Requests with the same token from the same address are one session of the audit log, until there is none for so long. */
 const SESSION_MS = 300_000;
 
@@ -61,7 +64,7 @@ export class SdkRequests {
   constructor(options: SdkRequestsOptions) {
     this.#options = options;
     this.#sessions = new LRUCache<string, Connection>({
-      max: MAX_TOKENS,
+      max: MAX_SESSIONS,
       ttl: SESSION_MS,
       updateAgeOnGet: true,
       dispose: (connection) => endSession(options.services, connection),
@@ -75,8 +78,8 @@ export class SdkRequests {
     const late = setTimeout(() => stream.destroy(), this.#options.patience ?? PATIENCE_MS);
     late.unref();
     this.#underWay++;
+    const reader = new FrameReader(stream);
     try {
-      const reader = new FrameReader(stream);
       const head = readRequestHead(await reader.next());
       if (head === undefined || this.#underWay > MAX_UNDER_WAY) throw new PosternError("request_refused", "No request");
       const received = { headers: head.headers, reader, client, departure: departureOf(stream) };
@@ -86,6 +89,7 @@ export class SdkRequests {
       // What is not whole must not look whole; why it is not, the gateway has put on record.
       stream.destroy();
     } finally {
+      reader.leave();
       clearTimeout(late);
       this.#underWay--;
     }
@@ -123,9 +127,9 @@ export class SdkRequests {
       const bytes = await readWhole(reader, lease);
       onWhole();
       if ("message" in bytes) return await refused(bytes);
-      const { secret, listener } = opened;
+      const { key, listener } = opened;
       const now = services.clock.now();
-      const fault = signatureFault({ headers, body: bytes }, claimed, { secret, region, now });
+      const fault = signatureFault({ headers, body: bytes }, claimed, { key, region, now });
       if (fault !== undefined) return await refused(fault);
       // From here on it is who its token says.
       return await serve(services, listener, exchange(this.#sessionOf(claimed.accessKeyId, address), bytes));
@@ -143,10 +147,13 @@ export class SdkRequests {
     const { identity } = membership;
     const tokens = headers.filter((_, at) => at % 2 === 1 && headers[at - 1]?.toLowerCase() === "x-amz-security-token");
     const [token = ""] = tokens;
-    const read = tokens.length === 1 ? readSessionToken(token) : undefined;
-    if (read === undefined || identity === undefined || accessKeyIdOf(token) !== accessKeyId) return UNRECOGNIZED;
+    if (tokens.length !== 1 || identity === undefined) return UNRECOGNIZED;
+    // One that was opened is known by its text: it is neither read nor hashed again.
     const known = this.#tokens.get(accessKeyId);
-    if (known?.identity === identity) return known.listener.database === database ? known : UNRECOGNIZED;
+    if (known?.identity === identity && known.token === token)
+      return known.listener.database === database ? known : UNRECOGNIZED;
+    const read = readSessionToken(token);
+    if (read === undefined || accessKeyIdOf(token) !== accessKeyId) return UNRECOGNIZED;
     const secret = keys.open(token, read);
     if (secret === undefined) return UNRECOGNIZED;
     try {
@@ -163,7 +170,7 @@ export class SdkRequests {
         dbUser: route.db_user,
         session,
       };
-      const opened = { secret, listener, identity };
+      const opened = { key: new DerivedKey(secret), listener, token, identity };
       this.#tokens.set(accessKeyId, opened);
       return opened;
     } catch (thrown) {
@@ -231,7 +238,12 @@ async function write(stream: Duplex, { status, headers, body }: Answer): Promise
   }
   if (!begun) await begin();
   // Whoever still sends what was refused before it had come is to read why first.
-  stream.once("finish", () => setTimeout(() => stream.destroy(), LINGER_MS).unref());
+  stream.once("finish", () => {
+    if (stream.closed) return;
+    const lingering = setTimeout(() => stream.destroy(), LINGER_MS);
+    lingering.unref();
+    stream.once("close", () => clearTimeout(lingering));
+  });
   writer.end();
 }
 

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
+import { type Authority, trustedCertificates } from "../identity/authority.ts";
 import { Trust, type VerifiedUser, verifyUserCertificate } from "../identity/certificate-reader.ts";
 import { lockMessage } from "../identity/lock.ts";
 import { quoted } from "../identity/names.ts";
@@ -40,6 +41,8 @@ export interface Caller {
 export class Callers {
   readonly #options: CallersOptions;
   readonly #refused: RefusedCertificates;
+  /** By the certificates of the authorities: it keeps what it has read of callers' certificates. */
+  #trusted: { readonly by: string; readonly trust: Trust } | undefined;
 
   constructor(options: CallersOptions) {
     this.#options = options;
@@ -62,7 +65,7 @@ export class Callers {
     try {
       const [host, user] = await Promise.all([cluster.authority("host"), cluster.authority("user")]);
       // Nothing revokes one certificate by itself: locks shut users out.
-      const judging = { trust: new Trust({ host, user }), clock, isRevoked: () => false };
+      const judging = { trust: this.#trust({ host, user }), clock, isRevoked: () => false };
       shown = await verifyUserCertificate(certificate, judging);
       if (shown.route !== undefined) throw forDatabase(shown.user.name);
       const ending = await endingSince(cluster.store, shown.user.name, shown.issued);
@@ -75,6 +78,12 @@ export class Callers {
       await this.#refused.noteUser(address, shown, thrown);
       throw thrown;
     }
+  }
+
+  #trust(authorities: { readonly host: Authority; readonly user: Authority }): Trust {
+    const by = JSON.stringify([trustedCertificates(authorities.host), trustedCertificates(authorities.user)]);
+    if (this.#trusted?.by !== by) this.#trusted = { by, trust: new Trust(authorities) };
+    return this.#trusted.trust;
   }
 
   async #known(shown: Principal): Promise<Principal> {

@@ -30,18 +30,15 @@ export interface Caller {
  */
 export function authenticate(listener: FixedListener, state: GatewayState, now: number): Caller {
   const { session } = listener;
-  if (session === undefined) {
-    const lock = state.directory.lockOf(listener.user);
-    if (lock !== undefined) throw denied("locked", `The user "${listener.user}" is locked${lockMessage(lock)}`);
-  } else {
-    // Time alone may end one, so that it is asked every time.
-    const principal = principalOf(session, state, now);
-    if ("ended" in principal) throw ended(principal);
-  }
-  const ofState = callers.get(state) ?? new WeakMap<FixedListener, Caller>();
-  const known = ofState.get(listener);
-  if (known !== undefined) return known;
+  const { directory } = state;
+  const known = callers.get(state)?.get(listener);
+  // What time alone may end is asked every time; all else of a caller is the state's.
+  const lock = directory.lockOf(session?.user ?? listener.user);
+  if (known !== undefined && lock === undefined && (session === undefined || now < session.expires)) return known;
+  if (session === undefined && lock !== undefined)
+    throw denied("locked", `The user "${listener.user}" is locked${lockMessage(lock)}`);
   const caller = callerOf(listener, state, now);
+  const ofState = callers.get(state) ?? new WeakMap<FixedListener, Caller>();
   callers.set(state, ofState.set(listener, caller));
   return caller;
 }

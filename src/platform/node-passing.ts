@@ -1,25 +1,18 @@
 /** Requests on Node that are passed on byte by byte, at the pace of whoever is slower. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { LINGER } from "./answer-writing.ts";
-import type { PassingOn, ReceivedHead, TlsClient } from "./ports.ts";
+import type { PassingOn, ReceivedHead } from "./ports.ts";
 
 /** Passes a request on, if it is one for that. */
-export function passOnOnNode(
-  passing: PassingOn,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  clientOf: (incoming: IncomingMessage) => TlsClient,
-): boolean {
+export function passOnOnNode(passing: PassingOn, incoming: IncomingMessage, outgoing: ServerResponse): boolean {
   const head: ReceivedHead = {
     method: incoming.method ?? "",
     target: incoming.url ?? "",
     headers: incoming.rawHeaders,
   };
   if (!passing.takes(head)) return false;
-  pass(passing, head, incoming, outgoing, clientOf(incoming)).catch(() => outgoing.destroy());
+  pass(passing, head, incoming, outgoing).catch(() => outgoing.destroy());
   return true;
 }
 
@@ -28,12 +21,16 @@ async function pass(
   head: ReceivedHead,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  client: TlsClient,
 ): Promise<void> {
-  const gone = new AbortController();
   incoming.on("error", () => undefined);
-  outgoing.once("close", () => gone.abort());
-  const { status, headers, length, body } = await passing.answer(head, incoming, client, gone.signal);
+  const onGone = (leave: () => void): void => {
+    if (outgoing.closed) leave();
+    // It closes as well when all has been said.
+    else outgoing.once("close", () => (outgoing.writableFinished ? undefined : leave()));
+  };
+  // Who showed which certificate is not asked: a request on this way proves itself.
+  const client = { address: incoming.socket.remoteAddress ?? "" };
+  const { status, headers, length, body } = await passing.answer(head, incoming, client, onGone);
   outgoing.writeHead(status, {
     ...headers,
     ...(length === undefined ? {} : { "content-length": length }),
@@ -41,9 +38,23 @@ async function pass(
     ...(incoming.complete ? {} : { connection: "close" }),
   });
   // An answer that breaks off ends the connection: it must not look whole.
-  await pipeline(Readable.from(body, { objectMode: false }), outgoing, { end: false });
+  // bench: path/SDK-native, a third of the proxy's time: not a stream of the generator, and no pipeline to it.
+  for await (const chunk of body) if (!outgoing.write(chunk)) await room(outgoing);
   if (!incoming.complete) await dropped(incoming);
   outgoing.end();
+}
+
+/** Resolves when more may be written. Rejects when nothing may any more. */
+function room(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      outgoing.off("drain", settle).off("close", settle);
+      if (outgoing.destroyed) reject(new Error("The client has gone"));
+      else resolve();
+    };
+    if (outgoing.destroyed) settle();
+    else outgoing.on("drain", settle).on("close", settle);
+  });
 }
 
 /** Reads the rest of a request away, for a while: a connection closed on unread bytes is reset, and its answer lost. */

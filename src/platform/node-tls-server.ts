@@ -55,7 +55,7 @@ export async function listenTlsOnNode(
       noDelay: true,
     },
     (incoming, outgoing) => {
-      if (passOn !== undefined && passOnOnNode(passOn, incoming, outgoing, clientOf)) return;
+      if (passOn !== undefined && passOnOnNode(passOn, incoming, outgoing)) return;
       respond(handle, incoming, outgoing).catch(() => outgoing.destroy());
     },
   );

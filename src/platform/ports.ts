@@ -108,8 +108,13 @@ export interface PassedAnswer {
 export interface PassingOn {
   /** Whether a request is one; must not throw. */
   takes(head: ReceivedHead): boolean;
-  /** Answers it; must not throw. The signal comes when the client goes. */
-  answer(head: ReceivedHead, body: Readable, client: TlsClient, gone: AbortSignal): Promise<PassedAnswer>;
+  /** Answers it; must not throw. `onGone` is given what is to be done when the client goes before it has its answer. */
+  answer(
+    head: ReceivedHead,
+    body: Readable,
+    client: Pick<TlsClient, "address">,
+    onGone: (leave: () => void) => void,
+  ): Promise<PassedAnswer>;
 }
 
 export interface TlsOptions {

@@ -23,7 +23,7 @@ export interface TunnelledClient {
 }
 
 export interface AgentOptions {
-  /** What the agent tells of itself now. */
+  /** What the agent tells of itself now: the same object while it is the same. */
   readonly news: () => AgentNews;
   /** Takes a client's connection to a database that the news names; the bytes are the client's TLS. */
   readonly serve: (connection: Duplex, client: TunnelledClient) => void;
@@ -38,6 +38,11 @@ export class AgentSession {
   readonly #options: AgentOptions;
   /** The proxy's ears: there is one, or none yet. */
   #listeners = new Set<ServerHttp2Stream>();
+  /** Names of the databases of the last news that was looked at. */
+  #served: { readonly by: AgentNews | undefined; readonly names: ReadonlySet<string> } = {
+    by: undefined,
+    names: new Set(),
+  };
   readonly closed: Promise<void>;
 
   /** Serves on a connection that has been upgraded. */
@@ -84,8 +89,9 @@ export class AgentSession {
       stream.respond({ ":status": 404 }, { endStream: true });
       return;
     }
-    const { draining, databases } = this.#options.news();
-    if (draining || !databases.some(({ name }) => name === database)) {
+    const news = this.#options.news();
+    const { draining } = news;
+    if (draining || !this.#serves(news, database)) {
       stream.respond({ ":status": draining ? 503 : 404 }, { endStream: true });
       return;
     }
@@ -99,6 +105,11 @@ export class AgentSession {
       address: said(CONNECT_HEADERS.clientAddress),
       connection: said(CONNECT_HEADERS.connection),
     });
+  }
+
+  #serves(news: AgentNews, database: string): boolean {
+    if (news !== this.#served.by) this.#served = { by: news, names: new Set(news.databases.map(({ name }) => name)) };
+    return this.#served.names.has(database);
   }
 
   #say(listener: ServerHttp2Stream): void {

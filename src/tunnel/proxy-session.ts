@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { PosternError } from "../base/errors.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { type AgentNews, CONNECT_HEADERS, MAX_NEWS_BYTES, NEWS_PATH, readNews } from "./protocol.ts";
+import { Resets } from "./resets.ts";
 import { SDK_PATH } from "./sdk-request.ts";
 import { SESSION_OPTIONS, SESSION_WINDOW_BYTES } from "./session-options.ts";
 import type { TunnelTiming } from "./timing.ts";
@@ -35,7 +36,12 @@ export class ProxySession {
     this.#options = options;
     this.#session = connect("http://agent", { ...SESSION_OPTIONS, createConnection: () => socket });
     this.#session.once("connect", () => this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES));
-    this.closed = new Promise((resolve) => this.#session.once("close", () => resolve()));
+    this.closed = new Promise((resolve) =>
+      this.#session.once("close", () => {
+        this.#resets.end();
+        resolve();
+      }),
+    );
     // The close that follows says all that matters.
     this.#session.on("error", () => undefined);
     keepAlive(this.#session, options.timing.ping);
@@ -48,6 +54,7 @@ export class ProxySession {
   }
 
   readonly #open = new Set<ClientHttp2Stream>();
+  readonly #resets = new Resets(() => performance.now());
 
   /**
    * Opens a connection to a database, or the way for one request. Nothing of the client's has been sent before this resolves, so that another agent may be
@@ -68,16 +75,20 @@ export class ProxySession {
         [CONNECT_HEADERS.connection]: client.connection,
       });
       const timer = setTimeout(() => stream.destroy(new Error("it did not answer in time")), this.#options.timing.open);
+      this.#resetInTurn(stream);
       this.#open.add(stream);
+      let isTaken = false;
       stream.once("close", () => {
         clearTimeout(timer);
         this.#open.delete(stream);
-        reject(unreachable("its tunnel has ended"));
+        // An error is dear, for its stack: none for each stream that ends well.
+        if (!isTaken) reject(unreachable("its tunnel has ended"));
       });
       stream.on("error", (error: Error) => reject(unreachable(error.message)));
       stream.once("response", ({ ":status": status }) => {
         clearTimeout(timer);
         if (status === 200) {
+          isTaken = true;
           resolve(stream);
           return;
         }
@@ -87,7 +98,8 @@ export class ProxySession {
             `The agent does not take the connection: ${status === 503 ? "it is draining" : "it does not serve this database"}`,
           ),
         );
-        stream.close();
+        // It has ended on the agent's side.
+        stream.end().resume();
       });
     });
   }
@@ -101,6 +113,15 @@ export class ProxySession {
   /** Ends it, and every connection in it. */
   destroy(): void {
     this.#session.destroy();
+  }
+
+  /** A stream that is destroyed before both sides have ended it is reset; who leaves often must not take the tunnel along. */
+  #resetInTurn(stream: ClientHttp2Stream): void {
+    const destroy = stream._destroy.bind(stream);
+    stream._destroy = (error, callback) => {
+      if (stream.closed || this.#session.destroyed) destroy(error, callback);
+      else this.#resets.whenBorne(() => destroy(error, callback));
+    };
   }
 
   #news: ClientHttp2Stream | undefined;

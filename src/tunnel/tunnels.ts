@@ -28,6 +28,8 @@ interface Tunnel {
   readonly session: ProxySession;
   /** Undefined until the agent has said something of itself. */
   news: AgentNews | undefined;
+  /** Those of the news, by name; none when it takes no connections. */
+  served: ReadonlyMap<string, ServedDatabase>;
 }
 
 /** All tunnels of a proxy. */
@@ -46,10 +48,12 @@ export class Tunnels {
     const tunnel: Tunnel = {
       hostId,
       news: undefined,
+      served: new Map(),
       session: new ProxySession(socket, {
         timing: this.#timing,
         onNews: (news) => {
           tunnel.news = news;
+          tunnel.served = new Map(news.draining ? [] : news.databases.map((database) => [database.name, database]));
           this.#options.onChange?.();
         },
       }),
@@ -165,14 +169,11 @@ export class Tunnels {
   }
 
   #candidates(database: string): Tunnel[] {
-    return [...this.#tunnels]
-      .flatMap((tunnel) => {
-        const served = tunnel.news?.draining === false && tunnel.news.databases.find(({ name }) => name === database);
-        return served === false || served === undefined
-          ? []
-          : [{ tunnel, rank: (served.fault === null ? 0 : 1) + this.#options.random() }];
-      })
-      .toSorted((one, other) => one.rank - other.rank)
-      .map(({ tunnel }) => tunnel);
+    const found: { readonly tunnel: Tunnel; readonly rank: number }[] = [];
+    for (const tunnel of this.#tunnels) {
+      const served = tunnel.served.get(database);
+      if (served !== undefined) found.push({ tunnel, rank: (served.fault === null ? 0 : 1) + this.#options.random() });
+    }
+    return found.sort((one, other) => one.rank - other.rank).map(({ tunnel }) => tunnel);
   }
 }

@@ -76,6 +76,30 @@ describe("OpenSSL, asked by hand", () => {
   });
 });
 
+describe("a certificate that was believed before", () => {
+  it("is asked for its time, its revocation and its kind each time, and to the byte", async () => {
+    const clock = settableClock(Date.now());
+    const authorities = await ClusterAuthorities.make(CLUSTER, clock);
+    const der = new Uint8Array(new X509Certificate((await authorities.issueUser()).certificate).raw);
+    const { trust } = authorities.judging();
+    const judging = { trust, clock, isRevoked: () => false };
+    const first = await verifyUserCertificate(der, judging);
+    assert.deepEqual(await verifyUserCertificate(der, judging), first);
+    await assert.rejects(verifyUserCertificate(der, { ...judging, isRevoked: () => true }), {
+      code: "certificate_revoked",
+    });
+    await assert.rejects(verifyHostCertificate(der, judging), { code: "certificate_wrong_kind" });
+    const altered = der.slice();
+    altered[altered.length - 1] = (altered.at(-1) ?? 0) ^ 1;
+    await assert.rejects(verifyUserCertificate(altered, judging), { code: "certificate_untrusted" });
+    await assert.rejects(verifyUserCertificate(der, { ...judging, trust: other.judging().trust }), {
+      code: "certificate_untrusted",
+    });
+    clock.set(first.expires + HOUR);
+    await assert.rejects(verifyUserCertificate(der, judging), { code: "certificate_expired" });
+  });
+});
+
 interface Side {
   readonly certificate: string;
   readonly trusts: readonly string[];

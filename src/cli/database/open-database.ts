@@ -4,8 +4,8 @@ import type { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { PosternError } from "../../base/errors.ts";
 import type { Secret } from "../../base/secret.ts";
-import { openTls } from "../../client/tls.ts";
-import { readOwnCertificate, trustOf, verifyHostCertificate } from "../../identity/certificate-reader.ts";
+import { KeptTls, openTls } from "../../client/tls.ts";
+import { readOwnCertificate, type Trust, trustOf, verifyHostCertificate } from "../../identity/certificate-reader.ts";
 import { quoted } from "../../identity/names.ts";
 import { askForDatabase, secureToAgent } from "../../local-proxy/connect.ts";
 import { type LocalAddress, type LocalProxy, type LocalTls, openLocalProxy } from "../../local-proxy/local-proxy.ts";
@@ -64,20 +64,27 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
   });
   // What keeps the first connection from being opened is better told now.
   await keeper.current();
-  const contexts = new WeakMap<RouteCredentials, SecureContext>();
+  const ends = new WeakMap<RouteCredentials, { readonly context: SecureContext; readonly trust: Trust }>();
+  const kept = new KeptTls();
   let said = "";
   const connect = async (credentials: RouteCredentials): Promise<Duplex> => {
     const { certificate, privateKey, trusted } = credentials;
-    const context =
-      contexts.get(credentials) ??
-      createSecureContext({ cert: certificate, key: privateKey.reveal(), ca: [...trusted], minVersion: "TLSv1.3" });
-    contexts.set(credentials, context);
     const current = await login.profile();
-    const door = await openTls({ ...tlsOf(current, around), hints: LOGIN_HINTS });
+    const end = ends.get(credentials) ?? {
+      context: createSecureContext({
+        cert: certificate,
+        key: privateKey.reveal(),
+        ca: [...trusted],
+        minVersion: "TLSv1.3",
+      }),
+      trust: trustOf(current.stated.cluster, { host: trusted }),
+    };
+    ends.set(credentials, end);
+    const door = await openTls({ ...tlsOf(current, around), hints: LOGIN_HINTS, kept });
     const through = await askForDatabase(door, name, OPEN_MS);
     const agent = await secureToAgent(through, {
-      context,
-      verifyAgent: (shown) => verifyAgent(shown, trusted, current, around),
+      context: end.context,
+      verifyAgent: (shown) => requireAgent(shown, end.trust, around),
       timeout: OPEN_MS,
     });
     // An agent says no to a certificate by closing at once.
@@ -197,13 +204,13 @@ export async function verifyAgent(
   certificate: Uint8Array,
   authorities: readonly string[],
   { stated }: Profile,
-  { clock }: ClientSurroundings,
+  around: ClientSurroundings,
 ): Promise<void> {
-  const { role } = await verifyHostCertificate(certificate, {
-    trust: trustOf(stated.cluster, { host: authorities }),
-    clock,
-    isRevoked: () => false,
-  });
+  await requireAgent(certificate, trustOf(stated.cluster, { host: authorities }), around);
+}
+
+async function requireAgent(certificate: Uint8Array, trust: Trust, { clock }: ClientSurroundings): Promise<void> {
+  const { role } = await verifyHostCertificate(certificate, { trust, clock, isRevoked: () => false });
   if (role !== "db") throw new Error(`its certificate is that of a ${role} service`);
 }
 

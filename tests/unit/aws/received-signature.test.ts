@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { AwsCredentials } from "../../../src/aws/aws-credentials.ts";
 import {
   claimedSignature,
+  DerivedKey,
   type ReceivedRequest,
   SIGNATURE_SKEW_MS,
   type SignatureFault,
@@ -46,7 +47,7 @@ function judge(
   { now = NOW, secret = SECRET, region = "us-east-1" } = {},
 ): SignatureFault | undefined {
   const claimed = claimedSignature(request.headers);
-  return "type" in claimed ? claimed : signatureFault(request, claimed, { secret, region, now });
+  return "type" in claimed ? claimed : signatureFault(request, claimed, { key: new DerivedKey(secret), region, now });
 }
 
 const changed = (headers: string[], name: string, change: (value: string) => string): string[] =>

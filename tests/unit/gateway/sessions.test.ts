@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { authenticate } from "../../../src/gateway/authenticate.ts";
 import { gatewayApp } from "../../../src/gateway/app.ts";
 import type { FixedListener } from "../../../src/gateway/listener.ts";
 import type { GatewayState } from "../../../src/gateway/state.ts";
+import type { Lock } from "../../../src/identity/lock.ts";
 import type { Session } from "../../../src/identity/session.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ALICE_MAY_NEARLY_EVERYTHING, startTestGateway, type TestGateway } from "../../support/gateway.ts";
@@ -127,6 +129,32 @@ describe("who comes with a login", () => {
     await eventually(async () => (await ask(gone))[1] === DENIED);
     gateway.writeResources(ALICE_MAY_NEARLY_EVERYTHING);
     await eventually(async () => (await ask(LOGIN))[0] === 200);
+  });
+
+  it("is asked for its time and its locks with every operation, though it is known in the state", () => {
+    const [fixed] = gateway.gateway.listeners;
+    const state = gateway.gateway.services.state();
+    assert.ok(fixed !== undefined);
+    for (const listener of [fixed, { ...fixed, session: LOGIN }]) {
+      let lock: Lock | undefined;
+      const directory = {
+        lockOf: () => lock,
+        principalOf: (name: string) => state.directory.principalOf(name),
+        role: (name: string) => state.directory.role(name),
+      };
+      const same = { ...state, directory: directory as unknown as GatewayState["directory"] };
+      const caller = authenticate(listener, same, NOW);
+      assert.equal(authenticate(listener, same, NOW), caller);
+      lock = { name: "gone", target: { user: "alice" } };
+      assert.throws(() => authenticate(listener, same, NOW), { code: "locked" });
+      lock = undefined;
+      assert.equal(authenticate(listener, same, NOW), caller);
+      if (listener.session === undefined) continue;
+      assert.throws(() => authenticate(listener, same, LOGIN.expires), { code: "session_expired" });
+      assert.throws(() => authenticate(listener, { ...same, voided: new Map([["alice", NOW]]) }, NOW), {
+        code: "login_outdated",
+      });
+    }
   });
 
   it("is shut out by a lock, and by being removed, with the next operation", async () => {

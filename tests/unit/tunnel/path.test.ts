@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { request } from "node:http";
@@ -212,6 +212,20 @@ describe("the way from a client to an agent", () => {
         deepEqual(answer.slice(2), [body.length, createHash("sha256").update(body).digest("hex")]);
       }),
     );
+  });
+
+  it("outlives more clients that leave in the middle than HTTP/2 bears resets", async () => {
+    const whole = await path();
+    await reachable(whole);
+    const leaving = async (): Promise<void> => {
+      const agent = await whole.tunnels.open("orders", { address: "192.0.2.7", connection: "c" });
+      agent.on("error", () => undefined).destroy();
+    };
+    for (let at = 0; at < 11; at++) await Promise.all(Array.from({ length: 100 }, leaving));
+    // Those that could not be reset yet are there still, and count.
+    const [{ connections } = { connections: 0 }] = whole.tunnels.agents();
+    ok(connections > 0 && connections < 300, String(connections));
+    match(await call(await toAgent(whole.port), "hello"), /^\["POST"/);
   });
 
   it("says in the door's words what cannot be reached", async () => {

@@ -181,6 +181,21 @@ describe("the way of an SDK's request through a door", () => {
     await eventually(() => whole.counts.take("alice", "x") !== undefined);
   });
 
+  it("resets no streams: an agent's HTTP/2 ends a tunnel after a thousand resets, and all that is in it", async () => {
+    const whole = await path();
+    await agent(whole, (stream, headers, body, address) =>
+      headers.includes("early")
+        ? say(stream, "no", 400).then(() => body.leave())
+        : echo(stream, headers, body, address),
+    );
+    const pool = new Agent({ keepAlive: true, maxSockets: 16 });
+    opened.push(() => pool.destroy());
+    const early = [...HEADERS, "X-Answer", "early"];
+    const calls = Array.from({ length: 1200 }, (_, at) => call(whole, "{}", at % 3 === 0 ? early : HEADERS, pool));
+    const statuses = (await Promise.all(calls)).map(({ status }) => status);
+    assert.deepEqual(new Set(statuses), new Set([400]));
+  });
+
   it("asks another agent when one does not take it, with the whole request", async () => {
     const whole = await path();
     let asked = 0;
