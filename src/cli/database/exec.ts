@@ -11,7 +11,7 @@ import type { Choice } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 import { ANY_KEY, environmentOf, UNSET } from "./environment.ts";
 import { openDatabase } from "./open-database.ts";
-import { chosenDbUser, portOf, regionOf } from "./options.ts";
+import { chosenDbUser, portOf } from "./options.ts";
 
 /** The `exec` command. */
 export function execCommand(surroundings: () => ClientSurroundings): Command {
@@ -40,7 +40,7 @@ export function execCommand(surroundings: () => ClientSurroundings): Command {
       try {
         const variables = environmentOf({
           address: opened.address,
-          region: regionOf(opened.document),
+          region: opened.region,
           accessKeyId: accessKeyId.reveal(),
         });
         process.exitCode = await run(command, variables);

@@ -15,6 +15,7 @@ import { newKey, requireAuthorities, trustingOf } from "../login/log-in.ts";
 import type { Choice, Profile } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 import { chosen } from "./choose.ts";
+import { regionOf } from "./options.ts";
 
 export interface DatabaseOptions extends Choice {
   /** Its name, or the beginning of it; absent: by the labels alone. */
@@ -33,6 +34,7 @@ export interface DatabaseOptions extends Choice {
 export interface OpenDatabase extends LocalProxy {
   readonly cluster: string;
   readonly document: DatabaseDocument;
+  readonly region: string;
 }
 
 const OPEN_MS = 15_000;
@@ -53,6 +55,7 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
     labels: options.labels,
   });
   const { name } = document.metadata;
+  const region = regionOf(document);
   const keeper = new RouteKeeper({
     issue: () => issueRoute({ database: name, dbUser }, login, around),
     clock: around.clock,
@@ -115,7 +118,7 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
       said = line;
     },
   });
-  return { ...proxy, cluster: first.stated.cluster, document };
+  return { ...proxy, cluster: first.stated.cluster, document, region };
 }
 
 /** A login, as it is now: somebody may have logged in again, on any terminal. */

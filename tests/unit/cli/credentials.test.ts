@@ -30,6 +30,8 @@ describe("keys for SDKs at the command line", () => {
   let agents: readonly string[] = [];
   /** Whom it would have trusted from now on. */
   let trusted: readonly string[] = [];
+  /** What the door says of the databases. */
+  let databases: readonly object[] = [DOCUMENT];
   let [out, talk] = ["", ""];
   const around: ClientSurroundings = {
     profiles,
@@ -63,7 +65,7 @@ describe("keys for SDKs at the command line", () => {
     listening = await listenTlsOnNode(
       async (asked) => {
         const { pathname } = new URL(asked.url);
-        if (pathname === "/v1/databases") return Response.json({ databases: [DOCUMENT] });
+        if (pathname === "/v1/databases") return Response.json({ databases });
         if (pathname === "/v1/databases/agents") return Response.json({ certificates: agents });
         const { public_key: publicKey, database, db_user } = (await asked.json()) as Record<string, string>;
         const route = { database: database ?? "", db_user: db_user ?? "" };
@@ -156,8 +158,28 @@ dynamodb_streams =
     assert.match(talk, /NODE_EXTRA_CA_CERTS/);
   });
 
+  it("are asked for by a profile in the database's whole name, and in the name that was chosen for it", async () => {
+    const text = await run("--db-user=ExampleRole ord", profileCommand);
+    assert.match(text, /^\[profile orders\]\n/);
+    assert.match(text, /\ncredential_process = .* --db-user=ExampleRole orders\n/);
+    databases = [{ ...DOCUMENT, metadata: { name: "orders\ncredential_process = /tmp/theirs" } }];
+    await assert.rejects(run("--db-user=ExampleRole ord", profileCommand), { exitCode: 2 });
+    await assert.rejects(run("--db-user=ExampleRole --name=work ord", profileCommand), { exitCode: 2 });
+    assert.equal(out, "");
+    databases = [DOCUMENT];
+  });
+
   it("are in no profile with what would break its lines", async () => {
     for (const words of ["--db-user=a;b orders", "--db-user=a$(b) orders", "--db-user=a --name=x] orders"])
       await assert.rejects(run(words, profileCommand), { exitCode: 2 });
+  });
+
+  it("are in no profile with a region of an agent's that would begin a line of its own", async () => {
+    for (const region of ["eu-west-1\ncredential_process = /tmp/theirs", "\u001b[2J", "eu west", "", "x".repeat(65)]) {
+      databases = [{ ...DOCUMENT, spec: { aws: { region } } }];
+      await assert.rejects(run("--db-user=ExampleRole orders", profileCommand), { code: "region_invalid" });
+      assert.equal(out, "");
+    }
+    databases = [DOCUMENT];
   });
 });
