@@ -21,6 +21,8 @@ import {
 import type { DatabaseServer } from "../../control/presence.ts";
 import type { ShownResource } from "../../control/shown.ts";
 import type { StoredValue } from "../../store/store.ts";
+import type { ProxyAddress } from "../../client/tls.ts";
+import { isLoopback } from "../../config/address.ts";
 import { CommandError } from "../command-error.ts";
 import { doorOf } from "../login/door-of.ts";
 import { printable } from "../../client/ask-door.ts";
@@ -37,7 +39,12 @@ export async function administratorAt(choice: Choice, surroundings: ClientSurrou
     });
   }
   const { door, profile } = await doorOf(choice, surroundings);
-  return new RemoteAdministrator(door, profile.proxy.text);
+  return new RemoteAdministrator(door, nameOf(profile.proxy));
+}
+
+/** What its pages are called from here: a passkey made at an address is no good at `localhost`, which is what the door takes itself for. */
+function nameOf({ host, port, text }: ProxyAddress): string {
+  return isLoopback({ kind: "tcp", host, port }) ? `localhost:${port}` : text;
 }
 
 /** Asks the cluster's door for each act. */

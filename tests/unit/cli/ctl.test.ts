@@ -42,6 +42,33 @@ describe("postern ctl on the auth service's own machine", () => {
     },
   );
 
+  it("calls this machine's door localhost in links, as the door itself does: passkeys are no address's", async () => {
+    for (const [proxy, address] of [
+      ["listen_addr: '127.0.0.1:3199'", "localhost:3199"],
+      ["listen_addr: '[::1]:3199'", "localhost:3199"],
+      ["listen_addr: '0.0.0.0:3199'", "localhost:3199"],
+      ["listen_addr: '127.0.0.1:3199', public_addr: Postern.Example.com", "postern.example.com:443"],
+    ]) {
+      const { directory } = withConfig(`auth_service: {enabled: yes}\nproxy_service: {enabled: yes, ${proxy}}`);
+      const user = commandLine();
+      try {
+        const { out, err } = await user.run([
+          "ctl",
+          "-c",
+          join(directory, "p.yaml"),
+          "users",
+          "add",
+          "alice",
+          "--roles=access",
+        ]);
+        assert.ok(out.includes(`https://${address}/web/invite/`), `${out}${err}`);
+      } finally {
+        user.close();
+        rmSync(directory, { recursive: true, force: true });
+      }
+    }
+  });
+
   it("says that there is no store where there is no auth service", async () => {
     const { config, directory } = withConfig("auth_service: {enabled: no}");
     try {
