@@ -188,9 +188,11 @@ export async function issueRoute(
     });
   // Authorities change while logins last: who was told of the next ones in time gets in when the old ones are gone.
   if (JSON.stringify(trusted) !== JSON.stringify(profile.trusted)) {
-    await around.profiles.trust(profile, trusted).catch((error: unknown) => {
+    try {
+      around.profiles.trust(profile, trusted);
+    } catch (error) {
       around.say(`postern: warning: the cluster's new authorities could not be kept: ${lineOf(error)}\n`);
-    });
+    }
   }
   return { certificate, privateKey, trusted, expires };
 }

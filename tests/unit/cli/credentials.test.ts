@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../../src/base/clock.ts";
 import { Secret } from "../../../src/base/secret.ts";
 import { profileCommand } from "../../../src/cli/database/aws-profile.ts";
@@ -133,6 +134,30 @@ describe("keys for SDKs at the command line", () => {
     const { trusted: kept } = await profiles.choose({ proxy });
     assert.deepEqual(kept, [authorities.host.active.certificate]);
     trusted = kept;
+  });
+
+  it("take nobody back in who logs out, or in anew, while others come to be trusted", async () => {
+    const profile = await profiles.choose({ proxy });
+    const { certificate } = await authorities.issueUser();
+    const newer = { ...profile, certificate, stated: await readOwnCertificate(certificate) };
+    const other = [(await ClusterAuthorities.make("example", systemClock)).host.active.certificate];
+    profiles.trust(profile, other);
+    profiles.save(newer);
+    // What an await within would let happen now.
+    await sleep(50);
+    const found = await profiles.read(profile.proxy);
+    assert.deepEqual([found?.certificate, found?.trusted], [certificate, profile.trusted]);
+    profiles.trust(profile, other);
+    assert.deepEqual((await profiles.read(profile.proxy))?.trusted, profile.trusted);
+    profiles.trust(newer, other);
+    assert.deepEqual((await profiles.read(profile.proxy))?.trusted, other);
+    profiles.trust(newer, profile.trusted);
+    profiles.remove(profile.proxy);
+    await sleep(50);
+    assert.equal(await profiles.read(profile.proxy), undefined);
+    profiles.trust(newer, other);
+    assert.equal(await profiles.read(profile.proxy), undefined);
+    profiles.save(profile);
   });
 
   it("are asked for by a profile that names all that it needs", async () => {
