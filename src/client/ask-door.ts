@@ -5,6 +5,7 @@ import { type IncomingMessage, request } from "node:http";
 import * as z from "zod";
 import { boundedText } from "../base/bounded-text.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
+import { printable } from "../base/printable.ts";
 import { openTls, type TlsOptions } from "./tls.ts";
 
 /** Hashing a password takes a while, and many may be at it. */
@@ -13,6 +14,8 @@ const ANSWER_MS = 60_000;
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 /** More than any error has: 50 problems, each with its hint. */
 const MAX_LINES = 200;
+/** UTF-16 code units of one. */
+const MAX_LINE = 1000;
 
 /** One request. */
 export interface DoorQuestion {
@@ -119,11 +122,6 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** A text of somebody else's as one line that does nothing to a terminal. */
-export function printable(text: string): string {
-  return text.slice(0, 1000).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
-}
-
 async function send(
   options: TlsOptions,
   { method, path, body, most = MAX_ANSWER_BYTES, onTime }: DoorQuestion,
@@ -172,10 +170,14 @@ function refusal(proxy: string, status: number, value: unknown): PosternError {
   if (!read.success) return notUnderstood(proxy, `HTTP ${status}, and no reason`);
   const { code, message, hint, position } = read.data.error;
   if (position === undefined)
-    return new PosternError(code, printable(message), hint === undefined ? {} : { hint: printable(hint) });
+    return new PosternError(code, lineOf(message), hint === undefined ? {} : { hint: lineOf(hint) });
   // Problems of documents, one a line.
-  const lines = message.split("\n").slice(0, MAX_LINES).map(printable);
-  return new PosternError(code, lines.join("\n"), { position: { ...position, file: printable(position.file) } });
+  const lines = message.split("\n").slice(0, MAX_LINES).map(lineOf);
+  return new PosternError(code, lines.join("\n"), { position: { ...position, file: lineOf(position.file) } });
+}
+
+function lineOf(text: string): string {
+  return printable(text.slice(0, MAX_LINE));
 }
 
 function notUnderstood(proxy: string, reason: string): PosternError {

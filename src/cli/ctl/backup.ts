@@ -5,6 +5,7 @@ import process from "node:process";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { systemClock } from "../../base/clock.ts";
+import { printable } from "../../base/printable.ts";
 import { backUp, restoreFile } from "../../compose/backups.ts";
 import { packageVersion } from "../version.ts";
 import { recorded } from "./recorded.ts";
@@ -78,7 +79,9 @@ export function restoreCommand(ctl: Ctl): Command {
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
       ctl
         .surroundings()
-        .write(`${total} resources of cluster ${header.cluster ?? "?"} are back as of ${header.created_at}\n`);
+        .write(
+          `${total} resources of cluster ${printable(header.cluster ?? "?")} are back as of ${header.created_at}\n`,
+        );
       if (keepIssued === true) return;
       ctl
         .surroundings()

@@ -1,9 +1,9 @@
 /** `postern ctl db ls`: the databases of a cluster, and which agents serve them now. */
 
 import { Command, Option } from "commander";
-import { stringify } from "yaml";
 import type { DatabaseServer } from "../../control/presence.ts";
 import type { ShownResource } from "../../control/shown.ts";
+import { jsonText, yamlText } from "../plain-text.ts";
 import { renderTable } from "./render.ts";
 import type { Ctl } from "./surroundings.ts";
 
@@ -45,8 +45,8 @@ export function dbCommand({ reach, surroundings }: Ctl): Command {
       ]);
       const databases = listed(kept, servers);
       const { write, clock } = surroundings();
-      if (format === "json") write(`${JSON.stringify(databases, null, 4)}\n`);
-      else if (format === "yaml") write(databases.map((one) => stringify(one, { lineWidth: 0 })).join("---\n"));
+      if (format === "json") write(jsonText(databases, 4));
+      else if (format === "yaml") write(databases.map((one) => yamlText(one)).join("---\n"));
       else write(textOf(databases, clock.now()));
     })
     .addHelpText("after", "\nExamples:\n  postern ctl db ls\n  postern ctl -c postern.yaml db ls -f json");

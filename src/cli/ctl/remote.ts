@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import * as z from "zod";
 import { PosternError } from "../../base/errors.ts";
+import { printable } from "../../base/printable.ts";
 import { Secret } from "../../base/secret.ts";
 import type { Outcome } from "../../control/administration.ts";
 import {
@@ -25,7 +26,6 @@ import type { ProxyAddress } from "../../client/tls.ts";
 import { isLoopback } from "../../config/address.ts";
 import { CommandError } from "../command-error.ts";
 import { doorOf } from "../login/door-of.ts";
-import { printable } from "../../client/ask-door.ts";
 import type { Door } from "../login/door.ts";
 import type { Choice } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
@@ -133,7 +133,7 @@ function sent({ password, ttl }: Entrance): object {
 }
 
 /** A text that goes to a terminal as it is. */
-const SHOWN = z.string().transform(printable);
+const SHOWN = z.string().transform((text) => printable(text.slice(0, 1000)));
 
 // Loose where a later version may say more; what is used is what is named here.
 const STATUS = z.object({

@@ -1,5 +1,6 @@
 /** Resources as people and programs read them: YAML, JSON and tables. */
 
+import { printable } from "../../base/printable.ts";
 import type { ShownResource } from "../../control/shown.ts";
 import { jsonText, yamlText } from "../plain-text.ts";
 
@@ -32,10 +33,6 @@ export function renderTable(headings: readonly string[], rows: readonly (readonl
           .trimEnd()}\n`,
     )
     .join("");
-}
-
-function printable(cell: string): string {
-  return cell.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
 }
 
 /** What tables show of a document; what is stored has been read by its schema. */

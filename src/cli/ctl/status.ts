@@ -2,6 +2,7 @@
 
 import { Command, Option } from "commander";
 import { rotationOf } from "../../control/authority-facts.ts";
+import { jsonText } from "../plain-text.ts";
 import type { Ctl } from "./surroundings.ts";
 
 /** The `status` command. */
@@ -13,7 +14,7 @@ export function statusCommand({ reach, surroundings }: Ctl): Command {
       const status = await reach("reads", (administrator) => administrator.status());
       const { write } = surroundings();
       if (format === "json") {
-        write(`${JSON.stringify(status, null, 2)}\n`);
+        write(jsonText(status, 2));
         return;
       }
       const { cluster, version, authorities, ca_pins: pins } = status;

@@ -8,7 +8,7 @@ import type { ShownResource } from "../../control/shown.ts";
 import { parseJoinRoles } from "../../identity/join-tokens.ts";
 import { CommandError } from "../command-error.ts";
 import { secretFrom } from "../login/ask.ts";
-import { printable } from "../../client/ask-door.ts";
+import { printable } from "../../base/printable.ts";
 import { renderResources } from "./render.ts";
 import { type Ctl, durationOf, tell, wholeNumberOf } from "./surroundings.ts";
 

@@ -38,6 +38,7 @@ export function profileCommand(surroundings: () => ClientSurroundings): Command 
         ["profile", name],
         ["database", database],
         ["database user", dbUser],
+        ["cluster", profile.stated.cluster],
       ] as const)
         requirePlain(what, text);
       const region = regionOf(document);

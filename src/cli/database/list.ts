@@ -87,5 +87,10 @@ function connectText({ metadata, users }: DatabaseDocument): string {
   const allowed = users?.allowed ?? [];
   if (allowed.length === 0) return "";
   const role = allowed.find((text) => /^[\w+=,.@/-]+$/.test(text)) ?? "ROLE";
-  return `postern proxy db --db-user=${role} ${metadata.name}`;
+  return `postern proxy db --db-user=${role} ${word(metadata.name)}`;
+}
+
+/** An agent's word, which people copy into a shell. */
+function word(name: string): string {
+  return /^[\w+=,.@/-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }

@@ -1,5 +1,6 @@
 /** Logging in again on the terminal of a port that stays open meanwhile. */
 
+import { printable } from "../../base/printable.ts";
 import { askSecret, GivenUp } from "../login/ask.ts";
 import { logIn } from "../login/log-in.ts";
 import type { Profile } from "../login/profiles.ts";
@@ -41,7 +42,7 @@ export function logInAgain(
       const { stated, proxy } = await profile();
       await askSecret(
         input,
-        `Press Enter to log in again as ${stated.user.name}`,
+        `Press Enter to log in again as ${printable(stated.user.name)}`,
         "log in again with postern login",
         say,
         AbortSignal.any([signal, elsewhere.signal]),

@@ -2,7 +2,8 @@
 
 import type { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext } from "node:tls";
-import { PosternError } from "../../base/errors.ts";
+import { messageOf, PosternError } from "../../base/errors.ts";
+import { printable } from "../../base/printable.ts";
 import type { Secret } from "../../base/secret.ts";
 import { openTls } from "../../client/tls.ts";
 import { readOwnCertificate, trustOf, verifyHostCertificate } from "../../identity/certificate-reader.ts";
@@ -213,7 +214,6 @@ export async function verifyAgent(
 }
 
 function lineOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
   const hint = error instanceof PosternError && error.hint !== undefined ? `: ${error.hint}` : "";
-  return `${error.message}${hint}`;
+  return printable(`${messageOf(error)}${hint}`);
 }

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { Command } from "commander";
+import { printable } from "../../base/printable.ts";
 import { Secret } from "../../base/secret.ts";
 import { CommandError } from "../command-error.ts";
 import type { LocalAddress } from "../../local-proxy/local-proxy.ts";
@@ -123,7 +124,7 @@ function textOf({ address, cluster, document, region }: OpenDatabase, { key, tls
   const scheme = tls === undefined ? "http" : "https";
   const url = address.startsWith("127.0.0.1:") ? `${scheme}://localhost:${address.slice(10)}/` : undefined;
   const lines = [
-    `Started authenticated tunnel for the DynamoDB database "${document.metadata.name}" in cluster "${cluster}" on ${address}.`,
+    `Started authenticated tunnel for the DynamoDB database "${printable(document.metadata.name)}" in cluster "${printable(cluster)}" on ${address}.`,
   ];
   if (url === undefined)
     lines.push(

@@ -6,10 +6,13 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
 import { systemClock } from "../../../src/base/clock.ts";
 import { Secret } from "../../../src/base/secret.ts";
 import { profileCommand } from "../../../src/cli/database/aws-profile.ts";
 import { credentialsCommand } from "../../../src/cli/database/credentials.ts";
+import { listCommand } from "../../../src/cli/database/list.ts";
+import { proxyCommand } from "../../../src/cli/database/proxy.ts";
 import type { Input } from "../../../src/cli/login/ask.ts";
 import { Profiles, proxyAddress } from "../../../src/cli/login/profiles.ts";
 import type { ClientSurroundings } from "../../../src/cli/login/surroundings.ts";
@@ -197,6 +200,30 @@ dynamodb_streams =
   it("are in no profile with what would break its lines", async () => {
     for (const words of ["--db-user=a;b orders", "--db-user=a$(b) orders", "--db-user=a --name=x] orders"])
       await assert.rejects(run(words, profileCommand), { exitCode: 2 });
+  });
+
+  it("are not needed behind a port of one's own, which tells nothing of a database that a terminal would obey", async () => {
+    const proxyCommandOf = (around: () => ClientSurroundings): Command => proxyCommand(around, async () => undefined);
+    databases = [{ ...DOCUMENT, metadata: { name: "orders\u001b[2J\u202e\npostern: hint: x" } }];
+    assert.match(
+      await run("db --tunnel --db-user=ExampleRole ord", proxyCommandOf),
+      /^Started authenticated tunnel for the DynamoDB database "orders\?\[2J\?\?postern: hint: x" in cluster "example" on/,
+    );
+    databases = [{ ...DOCUMENT, spec: { aws: { region: "eu\u001b[2J" } } }];
+    await assert.rejects(run("db --tunnel --db-user=ExampleRole ord", proxyCommandOf), { code: "region_invalid" });
+    databases = [DOCUMENT];
+  });
+
+  it("are not needed for a list whose lines may be copied, whatever agents call their databases", async () => {
+    const users = { allowed: ["ExampleRole"] };
+    const named = ["orders", "a; touch b", "it's", "$(id)"].map((name) => ({ ...DOCUMENT, metadata: { name }, users }));
+    databases = named;
+    const lines = (await run("-v", listCommand))
+      .split("\n")
+      .flatMap((line) => /postern proxy db .*$/.exec(line)?.[0] ?? []);
+    databases = [DOCUMENT];
+    const begin = "postern proxy db --db-user=ExampleRole";
+    assert.deepEqual(lines, [`${begin} orders`, `${begin} 'a; touch b'`, `${begin} 'it'\\''s'`, `${begin} '$(id)'`]);
   });
 
   it("are in no profile with a region of an agent's that would begin a line of its own", async () => {
