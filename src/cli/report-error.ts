@@ -4,6 +4,12 @@ import { messageOf, PosternError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { CommandError } from "./command-error.ts";
 
+/** An error in one line, with its hint. */
+export function lineOf(error: unknown): string {
+  const hint = error instanceof PosternError && error.hint !== undefined ? `: ${error.hint}` : "";
+  return printable(`${messageOf(error)}${hint}`);
+}
+
 /** Prints an error for a person and says which exit code it means. */
 export function reportError(
   error: unknown,

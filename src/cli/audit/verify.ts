@@ -11,7 +11,8 @@ import {
 } from "../../audit/verify.ts";
 import { printable } from "../../base/printable.ts";
 import { CommandError } from "../command-error.ts";
-import { jsonText, yamlText } from "../plain-text.ts";
+import { jsonText } from "../plain-text.ts";
+import { yamlText } from "../yaml-text.ts";
 import { requireLog } from "./log-at.ts";
 import { type ListFormat, withFormat, withWhere } from "./options.ts";
 import type { AuditSurroundings, WhereOptions } from "./surroundings.ts";

@@ -3,8 +3,8 @@
 import { Command, Option } from "commander";
 import type { DatabaseServer } from "../../control/presence.ts";
 import type { ShownResource } from "../../control/shown.ts";
-import { jsonText, yamlText } from "../plain-text.ts";
-import { renderTable } from "./render.ts";
+import { jsonText } from "../plain-text.ts";
+import { renderTable } from "../render-table.ts";
 import type { Ctl } from "./surroundings.ts";
 
 /** An agent that serves a database, however many tunnels it holds. */
@@ -46,8 +46,10 @@ export function dbCommand({ reach, surroundings }: Ctl): Command {
       const databases = listed(kept, servers);
       const { write, clock } = surroundings();
       if (format === "json") write(jsonText(databases, 4));
-      else if (format === "yaml") write(databases.map((one) => yamlText(one)).join("---\n"));
-      else write(textOf(databases, clock.now()));
+      else if (format === "yaml") {
+        const { yamlText } = await import("../yaml-text.ts");
+        write(databases.map((one) => yamlText(one)).join("---\n"));
+      } else write(textOf(databases, clock.now()));
     })
     .addHelpText("after", "\nExamples:\n  postern ctl db ls\n  postern ctl -c postern.yaml db ls -f json");
   return new Command("db")

@@ -12,7 +12,7 @@ import { sealingCommand } from "./sealing.ts";
 import { dbCommand } from "./databases.ts";
 import { statusCommand } from "./status.ts";
 import { storeCommand } from "./store.ts";
-import type { ConfigOf, Ctl, Reach } from "./surroundings.ts";
+import type { ConfigOf, Ctl, OnOwnMachine, Reach } from "./surroundings.ts";
 import { tokensCommand } from "./tokens.ts";
 import { usersCommand } from "./users.ts";
 
@@ -58,7 +58,12 @@ export function ctlCommand(
       hint: "name the auth service's configuration on its own machine: postern ctl -c postern.yaml …",
     });
   };
-  const ctl: Ctl = { reach, surroundings, configOf };
+  const onOwnMachine: OnOwnMachine = async (mode, work) => {
+    const config = await configOf();
+    const { withAdministration } = await import("./local.ts");
+    return await withAdministration(config, mode, (local) => work(local, config));
+  };
+  const ctl: Ctl = { reach, surroundings, configOf, onOwnMachine };
   for (const make of [
     statusCommand,
     createCommand,

@@ -1,7 +1,6 @@
 /** `postern ctl status`: what a cluster is. */
 
 import { Command, Option } from "commander";
-import { rotationOf } from "../../control/authority-facts.ts";
 import { jsonText } from "../plain-text.ts";
 import type { Ctl } from "./surroundings.ts";
 
@@ -17,6 +16,7 @@ export function statusCommand({ reach, surroundings }: Ctl): Command {
         write(jsonText(status, 2));
         return;
       }
+      const { rotationOf } = await import("../../control/authority-facts.ts");
       const { cluster, version, authorities, ca_pins: pins } = status;
       const rows = [
         ["Cluster", cluster],

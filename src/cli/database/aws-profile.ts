@@ -5,12 +5,13 @@ import process from "node:process";
 import { Command } from "commander";
 import { PrivateFiles } from "../../base/private-files.ts";
 import { Door } from "../login/door.ts";
+import { tlsOf } from "../login/door-of.ts";
 import type { Choice, Profile } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 import { CommandError } from "../command-error.ts";
 import { chosen } from "./choose.ts";
-import { Login, tlsOf } from "./open-database.ts";
 import { chosenDbUser, regionOf } from "./options.ts";
+import { Login } from "./route.ts";
 
 interface ProfileOptions extends Choice {
   readonly dbUser?: string;

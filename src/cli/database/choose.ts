@@ -3,7 +3,7 @@
 import { quoted } from "../../identity/names.ts";
 import { nearMiss } from "../../identity/near-miss.ts";
 import { CommandError } from "../command-error.ts";
-import { renderTable } from "../ctl/render.ts";
+import { renderTable } from "../render-table.ts";
 import type { DatabaseDocument } from "../login/door.ts";
 
 /** Labels as on a command line: `env=dev,team=payments`. @throws CommandError */

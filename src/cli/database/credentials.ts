@@ -6,10 +6,11 @@ import { PosternError } from "../../base/errors.ts";
 import { quoted } from "../../identity/names.ts";
 import { newSessionCredentials, type SessionCredentials } from "../../identity/session-credentials.ts";
 import { Door } from "../login/door.ts";
+import { tlsOf } from "../login/door-of.ts";
 import type { Choice, Profile } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
-import { issueRoute, Login, tlsOf, verifyAgent } from "./open-database.ts";
 import { chosenDbUser } from "./options.ts";
+import { issueRoute, Login, verifyAgent } from "./route.ts";
 
 /** As many as fit into a token beside the certificate of a user with many roles. */
 const MAX_AGENTS = 16;

@@ -10,7 +10,6 @@ import { CommandError } from "../command-error.ts";
 import type { Choice } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 import { ANY_KEY, environmentOf, UNSET } from "./environment.ts";
-import { openDatabase } from "./open-database.ts";
 import { chosenDbUser, portOf } from "./options.ts";
 
 /** The `exec` command. */
@@ -26,6 +25,7 @@ export function execCommand(surroundings: () => ClientSurroundings): Command {
       const around = surroundings();
       // Nobody else on this machine is to ride the port.
       const accessKeyId = new Secret(randomBytes(15).toString("base64url"));
+      const { openDatabase } = await import("./open-database.ts");
       const opened = await openDatabase(
         {
           proxy: options.proxy,

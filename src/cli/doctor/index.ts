@@ -3,7 +3,8 @@
 import { Command, Option } from "commander";
 import { readConfig } from "../start/index.ts";
 import { CommandError } from "../command-error.ts";
-import { jsonText, yamlText } from "../plain-text.ts";
+import { jsonText } from "../plain-text.ts";
+import { yamlText } from "../yaml-text.ts";
 import { examine } from "./examine.ts";
 import { type Finding, formatFinding } from "./findings.ts";
 

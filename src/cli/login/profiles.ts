@@ -11,6 +11,7 @@ import type { ProxyAddress } from "../../client/tls.ts";
 import { formatAddress, parseAddress } from "../../config/address.ts";
 import { readOwnCertificate, type StatedUser } from "../../identity/certificate-reader.ts";
 import { CommandError } from "../command-error.ts";
+import { notLoggedIn } from "./not-logged-in.ts";
 
 /** Who is in, where. */
 export interface Profile {
@@ -211,8 +212,4 @@ function invalid(path: string): PosternError {
 /** No host name holds a plus sign, so that an IPv6 address is nobody else's file. */
 function fileOf({ host, port }: ProxyAddress): string {
   return `${host.replaceAll(":", "+")}_${port}.json`;
-}
-
-function notLoggedIn(message: string): CommandError {
-  return new CommandError(1, message, { hint: "postern login --proxy=HOST:PORT --user=NAME" });
 }
