@@ -58,40 +58,52 @@ async function credentialsFor(
 ): Promise<{ readonly credentials: SessionCredentials; readonly expires: number }> {
   const { database, dbUser } = options;
   const login = new Login(await around.profiles.choose(options), around);
-  const [route, agents] = await Promise.all([
+  const [route, shown] = await Promise.all([
     issueRoute({ database, dbUser }, login, around),
-    agentKeys(database, await login.profile(), around),
+    agentsOf(database, login, around),
   ]);
   const credentials = newSessionCredentials({
     certificate: new X509Certificate(route.certificate).raw,
     privateKey: createPrivateKey(route.privateKey.reveal()),
-    agents,
+    agents: await believed(shown, { database, trusted: route.trusted, profile: await login.profile() }, around),
   });
   return { credentials, expires: route.expires };
 }
 
-/** By those who vouched for the cluster's hosts at the login: the proxy that is asked now may lie. */
-async function agentKeys(
-  database: string,
-  profile: Profile,
+async function agentsOf(database: string, login: Login, around: ClientSurroundings): Promise<readonly string[]> {
+  return await new Door(tlsOf(await login.profile(), around)).databaseAgents(database);
+}
+
+interface Believing {
+  readonly database: string;
+  /** PEM of those who vouch for the cluster's hosts, old and new ones where they are being changed. */
+  readonly trusted: readonly string[];
+  readonly profile: Profile;
+}
+
+/** The keys of those that are of this cluster: the proxy may lie, and one agent that is not must not keep the others away. */
+async function believed(
+  shown: readonly string[],
+  { database, trusted, profile }: Believing,
   around: ClientSurroundings,
 ): Promise<readonly KeyObject[]> {
-  const shown = await new Door(tlsOf(profile, around)).databaseAgents(database);
+  const keys: KeyObject[] = [];
+  let cause: unknown;
   // Some of them, where there are many: others another time.
-  const some = shown.toSorted(() => Math.random() - 0.5).slice(0, MAX_AGENTS);
-  return await Promise.all(
-    some.map(async (pem) => {
-      try {
-        const certificate = new X509Certificate(pem);
-        await verifyAgent(certificate.raw, profile.trusted, profile, around);
-        return certificate.publicKey;
-      } catch (cause) {
-        throw new PosternError(
-          "agent_untrusted",
-          `Cannot make keys for database ${quoted(database)}: what the proxy names as its agent is none of this cluster`,
-          { cause, hint: "log in again; if that does not help, ask whoever administers the cluster" },
-        );
-      }
-    }),
+  for (const pem of shown.toSorted(() => Math.random() - 0.5)) {
+    if (keys.length === MAX_AGENTS) break;
+    try {
+      const certificate = new X509Certificate(pem);
+      await verifyAgent(certificate.raw, trusted, profile, around);
+      keys.push(certificate.publicKey);
+    } catch (error) {
+      cause = error;
+    }
+  }
+  if (keys.length > 0 || shown.length === 0) return keys;
+  throw new PosternError(
+    "agent_untrusted",
+    `Cannot make keys for database ${quoted(database)}: what the proxy names as its agents are none of this cluster`,
+    { cause, hint: "log in again; if that does not help, ask whoever administers the cluster" },
   );
 }

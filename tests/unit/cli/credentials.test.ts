@@ -120,13 +120,36 @@ describe("keys for SDKs at the command line", () => {
       user.certificate,
       "no certificate",
     ]) {
-      agents = [(await agent("db")).certificate, wrong];
+      agents = [wrong, wrong];
       await assert.rejects(run("--db-user=ExampleRole orders"), { code: "agent_untrusted" });
       assert.equal(out, "");
     }
     agents = [];
     await assert.rejects(run("--db-user=ExampleRole orders"), { code: "database_without_agent" });
     await assert.rejects(run("orders"), { exitCode: 2 });
+  });
+
+  it("are made for the cluster's own agents, however many others stand beside them", async () => {
+    const own = await agent("db");
+    const foreign = await ClusterAuthorities.make("example", systemClock);
+    const stranger = await agent("db", foreign);
+    agents = [...Array.from({ length: 60 }, () => stranger.certificate), own.certificate, "no certificate"];
+    const made = JSON.parse(await run("--db-user=ExampleRole orders")) as Record<string, string>;
+    const opened = ({ certificate, privateKey }: typeof own): string | undefined => {
+      const id = keyIdOf(new X509Certificate(certificate).publicKey);
+      return openSessionToken(made["SessionToken"] ?? "", createPrivateKey(privateKey), id)?.reveal();
+    };
+    assert.equal(opened(own), made["SecretAccessKey"]);
+    assert.equal(opened(stranger), undefined);
+  });
+
+  it("are made for agents of the authority that the cluster is changing to, the first time already", async () => {
+    const next = await ClusterAuthorities.make("example", systemClock);
+    trusted = [authorities.host.active.certificate, next.host.active.certificate];
+    agents = [(await agent("db", next)).certificate];
+    await run("--db-user=ExampleRole orders");
+    trusted = [authorities.host.active.certificate];
+    profiles.trust(await profiles.choose({ proxy }), trusted);
   });
 
   it("are made for nobody when the door would have others trusted than those who vouch for it", async () => {
