@@ -48,7 +48,8 @@ export function logInAgain(
         AbortSignal.any([signal, elsewhere.signal]),
       );
       clearInterval(look);
-      await logIn({ proxy: proxy.text, user: stated.user.name }, around);
+      // On another terminal another cluster may be in use.
+      await logIn({ proxy: proxy.text, user: stated.user.name }, around, { use: false });
       say("postern: logged in again\n");
     } catch (error) {
       if (elsewhere.signal.aborted) return;

@@ -2,7 +2,7 @@
 
 import { CommandError } from "../command-error.ts";
 import { Door } from "./door.ts";
-import { keepLogin } from "./keep-login.ts";
+import { fittingProfile } from "./fitting-profile.ts";
 import { type LoginOptions, trustingFor, whereTo } from "./log-in.ts";
 import { newKey } from "./new-key.ts";
 import { platformToken } from "./platform-token.ts";
@@ -52,5 +52,7 @@ export async function joinAsBot(
   const answer = await door.joinBot({ token, jwt, publicKey, ttl });
   // Which user it is was for the cluster to say.
   const asked = { proxy, trusting, cluster, user: undefined, publicKey, privateKey };
-  return await keepLogin(answer, { ...asked, clocks: door.clocks }, surroundings);
+  const profile = await fittingProfile(answer, { ...asked, clocks: door.clocks }, surroundings);
+  surroundings.profiles.save(profile);
+  return profile;
 }

@@ -7,7 +7,7 @@ import { nameFault, quoted } from "../../identity/names.ts";
 import { CommandError } from "../command-error.ts";
 import { Door, LOGIN_HINTS } from "./door.ts";
 import { trustingOf } from "./door-of.ts";
-import { keepLogin } from "./keep-login.ts";
+import { fittingProfile } from "./fitting-profile.ts";
 import { newKey } from "./new-key.ts";
 import { comeIn, wayIn } from "./ways.ts";
 import { type Profile, proxyAddress } from "./profiles.ts";
@@ -30,12 +30,21 @@ export interface LoginOptions {
   readonly ttl?: number;
 }
 
-/** Logs in, or takes up a login that still holds. Nothing is written unless all went well. @returns the profile in use */
-export async function logIn(options: LoginOptions, surroundings: ClientSurroundings): Promise<Profile> {
+/**
+ * Logs in, or takes up a login that still holds. Nothing is written unless all went well.
+ *
+ * @param use whether its profile becomes the current one
+ * @returns the profile
+ */
+export async function logIn(
+  options: LoginOptions,
+  surroundings: ClientSurroundings,
+  { use }: { readonly use: boolean } = { use: true },
+): Promise<Profile> {
   const { profiles, clock, say } = surroundings;
   const { known, proxy } = await whereTo(options, surroundings);
   if (known !== undefined && takesUp(options, known, clock.now())) {
-    profiles.use(proxy);
+    if (use) profiles.use(proxy);
     say(`postern: still logged in to ${proxy.text}; postern logout --proxy=${proxy.text} ends that\n`);
     return known;
   }
@@ -56,7 +65,10 @@ export async function logIn(options: LoginOptions, surroundings: ClientSurroundi
   const user = way.connector === undefined ? usual : options.user;
   const answer = await comeIn(way, { door, user, publicKey, ttl: options.ttl }, options, surroundings);
   const asked = { proxy, trusting, cluster, user, publicKey, privateKey };
-  return await keepLogin(answer, { ...asked, clocks: door.clocks }, surroundings);
+  const profile = await fittingProfile(answer, { ...asked, clocks: door.clocks }, surroundings);
+  if (use) profiles.save(profile);
+  else profiles.keep(profile);
+  return profile;
 }
 
 /** Whose door is meant, and what is known of it. */

@@ -96,8 +96,14 @@ export class Profiles {
 
   /** Keeps a profile and makes it the current one. */
   save(profile: Profile): void {
-    this.#write(profile);
+    this.keep(profile);
     this.use(profile.proxy);
+  }
+
+  /** Keeps a profile; which one is the current one stays. */
+  keep({ proxy, door, certificate, privateKey, trusted }: Profile): void {
+    const identity = { certificate, private_key: privateKey.reveal(), trusted: [...trusted] };
+    writeContent(join(this.directory, fileOf(proxy)), { version: 1, proxy: proxy.text, door, ...identity });
   }
 
   /** Has a profile trust others from now on, unless it was replaced meanwhile. Which one is the current one stays. */
@@ -128,11 +134,6 @@ export class Profiles {
     const names = this.#names();
     for (const name of names) FILES.remove(join(this.directory, name));
     return names.filter((name) => PROFILE_FILE.test(name)).length;
-  }
-
-  #write({ proxy, door, certificate, privateKey, trusted }: Profile): void {
-    const identity = { certificate, private_key: privateKey.reveal(), trusted: [...trusted] };
-    writeContent(join(this.directory, fileOf(proxy)), { version: 1, proxy: proxy.text, door, ...identity });
   }
 
   #isCurrent(proxy: ProxyAddress): boolean {

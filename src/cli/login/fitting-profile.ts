@@ -1,4 +1,4 @@
-/** The end of every login: an answer that fits becomes the current profile. */
+/** The end of every login: an answer that fits is a profile. */
 
 import type { Secret } from "../../base/secret.ts";
 import type { ProxyAddress, Trusting } from "../../client/tls.ts";
@@ -22,11 +22,11 @@ export interface AskedProfile {
   readonly clocks: string | undefined;
 }
 
-/** Keeps the profile. Nothing is written unless all fits. @throws PosternError `login_answer_refused`, `clock_skew` */
-export async function keepLogin(
+/** The profile of an answer, which is not kept here. @throws PosternError `login_answer_refused`, `clock_skew` */
+export async function fittingProfile(
   { certificate, cluster: said, trusted }: LoginAnswer,
   { proxy, trusting, cluster, user, publicKey, privateKey, clocks }: AskedProfile,
-  { profiles, clock }: ClientSurroundings,
+  { clock }: Pick<ClientSurroundings, "clock">,
 ): Promise<Profile> {
   const stated = await readOwnCertificate(certificate).catch((cause: unknown) => {
     throw notFitting(proxy, "its certificate cannot be read", cause);
@@ -38,7 +38,5 @@ export async function keepLogin(
   if (trusting.by === "nobody")
     await new Door({ proxy, trusting: { by: "cluster", certificates: trusted }, clock, cluster }).ping();
   const door = trusting.by === "system" ? "system" : "cluster";
-  const profile: Profile = { proxy, door, certificate, privateKey, trusted, stated };
-  profiles.save(profile);
-  return profile;
+  return { proxy, door, certificate, privateKey, trusted, stated };
 }
