@@ -87,12 +87,14 @@ export function restoreCommand(ctl: Ctl): Command {
         .write(
           `${total} resources of cluster ${printable(header.cluster ?? "?")} are back as of ${header.created_at}\n`,
         );
-      if (keepIssued === true) return;
-      ctl
-        .surroundings()
-        .write(
-          `Everybody must log in, and services join, again; ${leftOut} links, join tokens and services were left out\n`,
-        );
+      if (keepIssued === true)
+        tell(ctl.surroundings(), "logins, links, join tokens and services that were revoked since are good again");
+      else
+        ctl
+          .surroundings()
+          .write(
+            `Everybody must log in, and services join, again; ${leftOut} links, join tokens and services were left out\n`,
+          );
       tell(
         ctl.surroundings(),
         "removed users and roles are back, and locks, passwords and roles given since are not: look at what was done",
