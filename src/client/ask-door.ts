@@ -5,6 +5,7 @@ import { type IncomingMessage, request } from "node:http";
 import * as z from "zod";
 import { boundedText } from "../base/bounded-text.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
+import { Lines } from "../base/lines.ts";
 import { printable } from "../base/printable.ts";
 import { openTls, type TlsOptions } from "./tls.ts";
 
@@ -87,18 +88,15 @@ export async function listenToDoor(
       const text = await boundedText(response, MAX_ANSWER_BYTES);
       throw refusal(proxy, response.statusCode ?? 0, jsonOf(text));
     }
-    let rest = "";
+    const lines = new Lines();
     response.setEncoding("utf8");
     for await (const chunk of response as AsyncIterable<string>) {
-      const [first = "", ...more] = chunk.split("\n");
-      rest += first;
-      for (const next of more) {
-        const line = jsonOf(rest);
+      for (const text of lines.take(chunk)) {
+        const line = jsonOf(text);
         if (line === undefined) throw notUnderstood(proxy, "a line is no JSON");
         onLine(line);
-        rest = next;
       }
-      if (rest.length > MAX_ANSWER_BYTES) throw notUnderstood(proxy, "a line has no end");
+      if (lines.pending > MAX_ANSWER_BYTES) throw notUnderstood(proxy, "a line has no end");
     }
     throw new Error("the connection was closed");
   } catch (cause) {
