@@ -126,6 +126,13 @@ describe("the house", () => {
     );
   });
 
+  it("lets no write be cut short unseen: only writeFileSync() goes on until all is written", () => {
+    deepEqual(
+      pathsWhere(({ code }) => /(?<!\+= *)\bwriteSync\(/.test(code)),
+      [],
+    );
+  });
+
   it("says SQL in store/ only", () => {
     const isPartiql = (source: Source): boolean => source.path.includes("dynamodb/partiql/");
     const sql = /["'`]\s*(?:SELECT .+ FROM|INSERT INTO \w+ \(|CREATE TABLE|DELETE FROM|UPDATE \w+ SET)\b/;

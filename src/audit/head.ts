@@ -1,7 +1,7 @@
 /** The head record of a stream: what makes removal of its last lines detectable. */
 
 import { open, readFile, rename } from "node:fs/promises";
-import { closeSync, fdatasyncSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ChainPosition } from "./chain.ts";
 
@@ -50,7 +50,7 @@ export function writeHeadSync(directory: string, head: HeadRecord): void {
   // A name of its own: writeHead() may be under way.
   const file = openSync(`${path}.now`, "w", 0o600);
   try {
-    writeSync(file, `${JSON.stringify(head)}\n`);
+    writeFileSync(file, `${JSON.stringify(head)}\n`);
     fdatasyncSync(file);
   } finally {
     closeSync(file);

@@ -1,6 +1,6 @@
 /** The lock of a stream: one writer, or its chain would fork. */
 
-import { closeSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { PosternError } from "../base/errors.ts";
@@ -19,7 +19,7 @@ export function lockStream(directory: string, stream: string): Unlock {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       const file = openSync(path, "wx", 0o600);
-      writeSync(file, mine);
+      writeFileSync(file, mine);
       closeSync(file);
       return () => release(path, mine);
     } catch (cause) {

@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, PosternError } from "./errors.ts";
 import { makePrivateDirectory } from "./private-directory.ts";
@@ -50,7 +50,7 @@ export function makeKey(directory: string, path: string): string {
   const draft = `${path}.${createHash("sha256").update(key).digest("hex").slice(0, 8)}`;
   const descriptor = openSync(draft, "wx", 0o600);
   try {
-    writeSync(descriptor, `${key}\n`);
+    writeFileSync(descriptor, `${key}\n`);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

@@ -13,7 +13,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -68,7 +68,7 @@ export function writeKeyList(place: KeyListPlace, keys: readonly Uint8Array[]): 
   const draft = `${path}.new`;
   const descriptor = openDraft(place, draft);
   try {
-    writeSync(descriptor, keys.map((key) => `${Buffer.from(key).toString("hex")}\n`).join(""));
+    writeFileSync(descriptor, keys.map((key) => `${Buffer.from(key).toString("hex")}\n`).join(""));
     fsyncSync(descriptor);
     linkSync(draft, path);
     syncDirectory(dirname(path));
@@ -94,7 +94,7 @@ function replace(place: KeyListPlace, change: (keys: readonly Buffer[]) => reado
     // Read only now that no other process can change it: what one wrote meanwhile would be lost.
     const keys = change(readKeyList(place, { make: false }));
     if (keys.length > MAX_KEYS) throw invalid(place, `would hold more than ${MAX_KEYS} keys`, "drop old keys first");
-    writeSync(descriptor, keys.map((key) => `${key.toString("hex")}\n`).join(""));
+    writeFileSync(descriptor, keys.map((key) => `${key.toString("hex")}\n`).join(""));
     fsyncSync(descriptor);
     renameSync(draft, path);
     syncDirectory(dirname(path));

@@ -12,7 +12,7 @@ import {
   renameSync,
   type Stats,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
@@ -84,7 +84,7 @@ export class PrivateFiles {
       try {
         const descriptor = openSync(draft, "wx", 0o600);
         try {
-          writeSync(descriptor, text);
+          writeFileSync(descriptor, text);
           fsyncSync(descriptor);
         } finally {
           closeSync(descriptor);

@@ -1,12 +1,13 @@
 /** The cluster that there is without a configuration file: this user's own, on this machine only. */
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { auditDirectoryOf } from "../audit/files.ts";
 import { resolveDatabase } from "../aws/database.ts";
 import { PosternError } from "../base/errors.ts";
+import { PrivateFiles } from "../base/private-files.ts";
 import { formatAddress, isLoopback, parseAddress } from "../config/address.ts";
 import type { Config } from "../config/config.ts";
 import { defaultDataDirectory, requireDataDirectory } from "../config/data-directory.ts";
@@ -39,7 +40,6 @@ export function configurationWithoutFile(env: Environment = process.env, listen:
   const config = configurationAt(directory, doorAt(listen), env);
   try {
     requireDataDirectory(config);
-    writeFileSync(join(directory, DOOR_FILE), `${doorAt(listen)}\n`, { mode: 0o600 });
   } catch (thrown) {
     if (!(thrown instanceof PosternError)) throw thrown;
     // There is no file in which a place could be shown.
@@ -57,7 +57,12 @@ export function configurationOfOwnCluster(env: Environment = process.env): Confi
   return existsSync(join(directory, "store.sqlite")) ? configurationAt(directory, lastDoor(directory), env) : undefined;
 }
 
-/** Where the last start has put the door: links that are made beside it must lead there. */
+/** Notes where the door of a cluster without a file is, now that it is there. @throws PosternError `door_unwritable` */
+export function noteDoor({ postern: { data_dir: directory } }: Config, address: string): void {
+  FILES.write(join(directory, DOOR_FILE), `${address}\n`);
+}
+
+/** Where the last start that served has put the door: links that are made beside it must lead there. */
 function lastDoor(directory: string): string {
   try {
     const door = doorAt(readFileSync(join(directory, DOOR_FILE), "utf8").trim());
@@ -68,6 +73,11 @@ function lastDoor(directory: string): string {
 }
 
 const DOOR_FILE = "door";
+const FILES = new PrivateFiles({
+  code: "door",
+  place: "set POSTERN_DATA_DIR to a directory that this user can write",
+  again: "start again",
+});
 
 /** Where a log is looked for that nobody has named: the service's, else that of this user's own cluster. */
 export function directoryOfLog(env: Environment): string {

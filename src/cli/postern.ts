@@ -24,9 +24,10 @@ const GROUPS: readonly Group[] = [
   { names: ["start"], make: async () => [(await import("./start/index.ts")).startCommand()] },
   { names: ["doctor"], make: async () => [(await import("./doctor/index.ts")).doctorCommand()] },
   {
-    names: ["login", "logout", "status", "db"],
+    names: ["login", "logout", "status"],
     make: async () => (await import("./login/index.ts")).loginCommands(),
   },
+  { names: ["db"], make: async () => [(await import("./database/index.ts")).dbCommand()] },
   {
     names: ["proxy"],
     make: async () => {

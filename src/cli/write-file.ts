@@ -1,10 +1,11 @@
 /** Files that commands write for people: whole or not at all, over nothing that is there unless told so. */
 
 import { randomBytes } from "node:crypto";
-import { chmodSync, linkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fchmodSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { messageOf } from "../base/errors.ts";
+import { syncDirectoryIfCan } from "../base/sync-directory.ts";
 import { CommandError } from "./command-error.ts";
 
 /** Where a command writes: `undefined` is standard output. Understands `-`, `stdout`, a path and `file:///path`. */
@@ -25,11 +26,18 @@ export function outputOf(text: string | undefined): string | undefined {
 export function writeWhole(path: string, text: string, { mode, force }: { mode: number; force: boolean }): void {
   const draft = `${path}.${randomBytes(4).toString("hex")}`;
   try {
-    writeFileSync(draft, text, { flag: "wx", mode });
-    // Whatever the umask took away.
-    chmodSync(draft, mode);
+    const descriptor = openSync(draft, "wx", mode);
+    try {
+      writeFileSync(descriptor, text);
+      // Whatever the umask took away.
+      fchmodSync(descriptor, mode);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
     if (force) renameSync(draft, path);
     else linkSync(draft, path);
+    syncDirectoryIfCan(dirname(path));
   } catch (cause) {
     const taken = (cause as NodeJS.ErrnoException).code === "EEXIST";
     throw new CommandError(1, `Cannot write "${path}": ${taken ? "it is there already" : reasonFor(cause, path)}`, {

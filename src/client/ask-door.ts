@@ -5,6 +5,8 @@ import { type IncomingMessage, request } from "node:http";
 import * as z from "zod";
 import { boundedText } from "../base/bounded-text.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
+import { Lines } from "../base/lines.ts";
+import { printable } from "../base/printable.ts";
 import { openTls, type TlsOptions } from "./tls.ts";
 
 /** Hashing a password takes a while, and many may be at it. */
@@ -13,6 +15,8 @@ const ANSWER_MS = 60_000;
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 /** More than any error has: 50 problems, each with its hint. */
 const MAX_LINES = 200;
+/** UTF-16 code units of one. */
+const MAX_LINE = 1000;
 
 /** One request. */
 export interface DoorQuestion {
@@ -84,18 +88,15 @@ export async function listenToDoor(
       const text = await boundedText(response, MAX_ANSWER_BYTES);
       throw refusal(proxy, response.statusCode ?? 0, jsonOf(text));
     }
-    let rest = "";
+    const lines = new Lines();
     response.setEncoding("utf8");
     for await (const chunk of response as AsyncIterable<string>) {
-      const [first = "", ...more] = chunk.split("\n");
-      rest += first;
-      for (const next of more) {
-        const line = jsonOf(rest);
+      for (const text of lines.take(chunk)) {
+        const line = jsonOf(text);
         if (line === undefined) throw notUnderstood(proxy, "a line is no JSON");
         onLine(line);
-        rest = next;
       }
-      if (rest.length > MAX_ANSWER_BYTES) throw notUnderstood(proxy, "a line has no end");
+      if (lines.pending > MAX_ANSWER_BYTES) throw notUnderstood(proxy, "a line has no end");
     }
     throw new Error("the connection was closed");
   } catch (cause) {
@@ -117,11 +118,6 @@ function jsonOf(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** A text of somebody else's as one line that does nothing to a terminal. */
-export function printable(text: string): string {
-  return text.slice(0, 1000).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
 }
 
 async function send(
@@ -172,10 +168,14 @@ function refusal(proxy: string, status: number, value: unknown): PosternError {
   if (!read.success) return notUnderstood(proxy, `HTTP ${status}, and no reason`);
   const { code, message, hint, position } = read.data.error;
   if (position === undefined)
-    return new PosternError(code, printable(message), hint === undefined ? {} : { hint: printable(hint) });
+    return new PosternError(code, lineOf(message), hint === undefined ? {} : { hint: lineOf(hint) });
   // Problems of documents, one a line.
-  const lines = message.split("\n").slice(0, MAX_LINES).map(printable);
-  return new PosternError(code, lines.join("\n"), { position: { ...position, file: printable(position.file) } });
+  const lines = message.split("\n").slice(0, MAX_LINES).map(lineOf);
+  return new PosternError(code, lines.join("\n"), { position: { ...position, file: lineOf(position.file) } });
+}
+
+function lineOf(text: string): string {
+  return printable(text.slice(0, MAX_LINE));
 }
 
 function notUnderstood(proxy: string, reason: string): PosternError {

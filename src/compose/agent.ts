@@ -11,7 +11,7 @@ import type { GatewayServices } from "../gateway/services.ts";
 import { endSession } from "../gateway/trace.ts";
 import type { Platform, TlsIdentity, TunnelledService } from "../platform/ports.ts";
 import type { Log } from "../telemetry/log.ts";
-import { AgentEnd, type TunnelState } from "../tunnel/agent.ts";
+import { AgentEnd } from "../tunnel/agent.ts";
 import type { AgentNews } from "../tunnel/protocol.ts";
 import { TUNNEL_TIMING } from "../tunnel/timing.ts";
 import { type Upgraded, upgradeToTunnel } from "../tunnel/upgrade.ts";
@@ -34,7 +34,6 @@ export interface AgentOptions {
 
 /** An agent that serves. */
 export interface Agent {
-  tunnels(): readonly TunnelState[];
   /** Why no client can reach it; `null` when one can. */
   readonly readiness: string | null;
   /** Takes no more connections, lets requests in flight end, and ends what is left after a while. */
@@ -133,7 +132,6 @@ export function openAgent(options: AgentOptions): Agent {
   look.unref();
 
   return {
-    tunnels: () => end.states(),
     get readiness() {
       if (end.tunnels > 0) return null;
       const faults = end.states().flatMap(({ proxy, fault }) => (fault === null ? [] : [`${proxy}: ${fault}`]));

@@ -1,6 +1,6 @@
 /** A cluster as one file, and back: whichever store it was in, into the store that the configuration names. */
 
-import { closeSync, createReadStream, fsyncSync, linkSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, createReadStream, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
@@ -51,7 +51,7 @@ export async function backUp(
   try {
     let count = 0;
     for await (const line of backup(cluster.store, { clock, version, describe })) {
-      attempted(file, () => writeSync(descriptor, line));
+      attempted(file, () => writeFileSync(descriptor, line));
       count += 1;
       if (count % 1000 === 0) progress(count);
     }

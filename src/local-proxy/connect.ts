@@ -5,9 +5,12 @@ import { type IncomingMessage, request } from "node:http";
 import type { Duplex } from "node:stream";
 import { connect, type SecureContext, type TLSSocket } from "node:tls";
 import { messageOf, PosternError } from "../base/errors.ts";
+import { printable } from "../base/printable.ts";
 
 /** Longest answer of a door that says no, in bytes. */
 const MAX_ANSWER_BYTES = 65_536;
+/** Longest of its words that are told on. */
+const MAX_LINE = 1000;
 
 /**
  * Asks the door for a connection to a database.
@@ -56,12 +59,16 @@ async function refusal({ statusCode }: IncomingMessage, socket: Duplex): Promise
     }
     const { error } = JSON.parse(text) as { error: { code: unknown; message: unknown; hint?: unknown } };
     const { code, message, hint } = error;
-    if (typeof code === "string" && typeof message === "string")
-      return new PosternError(code, message, typeof hint === "string" ? { hint } : {});
+    if (typeof code === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(code) && typeof message === "string")
+      return new PosternError(code, lineOf(message), typeof hint === "string" ? { hint: lineOf(hint) } : {});
   } catch {
     // Then the status must do.
   }
   return new PosternError("proxy_refused", `The proxy does not connect: it answers ${statusCode}`);
+}
+
+function lineOf(text: string): string {
+  return printable(text.slice(0, MAX_LINE));
 }
 
 /** What the inner TLS needs. */

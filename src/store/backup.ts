@@ -52,8 +52,7 @@ export type BackupLine = Pick<StoredResource, "kind" | "name" | "value" | "expir
 
 const FORMAT_VERSION = 1;
 /** Marks a store into which a backup is being put back, with the backup's digest: that can be gone on with. */
-export const RESTORE_MARK = { kind: "restore", name: "pending" } as const;
-const MARK = RESTORE_MARK;
+const MARK = { kind: "restore", name: "pending" } as const;
 const BATCH = 49;
 const BATCH_BYTES = 1_000_000;
 

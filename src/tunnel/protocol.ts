@@ -94,7 +94,8 @@ const NEWS: z.ZodType<AgentNews> = z.object({
         description: z.string().max(1024).optional(),
         labels: z.record(z.string().max(256), z.string().max(1024)),
         uri: z.string().max(1024),
-        region: z.string().max(64),
+        // It ends up in files and commands of whoever reaches the database.
+        region: z.string().regex(/^[a-z0-9-]{1,64}$/),
         account_id: z.string().max(64),
         fault: z.string().max(1024).nullable(),
       }),

@@ -3,6 +3,7 @@
 import { connect, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import { PosternError } from "../base/errors.ts";
+import { Lines } from "../base/lines.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { type AgentNews, CONNECT_HEADERS, MAX_NEWS_BYTES, NEWS_PATH, readNews } from "./protocol.ts";
 import { Resets } from "./resets.ts";
@@ -130,18 +131,15 @@ export class ProxySession {
     const news = this.#session.request({ ":method": "GET", ":path": NEWS_PATH });
     this.#news = news;
     news.setEncoding("utf8");
-    let line = "";
+    const lines = new Lines();
     news.on("data", (chunk: string) => {
-      const [first = "", ...more] = chunk.split("\n");
-      line += first;
-      for (const next of more) {
+      for (const line of lines.take(chunk)) {
         const read = readNews(line);
         // What cannot be read may hide that it drains: it is not used any more.
         if (read === undefined) this.#session.destroy(new Error("its news cannot be read"));
         else this.#options.onNews(read);
-        line = next;
       }
-      if (line.length > MAX_NEWS_BYTES) this.#session.destroy(new Error("its news is too long"));
+      if (lines.pending > MAX_NEWS_BYTES) this.#session.destroy(new Error("its news is too long"));
     });
     news.on("error", () => undefined);
     // An agent without news is one that is leaving.

@@ -169,7 +169,14 @@ describe("a backup of a cluster", () => {
     await from.ctl("backup", "-o", file);
     const to = machine(t);
     copyFileSync(join(from.data, "sealing.key"), join(to.data, "sealing.key"));
-    assert.equal((await to.ctl("restore", "--keep-issued", file)).code, 0);
+    const { code, told } = await to.ctl("restore", "--keep-issued", file);
+    assert.equal(code, 0, told);
+    // That nobody did is a claim of whoever moves it.
+    assert.match(
+      told,
+      /locks, passwords and roles given since are not: look at what was done\n.*postern audit ls --since 20/,
+    );
+    assert.match(told, /revoked since are good again/);
     assert.equal(await identify(to, certificate), "alice");
     assert.match((await to.ctl("tokens", "ls", "--with-secrets")).out, /0123456789abcdef0123/);
     assert.equal(await isKnown(to), true);

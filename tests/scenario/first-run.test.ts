@@ -140,10 +140,14 @@ describe("postern start without a configuration", () => {
   it("says that it runs already", async () => {
     const first = start("--listen", "127.0.0.1:0");
     await eventually(() => isReady(first));
-    const second = start("--listen", "127.0.0.1:0");
+    const second = start("--listen", "127.0.0.1:1");
     await eventually(() => second.child.exitCode !== null);
     assert.match(second.text(), /error: Cannot start: a cluster is running in ".*\/postern" already\n.*hint: /);
     assert.equal(first.child.exitCode, null);
+    // Links that are made beside it lead to the one that runs.
+    const { out, err } = await shell(`"${LAUNCHER}" ctl users add carol --roles=access`, "");
+    const [, port] = /--proxy=127\.0\.0\.1:([0-9]+)/.exec(lineWith(first.text(), " login ")) ?? [];
+    assert.match(out, new RegExp(`https://localhost:${port}/web/invite/`), err);
   });
 
   it("is for this machine only, and needs a directory", async () => {

@@ -298,7 +298,9 @@ describe("administration over the network", () => {
       (await eve("users reset carl --password-stdin", `${PASSWORD} carl`)).out,
       (await eve("tokens add --type=db --value-stdin", secret)).out,
     ].join("");
-    const link = /\/web\/invite\/([0-9a-f]{32})/.exec(shown)?.[1] ?? "-";
+    // The name by which the door's own pages go, also where it was reached by its address: passkeys are of that name.
+    const link = new RegExp(`https://localhost:${door.port}/web/invite/([0-9a-f]{32})`).exec(shown)?.[1] ?? "-";
+    assert.notEqual(link, "-", shown);
     const { err } = await eve("tokens add --type=db --value-stdin", secret);
     await eve("rm token/" + secret + "x");
     const everywhere = `${JSON.stringify(door.events)}${door.log()}${err}`;
@@ -312,8 +314,13 @@ describe("a door that lies to ctl", () => {
     const authorities = await ClusterAuthorities.make("other", { now: Date.now, monotonic: Date.now });
     const play = honest(authorities);
     let answer: object | string = {};
+    let servers: readonly object[] = [];
     const played = await playDoor(authorities, (asked) =>
-      asked.path.startsWith("/v1/control") ? answer : play(asked),
+      asked.path.endsWith("/database_servers")
+        ? { servers }
+        : asked.path.startsWith("/v1/control")
+          ? answer
+          : play(asked),
     );
     const user = commandLine();
     const directory = mkdtempSync(join(tmpdir(), "postern-lies-"));
@@ -344,6 +351,16 @@ describe("a door that lies to ctl", () => {
       assert.equal((await said(["tokens", "ls", "-f", "text"])).out, "?[2J?x\n");
       answer = { resources: [{ kind: "user", name: "\u001b[2Jx", value: { spec: { roles: [] } } }] };
       assert.match((await said(["users", "ls"])).out, /\n\?\[2Jx\n/);
+      answer = { resources: [] };
+      const told = { name: `${odd}\u009b`, labels: { [odd]: odd }, uri: odd, region: odd, account_id: odd, fault: odd };
+      const agent = { host_id: odd, proxy: odd, node_name: odd, version: odd, draining: false, heard: 0 };
+      servers = [{ ...agent, databases: [told] }];
+      for (const format of ["text", "json", "yaml"])
+        // oxlint-disable-next-line no-control-regex -- control characters are what this is about
+        assert.doesNotMatch(
+          (await said(["db", "ls", "-f", format])).out,
+          /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/,
+        );
     } finally {
       user.close();
       rmSync(directory, { recursive: true, force: true });

@@ -8,6 +8,7 @@ import { Command, CommanderError } from "commander";
 import { systemClock, type Clock } from "../../src/base/clock.ts";
 import type { Input } from "../../src/cli/login/ask.ts";
 import { ctlCommand } from "../../src/cli/ctl/index.ts";
+import { dbCommand } from "../../src/cli/database/index.ts";
 import { loginCommands } from "../../src/cli/login/index.ts";
 import { Profiles } from "../../src/cli/login/profiles.ts";
 import { reportError } from "../../src/cli/report-error.ts";
@@ -50,6 +51,7 @@ export function commandLine(clock: Clock = systemClock): CommandLine {
       };
       const program = new Command("postern");
       for (const command of loginCommands(() => surroundings)) program.addCommand(command);
+      program.addCommand(dbCommand(() => surroundings));
       program.addCommand(ctlCommand(readConfig, () => surroundings));
       for (const command of withDescendants(program))
         command.exitOverride().configureOutput({ writeErr: surroundings.say, writeOut: surroundings.write });

@@ -5,7 +5,8 @@ import { type AuditFilter, type AuditRecord, isNamed, searchAudit } from "../../
 import { EVENTS } from "../../audit/events.ts";
 import { nearMiss } from "../../identity/near-miss.ts";
 import { CommandError } from "../command-error.ts";
-import { jsonText, yamlText } from "../plain-text.ts";
+import { jsonText } from "../plain-text.ts";
+import { yamlText } from "../yaml-text.ts";
 import { requireLog } from "./log-at.ts";
 import { type ListFormat, parseCount, parseMoment, withFormat, withWhere } from "./options.ts";
 import { renderTable, rowOf } from "./table.ts";

@@ -3,7 +3,8 @@
 import { Command } from "commander";
 import { followAudit } from "../../audit/follow.ts";
 import { type AuditRecord, fits, searchAudit } from "../../audit/search.ts";
-import { jsonText, yamlText } from "../plain-text.ts";
+import { jsonText } from "../plain-text.ts";
+import { yamlText } from "../yaml-text.ts";
 import { type FilterOptions, filterOf, withFilter } from "./ls.ts";
 import { hasLog, requireLog, waitingFor } from "./log-at.ts";
 import { type ListFormat, parseCount, withFormat, withWhere } from "./options.ts";

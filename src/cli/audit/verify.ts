@@ -1,7 +1,6 @@
 /** `postern audit verify`: proves that no line was changed, or says which were. */
 
 import { Command, InvalidArgumentError } from "commander";
-import { stringify } from "yaml";
 import { isStreamName } from "../../audit/files.ts";
 import {
   type AuditReport,
@@ -10,7 +9,10 @@ import {
   verifyAudit,
   type VerifyOptions,
 } from "../../audit/verify.ts";
+import { printable } from "../../base/printable.ts";
 import { CommandError } from "../command-error.ts";
+import { jsonText } from "../plain-text.ts";
+import { yamlText } from "../yaml-text.ts";
 import { requireLog } from "./log-at.ts";
 import { type ListFormat, withFormat, withWhere } from "./options.ts";
 import type { AuditSurroundings, WhereOptions } from "./surroundings.ts";
@@ -55,8 +57,8 @@ export function auditVerifyCommand(surroundings: AuditSurroundings): Command {
 }
 
 function render(report: AuditReport, format: ListFormat): string {
-  if (format === "json") return `${JSON.stringify(report, null, 2)}\n`;
-  if (format === "yaml") return stringify(report);
+  if (format === "json") return jsonText(report, 2);
+  if (format === "yaml") return yamlText(report);
   const more = report.findingsTotal - report.findings.length;
   return [
     ...report.findings.map(renderFinding),
@@ -68,7 +70,7 @@ function render(report: AuditReport, format: ListFormat): string {
 
 function renderFinding({ file, line, kind, message }: Finding): string {
   const where = [file, line].filter((part) => part !== null).join(":");
-  return `${where === "" ? "" : `${where}: `}${kind}: ${message}`;
+  return printable(`${where === "" ? "" : `${where}: `}${kind}: ${message}`);
 }
 
 function renderStream(stream: StreamReport, report: AuditReport): string {

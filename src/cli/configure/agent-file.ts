@@ -14,6 +14,7 @@ import { nearMiss } from "../../identity/near-miss.ts";
 import { quoted } from "../../identity/names.ts";
 import { type DocumentPath, formatPath } from "../../identity/problem.ts";
 import { CommandError } from "../command-error.ts";
+import { parseLabels } from "../labels.ts";
 import { AGENT_FLAGS, type AgentOptions } from "./flags.ts";
 
 /** A file that loads. */
@@ -74,17 +75,11 @@ function refuseHalves({ region, uri, user, dbUser, listen, resources, token, pro
 
 function readLabels(text: string | undefined): { labels?: Readonly<Record<string, string>> } {
   if (text === undefined) return {};
-  const pairs = text.split(",").map((pair) => {
-    const at = pair.indexOf("=");
-    if (at > 0) return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const;
-    throw new CommandError(2, `${ATTEMPT}: --labels ${quoted(text)} has a part without a key and a value`, {
-      hint: "--labels env=dev,team=payments",
-    });
+  const read = parseLabels(text);
+  if ("labels" in read) return read;
+  throw new CommandError(2, `${ATTEMPT}: in --labels ${quoted(text)}, ${read.fault}`, {
+    hint: "--labels env=dev,team=payments",
   });
-  const keys = pairs.map(([key]) => key);
-  const twice = keys.find((key, at) => keys.indexOf(key) !== at);
-  if (twice !== undefined) throw new CommandError(2, `${ATTEMPT}: --labels has the key ${quoted(twice)} twice`);
-  return { labels: Object.fromEntries(pairs) };
 }
 
 /** Every value at its place, in the order in which people look for them. */

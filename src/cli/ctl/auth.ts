@@ -3,11 +3,8 @@
 import { Command, Option } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { type AuthorityKind, pinOf, pinsOf, type RotationPhase } from "../../identity/authority.ts";
-import { authorityFacts, rotationOf } from "../../control/authority-facts.ts";
-import { rotateAuthorities, USUAL_GRACE_MS } from "../../control/rotation.ts";
-import { withAdministration } from "./local.ts";
-import { recorded } from "./recorded.ts";
-import { renderTable } from "./render.ts";
+import { jsonText } from "../plain-text.ts";
+import { renderTable } from "../render-table.ts";
 import { type Ctl, durationOf, tell } from "./surroundings.ts";
 
 /** The `auth` command with its subcommands. */
@@ -29,7 +26,7 @@ interface RotateOptions {
   readonly type: AuthorityKind | "all";
   readonly phase: RotationPhase;
   readonly manual?: true;
-  readonly gracePeriod: number;
+  readonly gracePeriod?: number;
 }
 
 function rotateCommand(ctl: Ctl): Command {
@@ -42,11 +39,16 @@ function rotateCommand(ctl: Ctl): Command {
         .default("init"),
     )
     .option("--manual", "take each step by hand")
-    .option("--grace-period <duration>", "how long all steps take together, by themselves", durationOf, USUAL_GRACE_MS)
+    .option("--grace-period <duration>", "how long all steps take together, by themselves (default: 48h)", durationOf)
     .action(async ({ type, phase, manual = false as never, gracePeriod }: RotateOptions) => {
+      const [{ authorityFacts, rotationOf }, { rotateAuthorities, USUAL_GRACE_MS }, { recorded }] = await Promise.all([
+        import("../../control/authority-facts.ts"),
+        import("../../control/rotation.ts"),
+        import("./recorded.ts"),
+      ]);
       const kinds = type === "all" ? (["host", "user"] as const) : [type];
-      const request = { kinds, phase, manual, grace: gracePeriod };
-      const authorities = await withAdministration(await ctl.configOf(), "writes", (local) =>
+      const request = { kinds, phase, manual, grace: gracePeriod ?? USUAL_GRACE_MS };
+      const authorities = await ctl.onOwnMachine("writes", (local) =>
         recorded(local, { verb: "update", kind: "authority", name: type }, () =>
           rotateAuthorities(local.actor.name, request, { ...local, clock: systemClock }),
         ),
@@ -83,12 +85,13 @@ function statusCommand(ctl: Ctl): Command {
     .description("show the authorities, their pins, and where a rotation stands")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json"]).default("text"))
     .action(async ({ format }: { format: "text" | "json" }) => {
-      const authorities = await withAdministration(await ctl.configOf(), "reads", async (local) => {
+      const { authorityFacts, rotationOf } = await import("../../control/authority-facts.ts");
+      const authorities = await ctl.onOwnMachine("reads", async (local) => {
         await local.administration.list(local.actor, "role");
         return Promise.all((["host", "user"] as const).map((kind) => local.cluster.authority(kind)));
       });
       if (format === "json") {
-        ctl.surroundings().write(`${JSON.stringify(authorities.map(authorityFacts), null, 2)}\n`);
+        ctl.surroundings().write(jsonText(authorities.map(authorityFacts), 2));
         return;
       }
       const rows = authorities.flatMap((authority) =>

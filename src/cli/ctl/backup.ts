@@ -5,10 +5,8 @@ import process from "node:process";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { systemClock } from "../../base/clock.ts";
-import { backUp, restoreFile } from "../../compose/backups.ts";
+import { printable } from "../../base/printable.ts";
 import { packageVersion } from "../version.ts";
-import { recorded } from "./recorded.ts";
-import { withAdministration, withLocalEvents } from "./local.ts";
 import { type Ctl, tell } from "./surroundings.ts";
 
 /** The `backup` command. */
@@ -17,9 +15,12 @@ export function backupCommand(ctl: Ctl): Command {
     .description("write all that the store holds to a file, of one moment, while the cluster runs")
     .requiredOption("-o, --output <file>", "the file, which must not be there yet")
     .action(async ({ output }: { output: string }) => {
-      const config = await ctl.configOf();
+      const [{ backUp }, { recorded }] = await Promise.all([
+        import("../../compose/backups.ts"),
+        import("./recorded.ts"),
+      ]);
       const file = resolve(output);
-      const { resources, keys } = await withAdministration(config, "writes", (local) =>
+      const { resources, keys } = await ctl.onOwnMachine("writes", (local, config) =>
         recorded(local, { kind: "store", name: "backup", verb: "read" }, async () => {
           // That somebody may read here at all is for policy to say.
           await local.administration.list(local.actor, "role");
@@ -60,6 +61,11 @@ export function restoreCommand(ctl: Ctl): Command {
     )
     .action(async (file: string, { force, keepIssued }: RestoreOptions) => {
       const config = await ctl.configOf();
+      const [{ restoreFile }, { withLocalEvents }, { recorded }] = await Promise.all([
+        import("../../compose/backups.ts"),
+        import("./local.ts"),
+        import("./recorded.ts"),
+      ]);
       if (force === true) tell(ctl.surroundings(), "what the store holds and the backup does not is removed");
       const { header, counts, leftOut } = await withLocalEvents(config, async (local) =>
         recorded(local, { kind: "store", name: "restore", verb: "update" }, async () => {
@@ -78,13 +84,17 @@ export function restoreCommand(ctl: Ctl): Command {
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
       ctl
         .surroundings()
-        .write(`${total} resources of cluster ${header.cluster ?? "?"} are back as of ${header.created_at}\n`);
-      if (keepIssued === true) return;
-      ctl
-        .surroundings()
         .write(
-          `Everybody must log in, and services join, again; ${leftOut} links, join tokens and services were left out\n`,
+          `${total} resources of cluster ${printable(header.cluster ?? "?")} are back as of ${header.created_at}\n`,
         );
+      if (keepIssued === true)
+        tell(ctl.surroundings(), "logins, links, join tokens and services that were revoked since are good again");
+      else
+        ctl
+          .surroundings()
+          .write(
+            `Everybody must log in, and services join, again; ${leftOut} links, join tokens and services were left out\n`,
+          );
       tell(
         ctl.surroundings(),
         "removed users and roles are back, and locks, passwords and roles given since are not: look at what was done",

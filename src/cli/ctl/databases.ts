@@ -1,10 +1,10 @@
 /** `postern ctl db ls`: the databases of a cluster, and which agents serve them now. */
 
 import { Command, Option } from "commander";
-import { stringify } from "yaml";
 import type { DatabaseServer } from "../../control/presence.ts";
 import type { ShownResource } from "../../control/shown.ts";
-import { renderTable } from "./render.ts";
+import { jsonText } from "../plain-text.ts";
+import { renderTable } from "../render-table.ts";
 import type { Ctl } from "./surroundings.ts";
 
 /** An agent that serves a database, however many tunnels it holds. */
@@ -45,9 +45,11 @@ export function dbCommand({ reach, surroundings }: Ctl): Command {
       ]);
       const databases = listed(kept, servers);
       const { write, clock } = surroundings();
-      if (format === "json") write(`${JSON.stringify(databases, null, 4)}\n`);
-      else if (format === "yaml") write(databases.map((one) => stringify(one, { lineWidth: 0 })).join("---\n"));
-      else write(textOf(databases, clock.now()));
+      if (format === "json") write(jsonText(databases, 4));
+      else if (format === "yaml") {
+        const { yamlText } = await import("../yaml-text.ts");
+        write(databases.map((one) => yamlText(one)).join("---\n"));
+      } else write(textOf(databases, clock.now()));
     })
     .addHelpText("after", "\nExamples:\n  postern ctl db ls\n  postern ctl -c postern.yaml db ls -f json");
   return new Command("db")

@@ -3,16 +3,16 @@
 import { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import { CommandError } from "../command-error.ts";
-import { proxyAddress } from "../login/profiles.ts";
 import { type ClientSurroundings, clientSurroundings } from "../login/surroundings.ts";
 import { authCommand } from "./auth.ts";
 import { backupCommand, restoreCommand } from "./backup.ts";
 import { createCommand, editCommand, getCommand, rmCommand } from "./resources.ts";
 import { sealingCommand } from "./sealing.ts";
 import { dbCommand } from "./databases.ts";
+import { isMeant, LOG_OUT } from "./own-cluster.ts";
 import { statusCommand } from "./status.ts";
 import { storeCommand } from "./store.ts";
-import type { ConfigOf, Ctl, Reach } from "./surroundings.ts";
+import type { ConfigOf, Ctl, OnOwnMachine, Reach } from "./surroundings.ts";
 import { tokensCommand } from "./tokens.ts";
 import { usersCommand } from "./users.ts";
 
@@ -51,14 +51,18 @@ export function ctlCommand(
     if (config !== undefined && isNamed) throw twoPlaces();
     if (config !== undefined) return await read(config);
     const own = isNamed ? undefined : (await import("../default-configuration.ts")).configurationOfOwnCluster();
-    // Whoever is logged in to another cluster means that one.
-    if (own !== undefined && [undefined, own.auth_service?.cluster_name].includes(await loggedInTo(surroundings())))
-      return own;
+    if (own !== undefined && (await isMeant(own, surroundings()))) return own;
+    const hint = "name the auth service's configuration on its own machine: postern ctl -c postern.yaml …";
     throw new CommandError(2, "Cannot do that over the network", {
-      hint: "name the auth service's configuration on its own machine: postern ctl -c postern.yaml …",
+      hint: own === undefined ? hint : `${hint}; ${LOG_OUT}`,
     });
   };
-  const ctl: Ctl = { reach, surroundings, configOf };
+  const onOwnMachine: OnOwnMachine = async (mode, work) => {
+    const config = await configOf();
+    const { withAdministration } = await import("./local.ts");
+    return await withAdministration(config, mode, (local) => work(local, config));
+  };
+  const ctl: Ctl = { reach, surroundings, configOf, onOwnMachine };
   for (const make of [
     statusCommand,
     createCommand,
@@ -76,12 +80,6 @@ export function ctlCommand(
   ])
     command.addCommand(make(ctl));
   return command.addHelpText("after", EXAMPLES);
-}
-
-/** The cluster of the current login. */
-async function loggedInTo({ profiles }: ClientSurroundings): Promise<string | undefined> {
-  const current = profiles.current();
-  return current === undefined ? undefined : (await profiles.read(proxyAddress(current)))?.stated.cluster;
 }
 
 function twoPlaces(): CommandError {

@@ -11,9 +11,9 @@ import { PosternError } from "../../base/errors.ts";
 import { Administrators } from "../../compose/administrators.ts";
 import { namesInFiles } from "../../compose/kinds.ts";
 import { type OpenCluster, openClusterOf } from "../../compose/store.ts";
-import { formatAddress } from "../../config/address.ts";
 import type { Config } from "../../config/config.ts";
 import { requireDataDirectory } from "../../config/data-directory.ts";
+import { publicAddressOf } from "../../config/public-address.ts";
 import type { Administration, EventSink } from "../../control/administration.ts";
 import type { Administrator } from "../../control/administrator.ts";
 import { type Actor, DeniedError } from "../../control/authorize.ts";
@@ -54,7 +54,7 @@ export async function withAdministration<T>(
       loadControl: loadControlBundle,
       loadPolicy: () => loadBuiltinBundle(),
       taken: () => namesInFiles(config),
-      publicAddress: publicAddressOf(config),
+      publicAddress: addressOfLinks(config),
     });
     const actor = localActor();
     const { administration, administrator } = await administrators.of(actor);
@@ -68,14 +68,12 @@ export async function withAdministration<T>(
   }
 }
 
-/** Where the file says that the proxy is found; undefined when it is of an auth service alone. */
-function publicAddressOf({ proxy_service }: Config): string | undefined {
-  if (proxy_service?.enabled !== true) return undefined;
-  const { public_addr, listen_addr } = proxy_service;
-  if (public_addr !== undefined || listen_addr.kind !== "tcp") return public_addr;
-  // On all addresses: on this one as well.
-  const isAny = ["0.0.0.0", "::"].includes(listen_addr.host);
-  return isAny ? `localhost:${listen_addr.port}` : formatAddress(listen_addr);
+/** Where the file says that the proxy is found, as its pages call it; undefined when it is of an auth service alone. */
+function addressOfLinks(config: Config): string | undefined {
+  if (config.proxy_service?.enabled !== true) return undefined;
+  const { public_addr, listen_addr } = config.proxy_service;
+  if (public_addr === undefined && listen_addr.kind !== "tcp") return undefined;
+  return publicAddressOf(config).proxy;
 }
 
 /** What a command works with that needs no open cluster: its log, and who runs it. */

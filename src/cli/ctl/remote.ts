@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import * as z from "zod";
 import { PosternError } from "../../base/errors.ts";
+import { printable } from "../../base/printable.ts";
 import { Secret } from "../../base/secret.ts";
 import type { Outcome } from "../../control/administration.ts";
 import {
@@ -21,9 +22,10 @@ import {
 import type { DatabaseServer } from "../../control/presence.ts";
 import type { ShownResource } from "../../control/shown.ts";
 import type { StoredValue } from "../../store/store.ts";
+import type { ProxyAddress } from "../../client/tls.ts";
+import { isLoopback } from "../../config/address.ts";
 import { CommandError } from "../command-error.ts";
 import { doorOf } from "../login/door-of.ts";
-import { printable } from "../../client/ask-door.ts";
 import type { Door } from "../login/door.ts";
 import type { Choice } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
@@ -37,7 +39,12 @@ export async function administratorAt(choice: Choice, surroundings: ClientSurrou
     });
   }
   const { door, profile } = await doorOf(choice, surroundings);
-  return new RemoteAdministrator(door, profile.proxy.text);
+  return new RemoteAdministrator(door, nameOf(profile.proxy));
+}
+
+/** What its pages are called from here: a passkey made at an address is no good at `localhost`, which is what the door takes itself for. */
+function nameOf({ host, port, text }: ProxyAddress): string {
+  return isLoopback({ kind: "tcp", host, port }) ? `localhost:${port}` : text;
 }
 
 /** Asks the cluster's door for each act. */
@@ -126,7 +133,7 @@ function sent({ password, ttl }: Entrance): object {
 }
 
 /** A text that goes to a terminal as it is. */
-const SHOWN = z.string().transform(printable);
+const SHOWN = z.string().transform((text) => printable(text.slice(0, 1000)));
 
 // Loose where a later version may say more; what is used is what is named here.
 const STATUS = z.object({

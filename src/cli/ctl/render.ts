@@ -1,7 +1,9 @@
 /** Resources as people and programs read them: YAML, JSON and tables. */
 
 import type { ShownResource } from "../../control/shown.ts";
-import { jsonText, yamlText } from "../plain-text.ts";
+import { jsonText } from "../plain-text.ts";
+import { renderTable } from "../render-table.ts";
+import { yamlText } from "../yaml-text.ts";
 
 /** How resources are printed. */
 export type ResourceFormat = "yaml" | "json" | "text";
@@ -16,26 +18,6 @@ export function renderResources(resources: readonly ShownResource[], kind: strin
     headings,
     resources.map(({ name, value }) => row(name, value as Document)),
   );
-}
-
-/** A table with its headings underlined. What a name could do to a terminal is shown as `?`. */
-export function renderTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = rows.map((row) => row.map(printable));
-  const widths = headings.map((heading, at) => Math.max(heading.length, ...cells.map((row) => row[at]?.length ?? 0)));
-  const lines = [headings, widths.map((width) => "-".repeat(width)), ...cells];
-  return lines
-    .map(
-      (row) =>
-        `${row
-          .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-          .join(" ")
-          .trimEnd()}\n`,
-    )
-    .join("");
-}
-
-function printable(cell: string): string {
-  return cell.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
 }
 
 /** What tables show of a document; what is stored has been read by its schema. */

@@ -5,7 +5,7 @@ import type { PlacedProblem } from "../../control/documents.ts";
 import { CommandError } from "../command-error.ts";
 import { editText } from "./editor.ts";
 import { textIn } from "./given-text.ts";
-import { renderResources, type ResourceFormat } from "./render.ts";
+import type { ResourceFormat } from "./render.ts";
 import { type Ctl, tell } from "./surroundings.ts";
 
 /** The `create` command. */
@@ -46,6 +46,7 @@ export function getCommand({ reach, surroundings }: Ctl): Command {
             ? administrator.list(kind, { withSecrets })
             : [await administrator.get(kind, name, { withSecrets })],
         );
+        const { renderResources } = await import("./render.ts");
         surroundings().write(renderResources(resources, kind, format));
       },
     )
@@ -71,6 +72,7 @@ export function editCommand({ reach, surroundings }: Ctl): Command {
       const before = await reach("reads", (administrator) => administrator.get(kind, name, { withSecrets: true }));
       const { revision } = before;
       if (revision === undefined) throw new CommandError(1, `Cannot edit ${kind} "${name}": it is built in`);
+      const { renderResources } = await import("./render.ts");
       const text = renderResources([before], kind, "yaml");
       const edited = await editText(text, `${kind}.yaml`);
       if (edited.text === text) {

@@ -2,11 +2,10 @@
 
 import { Command, Option } from "commander";
 import { systemClock } from "../../base/clock.ts";
-import { unwrapToFile, wrapKeys } from "../../compose/sealing.ts";
-import { retireSealing, rotateSealing, sealingStatus, type SealingOptions } from "../../control/sealing.ts";
-import { type LocalAdministration, withAdministration } from "./local.ts";
-import { recorded } from "./recorded.ts";
-import { renderTable } from "./render.ts";
+import type { SealingOptions } from "../../control/sealing.ts";
+import { jsonText } from "../plain-text.ts";
+import type { LocalAdministration } from "./local.ts";
+import { renderTable } from "../render-table.ts";
 import { type Ctl, tell } from "./surroundings.ts";
 
 /** The `sealing` command with its subcommands. */
@@ -33,13 +32,14 @@ function statusCommand(ctl: Ctl): Command {
     .description("show which key seals, which others open, and what each has sealed")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json"]).default("text"))
     .action(async ({ format }: { format: "text" | "json" }) => {
-      const { type, keys } = await withAdministration(await ctl.configOf(), "reads", async (local) => {
+      const { sealingStatus } = await import("../../control/sealing.ts");
+      const { type, keys } = await ctl.onOwnMachine("reads", async (local) => {
         // That somebody may read here at all is for policy to say.
         await local.administration.list(local.actor, "role");
         return { type: local.keys.type, keys: await sealingStatus(local) };
       });
       if (format === "json") {
-        ctl.surroundings().write(`${JSON.stringify({ type, keys }, null, 2)}\n`);
+        ctl.surroundings().write(jsonText({ type, keys }, 2));
         return;
       }
       const rows = keys.map(({ id, state, seals }) => [
@@ -62,10 +62,9 @@ function rotateCommand(ctl: Ctl): Command {
     .description("let a new key seal, and seal everything anew; broken off, it goes on when it is called again")
     .option("--prepare", "only add the key, to carry sealing.key to other auth nodes before it seals")
     .action(async ({ prepare = false }: { prepare?: boolean }) => {
-      const { key, done, resealed } = await withAdministration(await ctl.configOf(), "writes", (local) =>
-        recorded(local, act("rotate"), () =>
-          rotateSealing(local.actor.name, { ...sealingOptions(ctl, local), prepare }),
-        ),
+      const { rotateSealing } = await import("../../control/sealing.ts");
+      const { key, done, resealed } = await ctl.onOwnMachine("writes", (local) =>
+        acting(local, "rotate", () => rotateSealing(local.actor.name, { ...sealingOptions(ctl, local), prepare })),
       );
       if (done === "prepared") {
         ctl.surroundings().write(`Sealing key ${key} has been added\n`);
@@ -91,8 +90,9 @@ function retireCommand(ctl: Ctl): Command {
   return new Command("retire")
     .description("drop old keys by which nothing is sealed any more")
     .action(async () => {
-      const retired = await withAdministration(await ctl.configOf(), "writes", (local) =>
-        recorded(local, act("retire"), () => retireSealing(sealingOptions(ctl, local))),
+      const { retireSealing } = await import("../../control/sealing.ts");
+      const retired = await ctl.onOwnMachine("writes", (local) =>
+        acting(local, "retire", () => retireSealing(sealingOptions(ctl, local))),
       );
       ctl
         .surroundings()
@@ -118,10 +118,10 @@ function wrapCommand(ctl: Ctl): Command {
     .requiredOption("--region <region>", "its AWS region")
     .option("--endpoint <url>", "endpoint of KMS, for an emulator")
     .action(async ({ keyId, region, endpoint }: WrapOptions) => {
-      const config = await ctl.configOf();
+      const { wrapKeys } = await import("../../compose/sealing.ts");
       const section = { type: "kms", key_id: keyId, region, ...(endpoint === undefined ? {} : { endpoint }) } as const;
-      const ids = await withAdministration(config, "writes", (local) =>
-        recorded(local, act("wrap"), async () => {
+      const ids = await ctl.onOwnMachine("writes", (local, config) =>
+        acting(local, "wrap", async () => {
           const wrapped = await wrapKeys(config, local, section);
           await record(local, wrapped[0] ?? "");
           return wrapped;
@@ -144,9 +144,9 @@ function unwrapCommand(ctl: Ctl): Command {
   return new Command("unwrap")
     .description("make a key file of the keys that lie wrapped in the store; what they sealed stays as it is")
     .action(async () => {
-      const config = await ctl.configOf();
-      const path = await withAdministration(config, "writes", (local) =>
-        recorded(local, act("unwrap"), async () => {
+      const { unwrapToFile } = await import("../../compose/sealing.ts");
+      const path = await ctl.onOwnMachine("writes", (local, config) =>
+        acting(local, "unwrap", async () => {
           const made = await unwrapToFile(config, local);
           await record(local, local.ring.ids[0] ?? "");
           return made;
@@ -161,8 +161,9 @@ function unwrapCommand(ctl: Ctl): Command {
     .addHelpText("after", "\nExamples:\n  postern ctl -c postern.yaml sealing unwrap");
 }
 
-function act(name: string): { readonly verb: "update"; readonly kind: string; readonly name: string } {
-  return { verb: "update", kind: "sealing", name };
+async function acting<T>(local: LocalAdministration, name: string, work: () => Promise<T>): Promise<T> {
+  const { recorded } = await import("./recorded.ts");
+  return await recorded(local, { verb: "update", kind: "sealing", name }, work);
 }
 
 function record({ events, actor }: LocalAdministration, key: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** `postern ctl status`: what a cluster is. */
 
 import { Command, Option } from "commander";
-import { rotationOf } from "../../control/authority-facts.ts";
+import { jsonText } from "../plain-text.ts";
 import type { Ctl } from "./surroundings.ts";
 
 /** The `status` command. */
@@ -13,9 +13,10 @@ export function statusCommand({ reach, surroundings }: Ctl): Command {
       const status = await reach("reads", (administrator) => administrator.status());
       const { write } = surroundings();
       if (format === "json") {
-        write(`${JSON.stringify(status, null, 2)}\n`);
+        write(jsonText(status, 2));
         return;
       }
+      const { rotationOf } = await import("../../control/authority-facts.ts");
       const { cluster, version, authorities, ca_pins: pins } = status;
       const rows = [
         ["Cluster", cluster],

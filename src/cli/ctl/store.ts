@@ -3,9 +3,7 @@
 import process from "node:process";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "../../base/clock.ts";
-import { migrateStore, storePlaceOf } from "../../compose/store.ts";
-import { withAdministration, withLocalEvents } from "./local.ts";
-import { recorded } from "./recorded.ts";
+import { jsonText } from "../plain-text.ts";
 import { type Ctl, tell } from "./surroundings.ts";
 
 /** The `store` command with its subcommands. */
@@ -25,9 +23,9 @@ function statusCommand(ctl: Ctl): Command {
     .description("show where the store is, its schema, and how many resources of each kind it holds")
     .addOption(new Option("-f, --format <format>", "how to print").choices(["text", "json"]).default("text"))
     .action(async ({ format }: { format: "text" | "json" }) => {
-      const config = await ctl.configOf();
-      const { type, place, known } = await storePlaceOf(config);
-      const resources = await withAdministration(config, "reads", async ({ administration, actor, cluster }) => {
+      const { storePlaceOf } = await import("../../compose/store.ts");
+      const { type, place, known } = await storePlaceOf(await ctl.configOf());
+      const resources = await ctl.onOwnMachine("reads", async ({ administration, actor, cluster }) => {
         await administration.list(actor, "role");
         const counts: Record<string, number> = {};
         for await (const { kind } of cluster.store.snapshot()) counts[kind] = (counts[kind] ?? 0) + 1;
@@ -36,7 +34,7 @@ function statusCommand(ctl: Ctl): Command {
       // Opening has taken it to the newest one.
       const facts = { type, place, schema: known, resources };
       if (format === "json") {
-        ctl.surroundings().write(`${JSON.stringify(facts, null, 2)}\n`);
+        ctl.surroundings().write(jsonText(facts, 2));
         return;
       }
       ctl.surroundings().write(`Store   ${type} ${place}\nSchema  ${known}\n`);
@@ -55,6 +53,11 @@ function migrateCommand(ctl: Ctl): Command {
     .requiredOption("--to <schema>", "number of the schema", schemaNumber)
     .action(async ({ to }: { to: number }) => {
       const config = await ctl.configOf();
+      const [{ migrateStore, storePlaceOf }, { withLocalEvents }, { recorded }] = await Promise.all([
+        import("../../compose/store.ts"),
+        import("./local.ts"),
+        import("./recorded.ts"),
+      ]);
       const { type, place, known } = await storePlaceOf(config);
       await withLocalEvents(config, (local) =>
         recorded(local, { kind: "store", name: "migrate", verb: "update" }, async () => {

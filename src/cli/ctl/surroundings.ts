@@ -5,6 +5,7 @@ import type { Config } from "../../config/config.ts";
 import type { Administrator } from "../../control/administrator.ts";
 import { parseDuration } from "../../identity/duration.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
+import type { LocalAdministration } from "./local.ts";
 
 /**
  * Gives whoever administers the cluster that is meant to one piece of work. Which cluster, and by which way, no command knows.
@@ -16,11 +17,21 @@ export type Reach = <T>(mode: "reads" | "writes", work: (administrator: Administ
 /** The configuration of the auth service on this machine. @throws CommandError when there is none */
 export type ConfigOf = () => Promise<Config>;
 
+/**
+ * Opens the cluster of the auth service on this machine for one piece of work, with its configuration. What that needs is loaded then:
+ * most of a command's time is the loading of files.
+ */
+export type OnOwnMachine = <T>(
+  mode: "reads" | "writes",
+  work: (local: LocalAdministration, config: Config) => Promise<T>,
+) => Promise<T>;
+
 /** What a command has at hand. */
 export interface Ctl {
   readonly reach: Reach;
   /** For what is done beside the store, and so on its own machine only. */
   readonly configOf: ConfigOf;
+  readonly onOwnMachine: OnOwnMachine;
   readonly surroundings: () => ClientSurroundings;
 }
 

@@ -1,15 +1,13 @@
 /** `postern ctl tokens`: what services join the cluster by. */
 
 import { Command, Option } from "commander";
-import { stringify } from "yaml";
 import { Secret } from "../../base/secret.ts";
 import type { MadeToken } from "../../control/administrator.ts";
 import type { ShownResource } from "../../control/shown.ts";
-import { parseJoinRoles } from "../../identity/join-tokens.ts";
 import { CommandError } from "../command-error.ts";
 import { secretFrom } from "../login/ask.ts";
-import { printable } from "../../client/ask-door.ts";
-import { renderResources } from "./render.ts";
+import { jsonText } from "../plain-text.ts";
+import { printable } from "../../base/printable.ts";
 import { type Ctl, durationOf, tell, wholeNumberOf } from "./surroundings.ts";
 
 /** The `tokens` command with its subcommands. */
@@ -48,6 +46,7 @@ function addCommand({ reach, surroundings }: Ctl): Command {
     .option("--max-uses <n>", "how often it can be used (default: until it expires)", wholeNumberOf)
     .addOption(new Option("-f, --format <format>", "text: the token alone").choices(["text", "json", "yaml"]))
     .action(async ({ type, value, valueStdin, ttl, maxUses, format }: AddOptions) => {
+      const { parseJoinRoles } = await import("../../identity/join-tokens.ts");
       const roles = parseJoinRoles(type);
       const around = surroundings();
       if (value !== undefined && valueStdin === true)
@@ -59,7 +58,7 @@ function addCommand({ reach, surroundings }: Ctl): Command {
       const made = await reach("writes", (administrator) =>
         administrator.addToken({ roles, value: given, ttl, maxUses }),
       );
-      around.write(renderNew(made, format));
+      around.write(await renderNew(made, format));
     })
     .addHelpText(
       "after",
@@ -75,12 +74,12 @@ function secretOf(value: string | undefined): Secret | undefined {
   return value === undefined ? undefined : new Secret(value);
 }
 
-function renderNew({ token, roles, expires, lasts }: MadeToken, format: AddOptions["format"]): string {
+async function renderNew({ token, roles, expires, lasts }: MadeToken, format: AddOptions["format"]): Promise<string> {
   const name = token.reveal();
   const facts = { expires: new Date(expires).toISOString(), roles, token: name };
   if (format === "text") return `${name}\n`;
-  if (format === "json") return `${JSON.stringify(facts, null, 1)}\n`;
-  if (format === "yaml") return stringify(facts);
+  if (format === "json") return jsonText(facts, 1);
+  if (format === "yaml") return (await import("../yaml-text.ts")).yamlText(facts);
   return `The invite token: ${name}\nThis token will expire in ${Math.round(lasts / 60_000)} minutes.\n`;
 }
 
@@ -93,6 +92,7 @@ function lsCommand({ reach, surroundings }: Ctl): Command {
       const found = await reach("reads", (administrator) => administrator.list("token", { withSecrets }));
       const tokens = found.toSorted((one, other) => endOf(one) - endOf(other));
       const { write } = surroundings();
+      const { renderResources } = await import("./render.ts");
       if (format === "json" || format === "yaml") write(renderResources(tokens, "token", format));
       else if (tokens.length === 0) write("No active tokens found.\n");
       else if (format === "text") write(tokens.map(({ name }) => `${printable(name)}\n`).join(""));

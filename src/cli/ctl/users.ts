@@ -7,7 +7,6 @@ import { CommandError } from "../command-error.ts";
 import { newPassword, secretFrom } from "../login/ask.ts";
 import { goDuration } from "../login/go-duration.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
-import { renderResources } from "./render.ts";
 import { commaList, type Ctl, durationOf } from "./surroundings.ts";
 
 /** The `users` command with its subcommands. */
@@ -118,6 +117,7 @@ function lsCommand({ reach, surroundings }: Ctl): Command {
     .action(async ({ format }: { format: "text" | "json" | "yaml" }) => {
       const users = await reach("reads", (administrator) => administrator.list("user"));
       const { write } = surroundings();
+      const { renderResources } = await import("./render.ts");
       if (format !== "text") write(renderResources(users, "user", format));
       else write(users.length === 0 ? "No users found\n" : `${renderResources(users, "user", "text")}\n`);
     })

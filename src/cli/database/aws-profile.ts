@@ -5,12 +5,13 @@ import process from "node:process";
 import { Command } from "commander";
 import { PrivateFiles } from "../../base/private-files.ts";
 import { Door } from "../login/door.ts";
+import { tlsOf } from "../login/door-of.ts";
 import type { Choice, Profile } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 import { CommandError } from "../command-error.ts";
 import { chosen } from "./choose.ts";
-import { Login, tlsOf } from "./open-database.ts";
 import { chosenDbUser, regionOf } from "./options.ts";
+import { Login } from "./route.ts";
 
 interface ProfileOptions extends Choice {
   readonly dbUser?: string;
@@ -21,25 +22,28 @@ interface ProfileOptions extends Choice {
 export function profileCommand(surroundings: () => ClientSurroundings): Command {
   return new Command("profile")
     .description("print an AWS profile for ~/.aws/config that reaches this database through the cluster")
-    .argument("<NAME>", "the database: postern db ls")
+    .argument("<NAME>", "the database that postern db ls shows, or the beginning of its name")
     .option("--db-user <role>", "the AWS role to be: a name, a path or an ARN")
     .option("--name <profile>", "what to call it (default: the database's name)")
     .option("--proxy <host:port>", "of the cluster behind this proxy")
     .option("--cluster <name>", "of this cluster")
-    .action(async (database: string, options: ProfileOptions) => {
+    .action(async (given: string, options: ProfileOptions) => {
       const around = surroundings();
       const dbUser = chosenDbUser(options.dbUser);
+      const profile = await new Login(await around.profiles.choose(options), around).profile();
+      const document = chosen(await new Door(tlsOf(profile, around)).databases(), { name: given });
+      // Another database may begin with the same letters tomorrow.
+      const database = document.metadata.name;
       const name = options.name ?? database;
       for (const [what, text] of [
         ["profile", name],
         ["database", database],
         ["database user", dbUser],
+        ["cluster", profile.stated.cluster],
       ] as const)
         requirePlain(what, text);
-      const profile = await new Login(await around.profiles.choose(options), around).profile();
-      const document = chosen(await new Door(tlsOf(profile, around)).databases(), { name: database });
-      const bundle = profile.door === "cluster" ? writeBundle(profile, around) : undefined;
       const region = regionOf(document);
+      const bundle = profile.door === "cluster" ? writeBundle(profile, around) : undefined;
       around.write(profileText({ name, database, dbUser, region, profile, bundle, program: programOf() }));
       if (bundle !== undefined)
         around.say(`postern: SDKs for JavaScript do not read ca_bundle: export NODE_EXTRA_CA_CERTS=${bundle}\n`);

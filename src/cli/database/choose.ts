@@ -3,21 +3,17 @@
 import { quoted } from "../../identity/names.ts";
 import { nearMiss } from "../../identity/near-miss.ts";
 import { CommandError } from "../command-error.ts";
-import { renderTable } from "../ctl/render.ts";
+import { renderTable } from "../render-table.ts";
+import { parseLabels } from "../labels.ts";
 import type { DatabaseDocument } from "../login/door.ts";
 
 /** Labels as on a command line: `env=dev,team=payments`. @throws CommandError */
 export function labelsOf(text: string): Readonly<Record<string, string>> {
-  const labels: Record<string, string> = {};
-  for (const part of text.split(",")) {
-    const at = part.indexOf("=");
-    if (at < 1)
-      throw new CommandError(2, `Cannot read the labels ${quoted(text)}: ${quoted(part)} is not key=value`, {
-        hint: "write them as env=dev,team=payments",
-      });
-    labels[part.slice(0, at).trim()] = part.slice(at + 1).trim();
-  }
-  return labels;
+  const read = parseLabels(text);
+  if ("labels" in read) return read.labels;
+  throw new CommandError(2, `Cannot read the labels ${quoted(text)}: ${read.fault}`, {
+    hint: "write them as env=dev,team=payments",
+  });
 }
 
 /** Those that have all of the labels, and all of the words somewhere in what they say of themselves. */

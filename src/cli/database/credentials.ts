@@ -4,12 +4,14 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { Command, Option } from "commander";
 import { PosternError } from "../../base/errors.ts";
 import { quoted } from "../../identity/names.ts";
+import { trustOf } from "../../identity/certificate-reader.ts";
 import { newSessionCredentials, type SessionCredentials } from "../../identity/session-credentials.ts";
 import { Door } from "../login/door.ts";
+import { tlsOf } from "../login/door-of.ts";
 import type { Choice, Profile } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
-import { issueRoute, Login, tlsOf, verifyAgent } from "./open-database.ts";
 import { chosenDbUser } from "./options.ts";
+import { issueRoute, Login, verifyAgent } from "./route.ts";
 
 /** As many as fit into a token beside the certificate of a user with many roles. */
 const MAX_AGENTS = 16;
@@ -57,40 +59,53 @@ async function credentialsFor(
 ): Promise<{ readonly credentials: SessionCredentials; readonly expires: number }> {
   const { database, dbUser } = options;
   const login = new Login(await around.profiles.choose(options), around);
-  const [route, agents] = await Promise.all([
+  const [route, shown] = await Promise.all([
     issueRoute({ database, dbUser }, login, around),
-    agentKeys(database, await login.profile(), around),
+    agentsOf(database, login, around),
   ]);
   const credentials = newSessionCredentials({
     certificate: new X509Certificate(route.certificate).raw,
     privateKey: createPrivateKey(route.privateKey.reveal()),
-    agents,
+    agents: await believed(shown, { database, trusted: route.trusted, profile: await login.profile() }, around),
   });
   return { credentials, expires: route.expires };
 }
 
-/** By those who vouched for the cluster's hosts at the login: the proxy that is asked now may lie. */
-async function agentKeys(
-  database: string,
-  profile: Profile,
+async function agentsOf(database: string, login: Login, around: ClientSurroundings): Promise<readonly string[]> {
+  return await new Door(tlsOf(await login.profile(), around)).databaseAgents(database);
+}
+
+interface Believing {
+  readonly database: string;
+  /** PEM of those who vouch for the cluster's hosts, old and new ones where they are being changed. */
+  readonly trusted: readonly string[];
+  readonly profile: Profile;
+}
+
+/** The keys of those that are of this cluster: the proxy may lie, and one agent that is not must not keep the others away. */
+async function believed(
+  shown: readonly string[],
+  { database, trusted, profile }: Believing,
   around: ClientSurroundings,
 ): Promise<readonly KeyObject[]> {
-  const shown = await new Door(tlsOf(profile, around)).databaseAgents(database);
+  const keys: KeyObject[] = [];
+  let cause: unknown;
+  const trust = trustOf(profile.stated.cluster, { host: trusted });
   // Some of them, where there are many: others another time.
-  const some = shown.toSorted(() => Math.random() - 0.5).slice(0, MAX_AGENTS);
-  return await Promise.all(
-    some.map(async (pem) => {
-      try {
-        const certificate = new X509Certificate(pem);
-        await verifyAgent(certificate.raw, profile.trusted, profile, around);
-        return certificate.publicKey;
-      } catch (cause) {
-        throw new PosternError(
-          "agent_untrusted",
-          `Cannot make keys for database ${quoted(database)}: what the proxy names as its agent is none of this cluster`,
-          { cause, hint: "log in again; if that does not help, ask whoever administers the cluster" },
-        );
-      }
-    }),
+  for (const pem of shown.toSorted(() => Math.random() - 0.5)) {
+    if (keys.length === MAX_AGENTS) break;
+    try {
+      const certificate = new X509Certificate(pem);
+      await verifyAgent(certificate.raw, trust, around);
+      keys.push(certificate.publicKey);
+    } catch (error) {
+      cause = error;
+    }
+  }
+  if (keys.length > 0 || shown.length === 0) return keys;
+  throw new PosternError(
+    "agent_untrusted",
+    `Cannot make keys for database ${quoted(database)}: what the proxy names as its agents are none of this cluster`,
+    { cause, hint: "log in again; if that does not help, ask whoever administers the cluster" },
   );
 }

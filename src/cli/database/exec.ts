@@ -10,8 +10,7 @@ import { CommandError } from "../command-error.ts";
 import type { Choice } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
 import { ANY_KEY, environmentOf, UNSET } from "./environment.ts";
-import { openDatabase } from "./open-database.ts";
-import { chosenDbUser, portOf, regionOf } from "./options.ts";
+import { chosenDbUser, portOf } from "./options.ts";
 
 /** The `exec` command. */
 export function execCommand(surroundings: () => ClientSurroundings): Command {
@@ -26,6 +25,7 @@ export function execCommand(surroundings: () => ClientSurroundings): Command {
       const around = surroundings();
       // Nobody else on this machine is to ride the port.
       const accessKeyId = new Secret(randomBytes(15).toString("base64url"));
+      const { openDatabase } = await import("./open-database.ts");
       const opened = await openDatabase(
         {
           proxy: options.proxy,
@@ -40,7 +40,7 @@ export function execCommand(surroundings: () => ClientSurroundings): Command {
       try {
         const variables = environmentOf({
           address: opened.address,
-          region: regionOf(opened.document),
+          region: opened.region,
           accessKeyId: accessKeyId.reveal(),
         });
         process.exitCode = await run(command, variables);

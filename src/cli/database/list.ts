@@ -1,8 +1,8 @@
 /** `postern db ls`: the databases of a cluster that somebody may know of, and the AWS roles that they may name there. */
 
 import { Command, Option } from "commander";
-import { jsonText, yamlText } from "../plain-text.ts";
-import { renderTable } from "../ctl/render.ts";
+import { jsonText } from "../plain-text.ts";
+import { renderTable } from "../render-table.ts";
 import { doorOf } from "../login/door-of.ts";
 import type { DatabaseDocument } from "../login/door.ts";
 import type { Choice } from "../login/profiles.ts";
@@ -30,7 +30,7 @@ export function listCommand(surroundings: () => ClientSurroundings): Command {
       const around = surroundings();
       const { door } = await doorOf({ proxy, cluster }, around);
       const found = matching(await door.databases(), { labels, search });
-      around.write(renderDatabases(found, format, verbose));
+      around.write(await renderDatabases(found, format, verbose));
       if (format === "text" && labels === undefined && search === undefined && found.length >= MANY)
         around.say(
           "hint: use 'postern db ls --search foo,bar' to search keywords\n      use 'postern db ls key1=value1,key2=value2' to filter databases by labels\n",
@@ -52,13 +52,16 @@ const MANY = 20;
 const LABELS_WIDTH = 40;
 
 /** Databases in a format. */
-function renderDatabases(
+async function renderDatabases(
   databases: readonly DatabaseDocument[],
   format: ListOptions["format"],
   verbose: boolean,
-): string {
+): Promise<string> {
   if (format === "json") return jsonText(databases, 2);
-  if (format === "yaml") return databases.map((one) => yamlText(one)).join("---\n");
+  if (format === "yaml") {
+    const { yamlText } = await import("../yaml-text.ts");
+    return databases.map((one) => yamlText(one)).join("---\n");
+  }
   const more = verbose ? ["Protocol", "Type", "URI"] : [];
   return renderTable(
     ["Name", "Description", ...more, "Allowed Users", "Labels", "Connect"],
@@ -87,5 +90,10 @@ function connectText({ metadata, users }: DatabaseDocument): string {
   const allowed = users?.allowed ?? [];
   if (allowed.length === 0) return "";
   const role = allowed.find((text) => /^[\w+=,.@/-]+$/.test(text)) ?? "ROLE";
-  return `postern proxy db --db-user=${role} ${metadata.name}`;
+  return `postern proxy db --db-user=${role} ${word(metadata.name)}`;
+}
+
+/** An agent's word, which people copy into a shell. */
+function word(name: string): string {
+  return /^[\w+=,.@/-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }

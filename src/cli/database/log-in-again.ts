@@ -1,5 +1,6 @@
 /** Logging in again on the terminal of a port that stays open meanwhile. */
 
+import { printable } from "../../base/printable.ts";
 import { askSecret, GivenUp } from "../login/ask.ts";
 import { logIn } from "../login/log-in.ts";
 import type { Profile } from "../login/profiles.ts";
@@ -41,13 +42,14 @@ export function logInAgain(
       const { stated, proxy } = await profile();
       await askSecret(
         input,
-        `Press Enter to log in again as ${stated.user.name}`,
+        `Press Enter to log in again as ${printable(stated.user.name)}`,
         "log in again with postern login",
         say,
         AbortSignal.any([signal, elsewhere.signal]),
       );
       clearInterval(look);
-      await logIn({ proxy: proxy.text, user: stated.user.name }, around);
+      // On another terminal another cluster may be in use.
+      await logIn({ proxy: proxy.text, user: stated.user.name }, around, { use: false });
       say("postern: logged in again\n");
     } catch (error) {
       if (elsewhere.signal.aborted) return;

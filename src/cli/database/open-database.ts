@@ -5,16 +5,18 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { PosternError } from "../../base/errors.ts";
 import type { Secret } from "../../base/secret.ts";
 import { KeptTls, openTls } from "../../client/tls.ts";
-import { readOwnCertificate, type Trust, trustOf, verifyHostCertificate } from "../../identity/certificate-reader.ts";
-import { quoted } from "../../identity/names.ts";
+import { type Trust, trustOf } from "../../identity/certificate-reader.ts";
 import { askForDatabase, secureToAgent } from "../../local-proxy/connect.ts";
 import { type LocalAddress, type LocalProxy, type LocalTls, openLocalProxy } from "../../local-proxy/local-proxy.ts";
 import { type RouteCredentials, RouteKeeper } from "../../local-proxy/route-keeper.ts";
 import { type DatabaseDocument, Door, LOGIN_HINTS } from "../login/door.ts";
-import { newKey, requireAuthorities, trustingOf } from "../login/log-in.ts";
-import type { Choice, Profile } from "../login/profiles.ts";
+import { tlsOf } from "../login/door-of.ts";
+import type { Choice } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
+import { lineOf } from "../report-error.ts";
 import { chosen } from "./choose.ts";
+import { regionOf } from "./options.ts";
+import { issueRoute, Login, type LogInAgain, verifyAgent } from "./route.ts";
 
 export interface DatabaseOptions extends Choice {
   /** Its name, or the beginning of it; absent: by the labels alone. */
@@ -26,13 +28,14 @@ export interface DatabaseOptions extends Choice {
   readonly accessKeyId?: Secret | undefined;
   readonly tls?: LocalTls | undefined;
   /** Logs in again when the login has ended; absent: the error says that it must be done. */
-  readonly logInAgain?: (profile: () => Promise<Profile>) => Promise<void>;
+  readonly logInAgain?: LogInAgain;
 }
 
 /** A port behind which a database is. */
 export interface OpenDatabase extends LocalProxy {
   readonly cluster: string;
   readonly document: DatabaseDocument;
+  readonly region: string;
 }
 
 const OPEN_MS = 15_000;
@@ -53,6 +56,7 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
     labels: options.labels,
   });
   const { name } = document.metadata;
+  const region = regionOf(document);
   const keeper = new RouteKeeper({
     issue: () => issueRoute({ database: name, dbUser }, login, around),
     clock: around.clock,
@@ -84,7 +88,7 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
     const through = await askForDatabase(door, name, OPEN_MS);
     const agent = await secureToAgent(through, {
       context: end.context,
-      verifyAgent: (shown) => requireAgent(shown, end.trust, around),
+      verifyAgent: (shown) => verifyAgent(shown, end.trust, around),
       timeout: OPEN_MS,
     });
     // An agent says no to a certificate by closing at once.
@@ -122,100 +126,5 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
       said = line;
     },
   });
-  return { ...proxy, cluster: first.stated.cluster, document };
-}
-
-/** A login, as it is now: somebody may have logged in again, on any terminal. */
-export class Login {
-  readonly #first: Profile;
-  readonly #around: ClientSurroundings;
-  readonly #again: DatabaseOptions["logInAgain"];
-
-  constructor(first: Profile, around: ClientSurroundings, again?: DatabaseOptions["logInAgain"]) {
-    this.#first = first;
-    this.#around = around;
-    this.#again = again;
-  }
-
-  /** @throws PosternError `login_required` */
-  async profile(): Promise<Profile> {
-    const profile = await this.#read();
-    if (this.#holds(profile)) return profile;
-    if (this.#again !== undefined) {
-      await this.#again(() => this.#read());
-      const next = await this.#read();
-      if (this.#holds(next)) return next;
-    }
-    throw loginRequired("The login has ended");
-  }
-
-  /** Of the same proxy and user, whichever profile is the current one by now: a port is nobody else's meanwhile. */
-  async #read(): Promise<Profile> {
-    const { proxy, stated } = this.#first;
-    const profile = await this.#around.profiles.read(proxy);
-    if (profile === undefined) throw loginRequired(`Nobody is logged in to ${proxy.text} any more`);
-    if (profile.stated.user.name === stated.user.name && profile.stated.cluster === stated.cluster) return profile;
-    throw loginRequired(`This port is that of ${quoted(stated.user.name)}, who is not logged in any more`);
-  }
-
-  #holds({ stated }: Profile): boolean {
-    return this.#around.clock.now() < stated.expires;
-  }
-}
-
-function loginRequired(message: string): PosternError {
-  return new PosternError("login_required", message, { hint: "log in again with postern login" });
-}
-
-/** How the door of a profile is reached. */
-export function tlsOf(profile: Profile, { clock }: ClientSurroundings): ConstructorParameters<typeof Door>[0] {
-  const { proxy, stated } = profile;
-  return { proxy, trusting: trustingOf(profile), clock, identity: profile, cluster: stated.cluster };
-}
-
-/** Asks for the certificate of a route, for a key that is made for it. */
-export async function issueRoute(
-  route: { readonly database: string; readonly dbUser: string },
-  login: Login,
-  around: ClientSurroundings,
-): Promise<RouteCredentials> {
-  const profile = await login.profile();
-  const { publicKey, privateKey } = newKey();
-  const door = new Door(tlsOf(profile, around));
-  const { certificate, trusted } = await door.databaseCertificate({ ...route, publicKey });
-  requireAuthorities(profile.proxy, trusted, trustingOf(profile));
-  const stated = await readOwnCertificate(certificate);
-  const { user, expires } = stated;
-  if (stated.publicKey.export({ type: "spki", format: "pem" }) !== publicKey || user.name !== profile.stated.user.name)
-    throw new PosternError("proxy_answer_invalid", "The certificate that came is not the one that was asked for", {
-      hint: "ask the cluster's administrator who answers at this address",
-    });
-  // Authorities change while logins last: who was told of the next ones in time gets in when the old ones are gone.
-  if (JSON.stringify(trusted) !== JSON.stringify(profile.trusted)) {
-    await around.profiles.trust(profile, trusted).catch((error: unknown) => {
-      around.say(`postern: warning: the cluster's new authorities could not be kept: ${lineOf(error)}\n`);
-    });
-  }
-  return { certificate, privateKey, trusted, expires };
-}
-
-/** By the cluster's authorities, and in a certificate of a database service: no proxy may stand in for one. */
-export async function verifyAgent(
-  certificate: Uint8Array,
-  authorities: readonly string[],
-  { stated }: Profile,
-  around: ClientSurroundings,
-): Promise<void> {
-  await requireAgent(certificate, trustOf(stated.cluster, { host: authorities }), around);
-}
-
-async function requireAgent(certificate: Uint8Array, trust: Trust, { clock }: ClientSurroundings): Promise<void> {
-  const { role } = await verifyHostCertificate(certificate, { trust, clock, isRevoked: () => false });
-  if (role !== "db") throw new Error(`its certificate is that of a ${role} service`);
-}
-
-function lineOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const hint = error instanceof PosternError && error.hint !== undefined ? `: ${error.hint}` : "";
-  return `${error.message}${hint}`;
+  return { ...proxy, cluster: first.stated.cluster, document, region };
 }

@@ -1,6 +1,8 @@
 /** What the commands that reach databases have in common. */
 
 import { InvalidArgumentError } from "commander";
+import { PosternError } from "../../base/errors.ts";
+import { quoted } from "../../identity/names.ts";
 import { CommandError } from "../command-error.ts";
 import type { DatabaseDocument } from "../login/door.ts";
 
@@ -20,7 +22,17 @@ export function chosenDbUser(dbUser: string | undefined): string {
   });
 }
 
-/** The region of a database, as its document says. */
-export function regionOf({ spec }: DatabaseDocument): string {
-  return spec?.aws?.region ?? "us-east-1";
+/**
+ * The region of a database, as its document says. It is an agent's word, and ends up in files and commands of the user's.
+ *
+ * @throws PosternError `region_invalid`
+ */
+export function regionOf({ metadata, spec }: DatabaseDocument): string {
+  const region = spec?.aws?.region ?? "us-east-1";
+  if (/^[a-z0-9-]{1,64}$/.test(region)) return region;
+  throw new PosternError(
+    "region_invalid",
+    `Cannot use database ${quoted(metadata.name)}: ${quoted(region)} is not an AWS region`,
+    { hint: "ask whoever administers the cluster which agent serves it: postern ctl db ls" },
+  );
 }

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { Command } from "commander";
+import { printable } from "../../base/printable.ts";
 import { Secret } from "../../base/secret.ts";
 import { CommandError } from "../command-error.ts";
 import type { LocalAddress } from "../../local-proxy/local-proxy.ts";
@@ -12,7 +13,7 @@ import { ANY_KEY } from "./environment.ts";
 import { localTls, type LocalTlsFiles } from "./local-tls.ts";
 import { logInAgain } from "./log-in-again.ts";
 import { type DatabaseOptions, openDatabase, type OpenDatabase } from "./open-database.ts";
-import { chosenDbUser, portOf, regionOf } from "./options.ts";
+import { chosenDbUser, portOf } from "./options.ts";
 
 interface ProxyOptions extends Choice {
   readonly tunnel?: boolean;
@@ -119,11 +120,11 @@ interface Shown {
   readonly tls: LocalTlsFiles | undefined;
 }
 
-function textOf({ address, cluster, document }: OpenDatabase, { key, tls }: Shown): string {
+function textOf({ address, cluster, document, region }: OpenDatabase, { key, tls }: Shown): string {
   const scheme = tls === undefined ? "http" : "https";
   const url = address.startsWith("127.0.0.1:") ? `${scheme}://localhost:${address.slice(10)}/` : undefined;
   const lines = [
-    `Started authenticated tunnel for the DynamoDB database "${document.metadata.name}" in cluster "${cluster}" on ${address}.`,
+    `Started authenticated tunnel for the DynamoDB database "${printable(document.metadata.name)}" in cluster "${printable(cluster)}" on ${address}.`,
   ];
   if (url === undefined)
     lines.push(
@@ -135,7 +136,7 @@ function textOf({ address, cluster, document }: OpenDatabase, { key, tls }: Show
     const trust = tls === undefined ? "" : `AWS_CA_BUNDLE=${tls.authorityFile} `;
     lines.push(
       "Use the following command to connect to the database or to the address above using other database GUI/CLI clients:",
-      `  $ ${trust}${keys}aws --endpoint ${url} --region ${regionOf(document)} [dynamodb|dynamodbstreams] <command>`,
+      `  $ ${trust}${keys}aws --endpoint ${url} --region ${region} [dynamodb|dynamodbstreams] <command>`,
     );
   }
   return `${lines.join("\n")}\n`;

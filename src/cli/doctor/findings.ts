@@ -1,6 +1,7 @@
 /** What `postern doctor` says: one finding a line, with a remedy where there is something to do. */
 
 import { messageOf, PosternError } from "../../base/errors.ts";
+import { printable } from "../../base/printable.ts";
 
 export interface Finding {
   /** `ok`: works; `warn`: works, but look; `fail`: requests will be refused or fail. */
@@ -42,7 +43,7 @@ export function failed(subject: string, error: unknown, remedy?: string): Findin
 export function formatFinding({ state, subject, message, remedy }: Finding, color: boolean): string {
   const mark = color ? `\x1b[${{ ok: 32, warn: 33, fail: 31 }[state]}m${state.padEnd(4)}\x1b[0m` : state.padEnd(4);
   const lines = [`${subject}: ${message}`, ...(remedy === undefined ? [] : [remedy])].join("\n").split("\n");
-  return lines.map((line, at) => `${at === 0 ? `${mark}  ` : MARGIN}${line}\n`).join("");
+  return lines.map((line, at) => `${at === 0 ? `${mark}  ` : MARGIN}${printable(line)}\n`).join("");
 }
 
 const MARGIN = " ".repeat(6);

@@ -1,9 +1,10 @@
 /** `postern doctor`: looks at everything that a request will need, before a request needs it. */
 
 import { Command, Option } from "commander";
-import { stringify } from "yaml";
 import { readConfig } from "../start/index.ts";
 import { CommandError } from "../command-error.ts";
+import { jsonText } from "../plain-text.ts";
+import { yamlText } from "../yaml-text.ts";
 import { examine } from "./examine.ts";
 import { type Finding, formatFinding } from "./findings.ts";
 
@@ -25,8 +26,8 @@ export function doctorCommand(): Command {
         findings.push(finding);
         if (options.format === "text") process.stdout.write(formatFinding(finding, color));
       }
-      if (options.format === "json") process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
-      if (options.format === "yaml") process.stdout.write(stringify(findings));
+      if (options.format === "json") process.stdout.write(jsonText(findings, 2));
+      if (options.format === "yaml") process.stdout.write(yamlText(findings));
       const failed = findings.filter(({ state }) => state === "fail").length;
       if (failed > 0) throw new CommandError(1, `${failed} of ${findings.length} examinations failed`);
     })

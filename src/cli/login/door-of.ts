@@ -1,8 +1,8 @@
 /** The door of a cluster that somebody is logged in to, with what they show there. */
 
-import { CommandError } from "../command-error.ts";
+import type { Trusting } from "../../client/tls.ts";
 import { Door } from "./door.ts";
-import { trustingOf } from "./log-in.ts";
+import { expired } from "./not-logged-in.ts";
 import type { Choice, Profile } from "./profiles.ts";
 import type { ClientSurroundings } from "./surroundings.ts";
 
@@ -12,13 +12,20 @@ export async function doorOf(
   { profiles, clock }: ClientSurroundings,
 ): Promise<{ readonly door: Door; readonly profile: Profile }> {
   const profile = await profiles.choose(choice);
-  const { proxy, stated } = profile;
-  if (stated.expires <= clock.now()) throw expired();
-  const door = new Door({ proxy, trusting: trustingOf(profile), clock, identity: profile, cluster: stated.cluster });
-  return { door, profile };
+  if (profile.stated.expires <= clock.now()) throw expired();
+  return { door: new Door(tlsOf(profile, { clock })), profile };
 }
 
-/** What whoever is not logged in any more is told. */
-export function expired(): CommandError {
-  return new CommandError(1, "Active profile expired.", { hint: "postern login" });
+/** How the door of a profile is reached. */
+export function tlsOf(
+  profile: Profile,
+  { clock }: Pick<ClientSurroundings, "clock">,
+): ConstructorParameters<typeof Door>[0] {
+  const { proxy, stated } = profile;
+  return { proxy, trusting: trustingOf(profile), clock, identity: profile, cluster: stated.cluster };
+}
+
+/** By whose word a profile's door is believed. */
+export function trustingOf({ door, trusted }: Profile): Trusting {
+  return door === "system" ? { by: "system" } : { by: "cluster", certificates: trusted };
 }

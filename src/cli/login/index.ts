@@ -1,23 +1,19 @@
-/** The commands of users: `login`, `logout`, `status` and `db`. */
+/** The commands of users: `login`, `logout` and `status`. */
 
 import process from "node:process";
 import { Command, Option } from "commander";
 import { BOT_METHODS } from "../../identity/bot-join-schema.ts";
-import { CommandError } from "../command-error.ts";
-import { envCommand, execCommand } from "../database/exec.ts";
-import { profileCommand } from "../database/aws-profile.ts";
-import { listCommand } from "../database/list.ts";
 import { durationOf } from "../ctl/surroundings.ts";
-import { expired } from "./door-of.ts";
-import { type BotOptions, isBotLogin, joinAsBot } from "./join-bot.ts";
-import { logIn, type LoginOptions } from "./log-in.ts";
+import type { BotOptions } from "./join-bot.ts";
+import type { LoginOptions } from "./log-in.ts";
+import { expired, notLoggedIn } from "./not-logged-in.ts";
 import { type Choice, proxyAddress } from "./profiles.ts";
 import { profilesJson, renderProfiles } from "./render.ts";
 import { type ClientSurroundings, clientSurroundings } from "./surroundings.ts";
 
 /** The commands; where nothing says another, their surroundings are the terminal's. */
 export function loginCommands(surroundings: () => ClientSurroundings = clientSurroundings): Command[] {
-  return [loginCommand, logoutCommand, statusCommand, dbCommand].map((command) => command(surroundings));
+  return [loginCommand, logoutCommand, statusCommand].map((command) => command(surroundings));
 }
 
 type Surroundings = () => ClientSurroundings;
@@ -48,6 +44,10 @@ function loginCommand(surroundings: Surroundings): Command {
     )
     .action(async (options: LoginOptions & BotOptions) => {
       const around = surroundings();
+      const [{ isBotLogin, joinAsBot }, { logIn }] = await Promise.all([
+        import("./join-bot.ts"),
+        import("./log-in.ts"),
+      ]);
       const profile = isBotLogin(options)
         ? await joinAsBot(options, around, process.env)
         : await logIn(options, around);
@@ -110,21 +110,4 @@ Examples:
   postern status
   postern status -f json | jq -r '.active.roles | join(",")'`,
     );
-}
-
-function dbCommand(surroundings: Surroundings): Command {
-  return new Command("db")
-    .description("work with databases")
-    .addCommand(listCommand(surroundings))
-    .addCommand(execCommand(surroundings))
-    .addCommand(envCommand(surroundings))
-    .addCommand(profileCommand(surroundings))
-    .addHelpText(
-      "after",
-      "\nExamples:\n  postern db ls\n  postern db exec example-dynamodb --db-user=ExampleRole -- aws dynamodb list-tables",
-    );
-}
-
-function notLoggedIn(): CommandError {
-  return new CommandError(1, "Not logged in.", { hint: "postern login --proxy=HOST:PORT --user=NAME" });
 }

@@ -1,18 +1,10 @@
 /** Logging in as a bot: the platform's token for a certificate, and a profile as after any login. */
 
-import { readOwnCertificate } from "../../identity/certificate-reader.ts";
 import { CommandError } from "../command-error.ts";
 import { Door } from "./door.ts";
-import {
-  type LoginOptions,
-  newKey,
-  notFitting,
-  requireAuthorities,
-  requireFitting,
-  requireMoment,
-  trustingFor,
-  whereTo,
-} from "./log-in.ts";
+import { fittingProfile } from "./fitting-profile.ts";
+import { type LoginOptions, trustingFor, whereTo } from "./log-in.ts";
+import { newKey } from "./new-key.ts";
 import { platformToken } from "./platform-token.ts";
 import type { Profile } from "./profiles.ts";
 import type { ClientSurroundings } from "./surroundings.ts";
@@ -39,7 +31,7 @@ export async function joinAsBot(
   surroundings: ClientSurroundings,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Profile> {
-  const { profiles, clock } = surroundings;
+  const { clock } = surroundings;
   const { joinMethod = "github", token, jwtFile, user, passwordStdin, otp, ttl } = options;
   if (token === undefined)
     throw new CommandError(2, "Cannot log in as a bot: it is not said by which join token", {
@@ -58,24 +50,9 @@ export async function joinAsBot(
   const jwt = await platformToken({ method: joinMethod, file: jwtFile, audience: cluster, env });
   const { publicKey, privateKey } = newKey();
   const answer = await door.joinBot({ token, jwt, publicKey, ttl });
-  const stated = await readOwnCertificate(answer.certificate).catch((cause: unknown) => {
-    throw notFitting(proxy, "its certificate cannot be read", cause);
-  });
   // Which user it is was for the cluster to say.
-  requireFitting(proxy, stated, { user: stated.user.name, cluster, publicKey, said: answer.cluster });
-  requireMoment(proxy, stated, clock.now(), door.clocks);
-  requireAuthorities(proxy, answer.trusted, trusting);
-  // Whom to trust was told by nobody in particular: that the next command will get in as well is tried now.
-  if (trusting.by === "nobody")
-    await new Door({ proxy, trusting: { by: "cluster", certificates: answer.trusted }, clock, cluster }).ping();
-  const profile: Profile = {
-    proxy,
-    door: trusting.by === "system" ? "system" : "cluster",
-    certificate: answer.certificate,
-    privateKey,
-    trusted: answer.trusted,
-    stated,
-  };
-  profiles.save(profile);
+  const asked = { proxy, trusting, cluster, user: undefined, publicKey, privateKey };
+  const profile = await fittingProfile(answer, { ...asked, clocks: door.clocks }, surroundings);
+  surroundings.profiles.save(profile);
   return profile;
 }

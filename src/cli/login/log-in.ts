@@ -1,17 +1,14 @@
 /** Logging in: whom to trust, a key made here, a certificate for it from the cluster, and a profile when all of it fits. */
 
-import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { userInfo } from "node:os";
-import { PosternError } from "../../base/errors.ts";
-import { Secret } from "../../base/secret.ts";
 import { authorityByPin, type ProxyAddress, type Trusting } from "../../client/tls.ts";
 import { isLoopback } from "../../config/address.ts";
-import { pinOf } from "../../identity/authority.ts";
-import { CLOCK_SKEW_MS } from "../../identity/authority-keys.ts";
-import { readOwnCertificate, type StatedUser } from "../../identity/certificate-reader.ts";
 import { nameFault, quoted } from "../../identity/names.ts";
 import { CommandError } from "../command-error.ts";
 import { Door, LOGIN_HINTS } from "./door.ts";
+import { trustingOf } from "./door-of.ts";
+import { fittingProfile } from "./fitting-profile.ts";
+import { newKey } from "./new-key.ts";
 import { comeIn, wayIn } from "./ways.ts";
 import { type Profile, proxyAddress } from "./profiles.ts";
 import type { ClientSurroundings } from "./surroundings.ts";
@@ -33,12 +30,21 @@ export interface LoginOptions {
   readonly ttl?: number;
 }
 
-/** Logs in, or takes up a login that still holds. Nothing is written unless all went well. @returns the profile in use */
-export async function logIn(options: LoginOptions, surroundings: ClientSurroundings): Promise<Profile> {
+/**
+ * Logs in, or takes up a login that still holds. Nothing is written unless all went well.
+ *
+ * @param use whether its profile becomes the current one
+ * @returns the profile
+ */
+export async function logIn(
+  options: LoginOptions,
+  surroundings: ClientSurroundings,
+  { use }: { readonly use: boolean } = { use: true },
+): Promise<Profile> {
   const { profiles, clock, say } = surroundings;
   const { known, proxy } = await whereTo(options, surroundings);
   if (known !== undefined && takesUp(options, known, clock.now())) {
-    profiles.use(proxy);
+    if (use) profiles.use(proxy);
     say(`postern: still logged in to ${proxy.text}; postern logout --proxy=${proxy.text} ends that\n`);
     return known;
   }
@@ -57,33 +63,12 @@ export async function logIn(options: LoginOptions, surroundings: ClientSurroundi
   const { publicKey, privateKey } = newKey();
   // Who comes by a connector is whoever its provider says.
   const user = way.connector === undefined ? usual : options.user;
-  const asked = { door, user, publicKey, ttl: options.ttl };
-  const answer = await comeIn(way, asked, options, surroundings);
-  const stated = await readOwnCertificate(answer.certificate).catch((cause: unknown) => {
-    throw notFitting(proxy, "its certificate cannot be read", cause);
-  });
-  requireFitting(proxy, stated, { user, cluster, publicKey, said: answer.cluster });
-  requireMoment(proxy, stated, clock.now(), door.clocks);
-  requireAuthorities(proxy, answer.trusted, trusting);
-  const trusted = answer.trusted;
-  // Whom to trust was told by nobody in particular: that the next command will get in as well is tried now.
-  if (trusting.by === "nobody")
-    await new Door({ proxy, trusting: { by: "cluster", certificates: trusted }, clock, cluster }).ping();
-  const profile: Profile = {
-    proxy,
-    door: trusting.by === "system" ? "system" : "cluster",
-    certificate: answer.certificate,
-    privateKey,
-    trusted,
-    stated,
-  };
-  profiles.save(profile);
+  const answer = await comeIn(way, { door, user, publicKey, ttl: options.ttl }, options, surroundings);
+  const asked = { proxy, trusting, cluster, user, publicKey, privateKey };
+  const profile = await fittingProfile(answer, { ...asked, clocks: door.clocks }, surroundings);
+  if (use) profiles.save(profile);
+  else profiles.keep(profile);
   return profile;
-}
-
-/** By whose word a profile's door is believed. */
-export function trustingOf({ door, trusted }: Profile): Trusting {
-  return door === "system" ? { by: "system" } : { by: "cluster", certificates: trusted };
 }
 
 /** Whose door is meant, and what is known of it. */
@@ -147,83 +132,4 @@ export async function trustingFor(
     return { by: "nobody" };
   }
   return known === undefined ? { by: "system" } : trustingOf(known);
-}
-
-/** The private key never leaves this machine. */
-export function newKey(): { readonly publicKey: string; readonly privateKey: Secret } {
-  const { publicKey, privateKey } = generateKeyPairSync("ec", {
-    namedCurve: "P-256",
-    publicKeyEncoding: { type: "spki", format: "pem" },
-    privateKeyEncoding: { type: "pkcs8", format: "pem" },
-  });
-  return { publicKey, privateKey: new Secret(privateKey) };
-}
-
-/** What was asked for, and for nobody and nothing else. */
-export function requireFitting(
-  proxy: ProxyAddress,
-  stated: StatedUser,
-  asked: {
-    readonly user: string | undefined;
-    readonly cluster: string;
-    readonly publicKey: string;
-    readonly said: string;
-  },
-): void {
-  const { user, cluster, publicKey, said } = asked;
-  const key = stated.publicKey.export({ type: "spki", format: "pem" });
-  if (key !== publicKey) throw notFitting(proxy, "its certificate is for another key");
-  if (user !== undefined && stated.user.name !== user) {
-    throw notFitting(proxy, `its certificate is for ${quoted(stated.user.name)}, and ${quoted(user)} asked for one`);
-  }
-  const other = [stated.cluster, said].find((one) => one !== cluster);
-  if (other !== undefined) throw notFitting(proxy, `it speaks of cluster ${quoted(other)}, and is ${quoted(cluster)}`);
-}
-
-/** @throws PosternError `clock_skew` unless the certificate counts now */
-export function requireMoment(
-  proxy: ProxyAddress,
-  { begins, expires }: StatedUser,
-  now: number,
-  clocks: string | undefined,
-): void {
-  const reason =
-    now < begins - CLOCK_SKEW_MS
-      ? `begins on ${new Date(begins).toISOString()}`
-      : now >= expires
-        ? `ended on ${new Date(expires).toISOString()}`
-        : undefined;
-  if (reason === undefined) return;
-  const here = new Date(now).toISOString();
-  throw new PosternError(
-    "clock_skew",
-    `Cannot use the certificate that ${proxy.text} has just issued: it ${reason}, and here it is ${here}${clocks === undefined ? "" : `; ${clocks}`}`,
-    { hint: "set the clocks of this machine and of the cluster right" },
-  );
-}
-
-/** Those who vouch for the door must be among those whom it would have trusted. */
-export function requireAuthorities(proxy: ProxyAddress, trusted: readonly string[], trusting: Trusting): void {
-  let pins: string[];
-  try {
-    pins = trusted.map((pem) => {
-      const certificate = new X509Certificate(pem);
-      if (!certificate.ca || !certificate.verify(certificate.publicKey)) throw new Error("it is no authority");
-      return pinOf(pem);
-    });
-  } catch (cause) {
-    throw notFitting(proxy, "what it says whom to trust cannot be used", cause);
-  }
-  if (trusting.by !== "cluster") return;
-  if (!trusting.certificates.some((pem) => pins.includes(pinOf(pem)))) {
-    throw notFitting(proxy, "it would have others trusted than those who vouch for it");
-  }
-}
-
-/** An answer that is not believed. */
-export function notFitting(proxy: ProxyAddress, reason: string, cause?: unknown): PosternError {
-  return new PosternError("login_answer_refused", `Cannot use the answer of ${proxy.text}: ${reason}`, {
-    cause,
-    hint: "ask the cluster's administrator what answers at this address",
-  });
 }

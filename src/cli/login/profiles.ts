@@ -11,6 +11,7 @@ import type { ProxyAddress } from "../../client/tls.ts";
 import { formatAddress, parseAddress } from "../../config/address.ts";
 import { readOwnCertificate, type StatedUser } from "../../identity/certificate-reader.ts";
 import { CommandError } from "../command-error.ts";
+import { notLoggedIn } from "./not-logged-in.ts";
 
 /** Who is in, where. */
 export interface Profile {
@@ -95,14 +96,23 @@ export class Profiles {
 
   /** Keeps a profile and makes it the current one. */
   save(profile: Profile): void {
-    this.#write(profile);
+    this.keep(profile);
     this.use(profile.proxy);
   }
 
+  /** Keeps a profile; which one is the current one stays. */
+  keep({ proxy, door, certificate, privateKey, trusted }: Profile): void {
+    const identity = { certificate, private_key: privateKey.reveal(), trusted: [...trusted] };
+    writeContent(join(this.directory, fileOf(proxy)), { version: 1, proxy: proxy.text, door, ...identity });
+  }
+
   /** Has a profile trust others from now on, unless it was replaced meanwhile. Which one is the current one stays. */
-  async trust({ proxy, certificate }: Profile, trusted: readonly string[]): Promise<void> {
-    const profile = await this.read(proxy);
-    if (profile?.certificate === certificate) this.#write({ ...profile, trusted });
+  trust({ proxy, certificate }: Profile, trusted: readonly string[]): void {
+    if (!FILES.isDirectory(this.directory)) return;
+    const path = join(this.directory, fileOf(proxy));
+    // Read and written in one go: whoever logs out or in meanwhile has the last word.
+    const content = readContent(path);
+    if (content?.certificate === certificate) writeContent(path, { ...content, trusted: [...trusted] });
   }
 
   /** Makes a profile the current one. */
@@ -126,11 +136,6 @@ export class Profiles {
     return names.filter((name) => PROFILE_FILE.test(name)).length;
   }
 
-  #write({ proxy, door, certificate, privateKey, trusted }: Profile): void {
-    const content = { version: 1, proxy: proxy.text, door, certificate, private_key: privateKey.reveal(), trusted };
-    FILES.write(join(this.directory, fileOf(proxy)), `${JSON.stringify(content, null, 2)}\n`);
-  }
-
   #isCurrent(proxy: ProxyAddress): boolean {
     try {
       return this.current() === proxy.text;
@@ -149,11 +154,9 @@ export class Profiles {
 
   async #readFile(name: string): Promise<Profile | undefined> {
     const path = join(this.directory, name);
-    const text = FILES.read(path);
-    if (text === undefined) return undefined;
-    let content: z.infer<typeof CONTENT>;
+    const content = readContent(path);
+    if (content === undefined) return undefined;
     try {
-      content = CONTENT.parse(JSON.parse(text));
       const proxy = proxyAddress(content.proxy);
       if (fileOf(proxy) !== name) throw new Error("it is another proxy's");
       const { door, certificate, trusted, private_key } = content;
@@ -161,14 +164,7 @@ export class Profiles {
       if (!createPublicKey(createPrivateKey(private_key)).equals(stated.publicKey)) throw new Error("another key");
       return { proxy, door, certificate, trusted, privateKey: new Secret(private_key), stated };
     } catch {
-      // Without the cause: parsers quote what they read, and here that is a private key.
-      throw new PosternError(
-        "profile_invalid",
-        `Cannot use "${path}": it is not a profile as postern login writes it`,
-        {
-          hint: "postern logout removes it; then log in again",
-        },
-      );
+      throw invalid(path);
     }
   }
 }
@@ -191,11 +187,30 @@ const CONTENT = z.strictObject({
   trusted: z.array(z.string()).min(1).max(2),
 });
 
+type Content = z.infer<typeof CONTENT>;
+
+function readContent(path: string): Content | undefined {
+  const text = FILES.read(path);
+  if (text === undefined) return undefined;
+  try {
+    return CONTENT.parse(JSON.parse(text));
+  } catch {
+    throw invalid(path);
+  }
+}
+
+function writeContent(path: string, content: Content): void {
+  FILES.write(path, `${JSON.stringify(content, null, 2)}\n`);
+}
+
+/** Without the cause: parsers quote what they read, and here that is a private key. */
+function invalid(path: string): PosternError {
+  return new PosternError("profile_invalid", `Cannot use "${path}": it is not a profile as postern login writes it`, {
+    hint: "postern logout removes it; then log in again",
+  });
+}
+
 /** No host name holds a plus sign, so that an IPv6 address is nobody else's file. */
 function fileOf({ host, port }: ProxyAddress): string {
   return `${host.replaceAll(":", "+")}_${port}.json`;
-}
-
-function notLoggedIn(message: string): CommandError {
-  return new CommandError(1, message, { hint: "postern login --proxy=HOST:PORT --user=NAME" });
 }

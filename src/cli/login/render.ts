@@ -1,6 +1,6 @@
 /** Profiles as people and programs read them. */
 
-import { printable } from "../../client/ask-door.ts";
+import { printable } from "../../base/printable.ts";
 import { jsonText } from "../plain-text.ts";
 import { goDuration } from "./go-duration.ts";
 import type { Profile } from "./profiles.ts";

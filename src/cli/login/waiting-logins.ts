@@ -4,7 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PosternError } from "../../base/errors.ts";
 import { Secret } from "../../base/secret.ts";
-import { printable } from "../../client/ask-door.ts";
+import { printable } from "../../base/printable.ts";
 import { CommandError } from "../command-error.ts";
 import type { Door, LoginAnswer } from "./door.ts";
 import { openLoopback } from "./loopback.ts";

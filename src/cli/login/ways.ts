@@ -2,7 +2,7 @@
 
 import type { Secret } from "../../base/secret.ts";
 import { quoted } from "../../identity/names.ts";
-import { printable } from "../../client/ask-door.ts";
+import { printable } from "../../base/printable.ts";
 import { CommandError } from "../command-error.ts";
 import { askSecret, secretFrom } from "./ask.ts";
 import type { Door, LoginAnswer, Welcome } from "./door.ts";

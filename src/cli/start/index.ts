@@ -17,7 +17,7 @@ import { hasDoor } from "../../compose/door.ts";
 import { isAgent } from "../../compose/membership.ts";
 import { messageOf, PosternError } from "../../base/errors.ts";
 import { CommandError } from "../command-error.ts";
-import { configurationWithoutFile, DEFAULT_DOOR } from "../default-configuration.ts";
+import { configurationWithoutFile, DEFAULT_DOOR, noteDoor } from "../default-configuration.ts";
 import { firstLook } from "./first-look.ts";
 import { environmentFor, firstUserName, greeting, programName } from "./greeting.ts";
 import { DRAIN_MS, runGateway, type RunningGateway } from "./run-gateway.ts";
@@ -64,6 +64,11 @@ export function readConfig(file: string): Config {
 async function startWithoutFile(listen: string | undefined, diagnostics: ListenAddress | undefined): Promise<void> {
   const config = configurationWithoutFile(process.env, listen);
   await start(config, diagnostics, async ({ gateway, addresses: [door = ""] }) => {
+    try {
+      noteDoor(config, door);
+    } catch (error) {
+      process.stderr.write(`postern: warning: links that postern ctl makes may lead elsewhere: ${messageOf(error)}\n`);
+    }
     const [pin = ""] = (await gateway.door?.pins()) ?? [];
     const hasUsers = gateway.services.state().directory.users().length > 0;
     const told = { dataDirectory: config.postern.data_dir, door, pin, hasUsers, user: firstUserName() };

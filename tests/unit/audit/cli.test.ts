@@ -79,6 +79,21 @@ describe("postern audit", () => {
     assert.match(answer, /^main-000000000001\.jsonl:2: altered: .*\nBAD {2}main:/);
   });
 
+  it("verify shows no name of a file that a terminal would take for a command", async (t) => {
+    const dataDir = await sampleLog(t);
+    writeFileSync(join(dataDir, "audit", "\u001b[2J\u009bx.jsonl"), "");
+    for (const format of ["text", "json", "yaml"]) {
+      let answer = "";
+      await assert.rejects(
+        run(["verify", "--data-dir", dataDir, "-f", format], { write: (text) => (answer += text) }),
+        { code: "failed" },
+      );
+      assert.match(answer, /2J/);
+      // oxlint-disable-next-line no-control-regex -- control characters are what this is about
+      assert.doesNotMatch(answer, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+    }
+  });
+
   it("verify fails where there is no log, rather than calling nothing sound", async (t) => {
     await assert.rejects(run(["verify", "--data-dir", temporaryDirectory(t)]), { code: "failed" });
   });

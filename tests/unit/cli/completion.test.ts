@@ -5,11 +5,12 @@ import { Command } from "commander";
 import { bashCompletion } from "../../../src/cli/completion/bash.ts";
 import { fishCompletion } from "../../../src/cli/completion/fish.ts";
 import { zshCompletion } from "../../../src/cli/completion/zsh.ts";
+import { dbCommand } from "../../../src/cli/database/index.ts";
 import { loginCommands } from "../../../src/cli/login/index.ts";
 
 function program(): Command {
   const all = new Command("postern");
-  for (const command of loginCommands()) all.addCommand(command);
+  for (const command of [...loginCommands(), dbCommand()]) all.addCommand(command);
   const rm = new Command("rm").alias("del").option("--odd", 'it\'s: a \\ "trap" $HOME `x`');
   return all.addCommand(
     new Command("ctl").option("-c, --config <file>", "").addCommand(new Command("tokens").addCommand(rm)),

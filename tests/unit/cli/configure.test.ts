@@ -182,8 +182,8 @@ describe("postern configure db", () => {
       says: /--listen: cannot listen on/,
     },
     "a role without a user": { given: { dbUser: "R" }, says: /--user and --db-user go together/ },
-    "labels without values": { given: { labels: "env" }, says: /--labels "env" has a part without/ },
-    "a label twice": { given: { labels: "env=dev,env=prod" }, says: /has the key "env" twice/ },
+    "labels without values": { given: { labels: "env" }, says: /in --labels "env", "env" is not key=value/ },
+    "a label twice": { given: { labels: "env=dev,env=prod" }, says: /the key "env" is there twice/ },
   };
   for (const [what, { given, says, hint = /(?:)/ }] of Object.entries(refused)) {
     it(`writes no file with ${what}, and says which flag to mend`, () => {

@@ -5,10 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
 import { systemClock } from "../../../src/base/clock.ts";
 import { Secret } from "../../../src/base/secret.ts";
 import { profileCommand } from "../../../src/cli/database/aws-profile.ts";
 import { credentialsCommand } from "../../../src/cli/database/credentials.ts";
+import { listCommand } from "../../../src/cli/database/list.ts";
+import { proxyCommand } from "../../../src/cli/database/proxy.ts";
 import type { Input } from "../../../src/cli/login/ask.ts";
 import { Profiles, proxyAddress } from "../../../src/cli/login/profiles.ts";
 import type { ClientSurroundings } from "../../../src/cli/login/surroundings.ts";
@@ -30,6 +34,8 @@ describe("keys for SDKs at the command line", () => {
   let agents: readonly string[] = [];
   /** Whom it would have trusted from now on. */
   let trusted: readonly string[] = [];
+  /** What the door says of the databases. */
+  let databases: readonly object[] = [DOCUMENT];
   let [out, talk] = ["", ""];
   const around: ClientSurroundings = {
     profiles,
@@ -63,7 +69,7 @@ describe("keys for SDKs at the command line", () => {
     listening = await listenTlsOnNode(
       async (asked) => {
         const { pathname } = new URL(asked.url);
-        if (pathname === "/v1/databases") return Response.json({ databases: [DOCUMENT] });
+        if (pathname === "/v1/databases") return Response.json({ databases });
         if (pathname === "/v1/databases/agents") return Response.json({ certificates: agents });
         const { public_key: publicKey, database, db_user } = (await asked.json()) as Record<string, string>;
         const route = { database: database ?? "", db_user: db_user ?? "" };
@@ -114,13 +120,36 @@ describe("keys for SDKs at the command line", () => {
       user.certificate,
       "no certificate",
     ]) {
-      agents = [(await agent("db")).certificate, wrong];
+      agents = [wrong, wrong];
       await assert.rejects(run("--db-user=ExampleRole orders"), { code: "agent_untrusted" });
       assert.equal(out, "");
     }
     agents = [];
     await assert.rejects(run("--db-user=ExampleRole orders"), { code: "database_without_agent" });
     await assert.rejects(run("orders"), { exitCode: 2 });
+  });
+
+  it("are made for the cluster's own agents, however many others stand beside them", async () => {
+    const own = await agent("db");
+    const foreign = await ClusterAuthorities.make("example", systemClock);
+    const stranger = await agent("db", foreign);
+    agents = [...Array.from({ length: 60 }, () => stranger.certificate), own.certificate, "no certificate"];
+    const made = JSON.parse(await run("--db-user=ExampleRole orders")) as Record<string, string>;
+    const opened = ({ certificate, privateKey }: typeof own): string | undefined => {
+      const id = keyIdOf(new X509Certificate(certificate).publicKey);
+      return openSessionToken(made["SessionToken"] ?? "", createPrivateKey(privateKey), id)?.reveal();
+    };
+    assert.equal(opened(own), made["SecretAccessKey"]);
+    assert.equal(opened(stranger), undefined);
+  });
+
+  it("are made for agents of the authority that the cluster is changing to, the first time already", async () => {
+    const next = await ClusterAuthorities.make("example", systemClock);
+    trusted = [authorities.host.active.certificate, next.host.active.certificate];
+    agents = [(await agent("db", next)).certificate];
+    await run("--db-user=ExampleRole orders");
+    trusted = [authorities.host.active.certificate];
+    profiles.trust(await profiles.choose({ proxy }), trusted);
   });
 
   it("are made for nobody when the door would have others trusted than those who vouch for it", async () => {
@@ -131,6 +160,30 @@ describe("keys for SDKs at the command line", () => {
     const { trusted: kept } = await profiles.choose({ proxy });
     assert.deepEqual(kept, [authorities.host.active.certificate]);
     trusted = kept;
+  });
+
+  it("take nobody back in who logs out, or in anew, while others come to be trusted", async () => {
+    const profile = await profiles.choose({ proxy });
+    const { certificate } = await authorities.issueUser();
+    const newer = { ...profile, certificate, stated: await readOwnCertificate(certificate) };
+    const other = [(await ClusterAuthorities.make("example", systemClock)).host.active.certificate];
+    profiles.trust(profile, other);
+    profiles.save(newer);
+    // What an await within would let happen now.
+    await sleep(50);
+    const found = await profiles.read(profile.proxy);
+    assert.deepEqual([found?.certificate, found?.trusted], [certificate, profile.trusted]);
+    profiles.trust(profile, other);
+    assert.deepEqual((await profiles.read(profile.proxy))?.trusted, profile.trusted);
+    profiles.trust(newer, other);
+    assert.deepEqual((await profiles.read(profile.proxy))?.trusted, other);
+    profiles.trust(newer, profile.trusted);
+    profiles.remove(profile.proxy);
+    await sleep(50);
+    assert.equal(await profiles.read(profile.proxy), undefined);
+    profiles.trust(newer, other);
+    assert.equal(await profiles.read(profile.proxy), undefined);
+    profiles.save(profile);
   });
 
   it("are asked for by a profile that names all that it needs", async () => {
@@ -156,8 +209,52 @@ dynamodb_streams =
     assert.match(talk, /NODE_EXTRA_CA_CERTS/);
   });
 
+  it("are asked for by a profile in the database's whole name, and in the name that was chosen for it", async () => {
+    const text = await run("--db-user=ExampleRole ord", profileCommand);
+    assert.match(text, /^\[profile orders\]\n/);
+    assert.match(text, /\ncredential_process = .* --db-user=ExampleRole orders\n/);
+    databases = [{ ...DOCUMENT, metadata: { name: "orders\ncredential_process = /tmp/theirs" } }];
+    await assert.rejects(run("--db-user=ExampleRole ord", profileCommand), { exitCode: 2 });
+    await assert.rejects(run("--db-user=ExampleRole --name=work ord", profileCommand), { exitCode: 2 });
+    assert.equal(out, "");
+    databases = [DOCUMENT];
+  });
+
   it("are in no profile with what would break its lines", async () => {
     for (const words of ["--db-user=a;b orders", "--db-user=a$(b) orders", "--db-user=a --name=x] orders"])
       await assert.rejects(run(words, profileCommand), { exitCode: 2 });
+  });
+
+  it("are not needed behind a port of one's own, which tells nothing of a database that a terminal would obey", async () => {
+    const proxyCommandOf = (around: () => ClientSurroundings): Command => proxyCommand(around, async () => undefined);
+    databases = [{ ...DOCUMENT, metadata: { name: "orders\u001b[2J\u202e\npostern: hint: x" } }];
+    assert.match(
+      await run("db --tunnel --db-user=ExampleRole ord", proxyCommandOf),
+      /^Started authenticated tunnel for the DynamoDB database "orders\?\[2J\?\?postern: hint: x" in cluster "example" on/,
+    );
+    databases = [{ ...DOCUMENT, spec: { aws: { region: "eu\u001b[2J" } } }];
+    await assert.rejects(run("db --tunnel --db-user=ExampleRole ord", proxyCommandOf), { code: "region_invalid" });
+    databases = [DOCUMENT];
+  });
+
+  it("are not needed for a list whose lines may be copied, whatever agents call their databases", async () => {
+    const users = { allowed: ["ExampleRole"] };
+    const named = ["orders", "a; touch b", "it's", "$(id)"].map((name) => ({ ...DOCUMENT, metadata: { name }, users }));
+    databases = named;
+    const lines = (await run("-v", listCommand))
+      .split("\n")
+      .flatMap((line) => /postern proxy db .*$/.exec(line)?.[0] ?? []);
+    databases = [DOCUMENT];
+    const begin = "postern proxy db --db-user=ExampleRole";
+    assert.deepEqual(lines, [`${begin} orders`, `${begin} 'a; touch b'`, `${begin} 'it'\\''s'`, `${begin} '$(id)'`]);
+  });
+
+  it("are in no profile with a region of an agent's that would begin a line of its own", async () => {
+    for (const region of ["eu-west-1\ncredential_process = /tmp/theirs", "\u001b[2J", "eu west", "", "x".repeat(65)]) {
+      databases = [{ ...DOCUMENT, spec: { aws: { region } } }];
+      await assert.rejects(run("--db-user=ExampleRole orders", profileCommand), { code: "region_invalid" });
+      assert.equal(out, "");
+    }
+    databases = [DOCUMENT];
   });
 });

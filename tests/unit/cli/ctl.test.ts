@@ -3,11 +3,16 @@ import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { systemClock } from "../../../src/base/clock.ts";
 import { Secret } from "../../../src/base/secret.ts";
 import { documentsOf } from "../../../src/compose/documents.ts";
 import { withAdministration } from "../../../src/cli/ctl/local.ts";
 import { renderResources } from "../../../src/cli/ctl/render.ts";
 import { commaList } from "../../../src/cli/ctl/surroundings.ts";
+import { configurationWithoutFile } from "../../../src/cli/default-configuration.ts";
+import { Profiles, proxyAddress } from "../../../src/cli/login/profiles.ts";
+import { readOwnCertificate } from "../../../src/identity/certificate-reader.ts";
+import { ClusterAuthorities } from "../../support/cluster-authorities.ts";
 import { readConfig } from "../../../src/cli/start/index.ts";
 import { ROOT } from "../../support/cluster.ts";
 import { commandLine } from "../../support/command-line.ts";
@@ -41,6 +46,33 @@ describe("postern ctl on the auth service's own machine", () => {
       }
     },
   );
+
+  it("calls this machine's door localhost in links, as the door itself does: passkeys are no address's", async () => {
+    for (const [proxy, address] of [
+      ["listen_addr: '127.0.0.1:3199'", "localhost:3199"],
+      ["listen_addr: '[::1]:3199'", "localhost:3199"],
+      ["listen_addr: '0.0.0.0:3199'", "localhost:3199"],
+      ["listen_addr: '127.0.0.1:3199', public_addr: Postern.Example.com", "postern.example.com:443"],
+    ]) {
+      const { directory } = withConfig(`auth_service: {enabled: yes}\nproxy_service: {enabled: yes, ${proxy}}`);
+      const user = commandLine();
+      try {
+        const { out, err } = await user.run([
+          "ctl",
+          "-c",
+          join(directory, "p.yaml"),
+          "users",
+          "add",
+          "alice",
+          "--roles=access",
+        ]);
+        assert.ok(out.includes(`https://${address}/web/invite/`), `${out}${err}`);
+      } finally {
+        user.close();
+        rmSync(directory, { recursive: true, force: true });
+      }
+    }
+  });
 
   it("says that there is no store where there is no auth service", async () => {
     const { config, directory } = withConfig("auth_service: {enabled: no}");
@@ -108,9 +140,63 @@ describe("postern ctl", () => {
       }
       assert.deepEqual(readdirSync(data), ["store.sqlite"]);
     } finally {
-      process.env["POSTERN_DATA_DIR"] = before;
+      if (before === undefined) delete process.env["POSTERN_DATA_DIR"];
+      else process.env["POSTERN_DATA_DIR"] = before;
       user.close();
       await door.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("postern ctl beside a cluster of one's own", () => {
+  it("means it where its authorities are those of the login, and no other of the same name", async () => {
+    const { directory, data } = withConfig("auth_service: {enabled: yes}");
+    const before = process.env["POSTERN_DATA_DIR"];
+    process.env["POSTERN_DATA_DIR"] = data;
+    const user = commandLine();
+    const elsewhere = await ClusterAuthorities.make("localhost", systemClock);
+    const { certificate } = await elsewhere.issueUser();
+    const logInTo = async (trusted: readonly string[]): Promise<void> =>
+      new Profiles(user.home).save({
+        proxy: proxyAddress("127.0.0.1:3080"),
+        door: "cluster",
+        certificate,
+        privateKey: new Secret(elsewhere.keys.privateKey),
+        trusted,
+        stated: await readOwnCertificate(certificate),
+      });
+    try {
+      const own = await withAdministration(
+        configurationWithoutFile(),
+        "writes",
+        async ({ cluster }) => (await cluster.authority("host")).active.certificate,
+      );
+      assert.equal((await user.run(["ctl", "auth", "status"])).code, 0);
+      const foreign = elsewhere.host.active.certificate;
+      await logInTo([foreign]);
+      for (const words of [
+        ["auth", "rotate", "--type=all"],
+        ["auth", "status"],
+        ["restore", "--force", "b.jsonl"],
+        ["store", "migrate", "--to=1"],
+      ]) {
+        const { code, err } = await user.run(["ctl", ...words]);
+        assert.deepEqual([code, /Cannot do that over the network\n.*postern logout/.test(err)], [2, true], err);
+      }
+      for (const trusted of [[own], [foreign, own]]) {
+        await logInTo(trusted);
+        const { code, out, err } = await user.run(["ctl", "auth", "status"]);
+        assert.deepEqual([code, out.includes("never updated")], [0, true], err);
+      }
+      writeFileSync(join(data, "store.sqlite"), "no store at all");
+      const broken = await user.run(["ctl", "restore", "--force", "b.jsonl"]);
+      assert.equal(broken.code, 2);
+      assert.match(broken.err, /Cannot tell whether you mean the cluster of this machine: .*\n.*postern logout/);
+    } finally {
+      if (before === undefined) delete process.env["POSTERN_DATA_DIR"];
+      else process.env["POSTERN_DATA_DIR"] = before;
+      user.close();
       rmSync(directory, { recursive: true, force: true });
     }
   });

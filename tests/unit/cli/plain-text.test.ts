@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parse, stringify } from "yaml";
-import { jsonText, yamlText } from "../../../src/cli/plain-text.ts";
+import { jsonText } from "../../../src/cli/plain-text.ts";
+import { yamlText } from "../../../src/cli/yaml-text.ts";
 
 /** CSI in one character, DEL, a line that is turned around, one that is broken, a tag beyond 16 bits; and a value of lines. */
 const HOSTILE = {

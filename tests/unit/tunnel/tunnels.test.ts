@@ -8,7 +8,7 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { silentLog } from "../../../src/telemetry/log.ts";
 import { AgentEnd } from "../../../src/tunnel/agent.ts";
 import type { TunnelledClient } from "../../../src/tunnel/agent-session.ts";
-import { agreedVersion, type AgentNews, upgradeOffer } from "../../../src/tunnel/protocol.ts";
+import { agreedVersion, type AgentNews, readNews, upgradeOffer } from "../../../src/tunnel/protocol.ts";
 import { splice } from "../../../src/base/splice.ts";
 import { TunnelHeld } from "../../../src/tunnel/tunnel-held.ts";
 import { pauseBefore } from "../../../src/tunnel/timing.ts";
@@ -263,6 +263,14 @@ describe("a tunnel", () => {
     await eventually(() => end.tunnels === 2);
     deepEqual(end.states(), [{ proxy: "balancer", fault: null }]);
     for (const { sockets } of [two, three]) equal(sockets.filter(({ destroyed }) => !destroyed).length, 1);
+  });
+
+  it("reads no news of a region that would be more than a word of somebody's files", () => {
+    const line = (region: string): string =>
+      JSON.stringify({ node_name: "a", version: "1", draining: false, databases: [{ ...orders, region }] });
+    for (const region of ["us-east-1", "us-gov-west-1", "ddblocal"])
+      equal(readNews(line(region))?.databases[0]?.region, region);
+    for (const region of ["", "a\nb", "a b", "US-EAST-1", "x".repeat(65)]) equal(readNews(line(region)), undefined);
   });
 
   it("ends an agent whose news cannot be read", async () => {

@@ -28,6 +28,9 @@ describe("which databases are meant", () => {
 
   it("refuses labels that are none", () => {
     assert.throws(() => labelsOf("dev"), /"dev" is not key=value/);
+    assert.throws(() => labelsOf("env=dev, =x"), /" =x" is not key=value/);
+    assert.throws(() => labelsOf("env=dev,env=prod"), /the key "env" is there twice/);
+    assert.deepEqual(Object.keys(labelsOf("__proto__=x")), ["__proto__"]);
     assert.throws(() => labelsOf("=dev"), CommandError);
   });
 

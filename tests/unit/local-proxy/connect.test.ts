@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { createServer, connect, type AddressInfo } from "node:net";
+import { it } from "node:test";
+import { askForDatabase } from "../../../src/local-proxy/connect.ts";
+
+async function askOf(answer: object): Promise<unknown> {
+  const body = JSON.stringify(answer);
+  const door = createServer((socket) => {
+    socket.once("data", () => socket.end(`HTTP/1.1 403 Forbidden\r\ncontent-length: ${body.length}\r\n\r\n${body}`));
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => door.once("listening", resolve));
+  try {
+    return await askForDatabase(connect((door.address() as AddressInfo).port, "127.0.0.1"), "orders", 5000).catch(
+      (error: unknown) => error,
+    );
+  } finally {
+    door.close();
+  }
+}
+
+it("a door's no is told in its words, with nothing in them that a terminal would take for a command", async () => {
+  const { code, message, hint } = (await askOf({
+    error: { code: "database_unknown", message: "No \u001b[2Jsuch\ndatabase", hint: "look\u202e" },
+  })) as { code: string; message: string; hint: string };
+  assert.deepEqual([code, message, hint], ["database_unknown", "No ?[2Jsuch?database", "look?"]);
+  for (const odd of [{ error: { code: "\u001b[2J", message: "x" } }, { error: { code: "x" } }, {}, []])
+    assert.equal(((await askOf(odd)) as { code: string }).code, "proxy_refused");
+  const long = (await askOf({ error: { code: "x", message: "y".repeat(5000) } })) as Error;
+  assert.equal(long.message.length, 1000);
+});
