@@ -37,7 +37,7 @@ export function askForDatabase(door: Duplex, database: string, timeoutMs: number
         return;
       }
       // To CONNECT every answer has its body, if any, on the bare connection.
-      void refusal(response, socket).then(fail);
+      void refusal(response, socket, timeoutMs).then(fail);
     });
     asked.once("error", (cause) =>
       fail(
@@ -50,8 +50,10 @@ export function askForDatabase(door: Duplex, database: string, timeoutMs: number
   });
 }
 
-async function refusal({ statusCode }: IncomingMessage, socket: Duplex): Promise<PosternError> {
+async function refusal({ statusCode }: IncomingMessage, socket: Duplex, timeoutMs: number): Promise<PosternError> {
   let text = "";
+  // The request's own bound ends with its head.
+  const late = setTimeout(() => socket.destroy(), timeoutMs);
   try {
     for await (const chunk of socket) {
       text += String(chunk);
@@ -63,6 +65,8 @@ async function refusal({ statusCode }: IncomingMessage, socket: Duplex): Promise
       return new PosternError(code, lineOf(message), typeof hint === "string" ? { hint: lineOf(hint) } : {});
   } catch {
     // Then the status must do.
+  } finally {
+    clearTimeout(late);
   }
   return new PosternError("proxy_refused", `The proxy does not connect: it answers ${statusCode}`);
 }

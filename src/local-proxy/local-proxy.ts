@@ -1,6 +1,6 @@
 /** A port of this machine behind which a database is: what comes in goes to the database's agent in TLS of the user's own. */
 
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import process from "node:process";
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
@@ -59,24 +59,24 @@ const PATIENCE_MS = 3000;
  * @throws PosternError `port_busy` when something listens there, `listen_failed`
  */
 export async function openLocalProxy(options: LocalProxyOptions): Promise<LocalProxy> {
-  const { address } = options;
   const sockets = new Set<Socket>();
-  const server = serverOf(options, (socket) => void serve(socket, options));
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-    socket.on("error", () => socket.destroy());
-  });
-  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
-  await listen(server, address);
+  const newServer = (): Server => {
+    const server = serverOf(options, (socket) => void serve(socket, options));
+    server.on("connection", (socket: Socket) => {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+      socket.on("error", () => socket.destroy());
+    });
+    server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+    return server;
+  };
+  const { servers, address } = await listen(options.address, newServer);
   return {
-    address: boundAt(server, address),
+    address,
     async close() {
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      });
+      const closed = servers.map(closing);
       for (const socket of sockets) socket.destroy();
-      await closed;
+      await Promise.all(closed);
     },
   };
 }
@@ -131,35 +131,62 @@ function notTheKey(): PosternError {
   });
 }
 
-async function listen(server: Server, address: LocalAddress): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => reject(cannotListen(address, cause)));
-    const done = (): void => {
-      server.removeAllListeners("error");
-      resolve();
-    };
-    if ("port" in address) {
-      server.listen(address.port, "127.0.0.1", done);
-      return;
-    }
+interface Listening {
+  readonly servers: readonly Server[];
+  readonly address: string;
+}
+
+async function listen(address: LocalAddress, newServer: () => Server): Promise<Listening> {
+  if ("path" in address) {
+    const { path } = address;
+    const server = newServer();
     // Who may connect rides on the user's login: the user alone, from the first moment.
     const before = process.umask(0o177);
+    const listening = bound(server, { path }, path);
+    process.umask(before);
+    await listening;
+    return { servers: [server], address: path };
+  }
+  for (let tries = 1; ; tries++) {
+    const server = newServer();
+    await bound(server, { port: address.port, host: "127.0.0.1" }, `127.0.0.1:${address.port}`);
+    const { port } = server.address() as AddressInfo;
+    // "localhost" may lead to either: what another user of this machine listens on there would get this one's requests.
+    const other = newServer();
     try {
-      server.listen(address.path, done);
-    } finally {
-      process.umask(before);
+      await bound(other, { port, host: "::1", ipv6Only: true }, `[::1]:${port}`);
+      return { servers: [server, other], address: `127.0.0.1:${port}` };
+    } catch (error) {
+      const { code } = (error as PosternError).cause as NodeJS.ErrnoException;
+      if (NO_IPV6.has(code ?? "")) return { servers: [server], address: `127.0.0.1:${port}` };
+      await closing(server);
+      if (code !== "EADDRINUSE" || address.port !== 0 || tries === MOST_TRIES) throw error;
     }
+  }
+}
+
+const NO_IPV6: ReadonlySet<string> = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL", "EPROTONOSUPPORT"]);
+/** To find a port that is free on both. */
+const MOST_TRIES = 20;
+
+function bound(server: Server, how: ListenOptions, where: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: NodeJS.ErrnoException): void => reject(cannotListen(where, cause));
+    server.once("error", failed);
+    server.listen(how, () => {
+      server.off("error", failed);
+      resolve();
+    });
   });
 }
 
-function boundAt(server: Server, address: LocalAddress): string {
-  if (!("port" in address)) return address.path;
-  const { port } = server.address() as AddressInfo;
-  return `127.0.0.1:${port}`;
+function closing(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
 }
 
-function cannotListen(address: LocalAddress, cause: NodeJS.ErrnoException): PosternError {
-  const where = "port" in address ? `127.0.0.1:${address.port}` : address.path;
+function cannotListen(where: string, cause: NodeJS.ErrnoException): PosternError {
   if (cause.code === "EADDRINUSE") {
     return new PosternError("port_busy", `Cannot listen on ${where}: another program does`, {
       cause,

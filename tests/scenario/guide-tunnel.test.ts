@@ -246,6 +246,20 @@ fetch(process.env.AWS_ENDPOINT_URL_DYNAMODB, {method: 'POST', headers: {'x-amz-t
       assert.match(stderr, /400 .*AccessDeniedException.*email@example\.com/);
     });
 
+    it("keeps the tools of db exec and db env away from the network's HTTP proxy", async () => {
+      const { stdout } = await line(
+        `NO_PROXY=example.com HTTP_PROXY=http://127.0.0.1:9 postern db exec --db-user=Admin example-dynamodb -- sh -c 'echo $NO_PROXY $no_proxy'`,
+      );
+      assert.equal(stdout.trim(), "example.com,localhost,127.0.0.1 example.com,localhost,127.0.0.1");
+      const shown = await line(
+        `export AWS_PROFILE=other no_proxy=example.com; eval "$(postern db env --port 8123 --region eu-west-1)"; echo $AWS_ENDPOINT_URL_DYNAMODB $AWS_ENDPOINT_URL_DYNAMODB_STREAMS $AWS_REGION $AWS_ACCESS_KEY_ID [$AWS_PROFILE] $NO_PROXY $no_proxy`,
+      );
+      assert.equal(
+        shown.stdout.trim(),
+        "http://localhost:8123 http://localhost:8123 eu-west-1 postern [] localhost,127.0.0.1 example.com,localhost,127.0.0.1",
+      );
+    });
+
     it("lets nobody ride the port of an exec who has not its key", async () => {
       const { stdout } = await line(
         `postern db exec --db-user=ExampleTeleportDynamoDBRole example-dynamodb -- "${process.execPath}" -e "

@@ -16,9 +16,9 @@ describe("a cluster of two proxies and two agents", () => {
   let cluster: TunnelCluster;
   let port: number;
   const clients: DynamoDBClient[] = [];
-  const clientOf = (maxAttempts: number): DynamoDBClient => {
+  const clientOf = (maxAttempts: number, at = port): DynamoDBClient => {
     const client = new DynamoDBClient({
-      endpoint: `http://localhost:${port}`,
+      endpoint: `http://localhost:${at}`,
       region: "local",
       credentials: { accessKeyId: "any", secretAccessKey: "any" },
       maxAttempts,
@@ -142,5 +142,9 @@ describe("a cluster of two proxies and two agents", () => {
       }
     });
     assert.deepEqual(errors, []);
+    // Who comes when all is over knows the new ones only.
+    await cluster.logIn();
+    const { Item } = await clientOf(3, await cluster.openLocalPort("later")).send(READ);
+    assert.equal(Item?.["total"]?.N, "18.15");
   });
 });

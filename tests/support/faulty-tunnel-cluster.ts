@@ -151,8 +151,8 @@ db_service:
   }
 
   /** @returns the local port */
-  async openLocalPort(): Promise<number> {
-    const service = this.#spawn("local", ["proxy", "db", "--tunnel", "--db-user=ExampleRole", "example"]);
+  async openLocalPort(name = "local"): Promise<number> {
+    const service = this.#spawn(name, ["proxy", "db", "--tunnel", "--db-user=ExampleRole", "example"]);
     await up(service, () => /on 127\.0\.0\.1:\d+\./.test(service.out()));
     return Number(/on 127\.0\.0\.1:(\d+)\./.exec(service.out())?.[1]);
   }

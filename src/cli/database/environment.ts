@@ -26,3 +26,9 @@ export function environmentOf({ address, region, accessKeyId }: EndpointEnvironm
 
 /** Variables that would have a tool use other credentials than those. */
 export const UNSET: readonly string[] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"];
+
+/** What no HTTP proxy of the surroundings is to be asked for: AWS's tools would ask it for a port of this machine as well. */
+export const UNPROXIED = "localhost,127.0.0.1";
+
+/** Names by which tools are told so; some read one, some the other. */
+export const NO_PROXY_NAMES: readonly string[] = ["NO_PROXY", "no_proxy"];

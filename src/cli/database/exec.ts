@@ -9,7 +9,7 @@ import { Secret } from "../../base/secret.ts";
 import { CommandError } from "../command-error.ts";
 import type { Choice } from "../login/profiles.ts";
 import type { ClientSurroundings } from "../login/surroundings.ts";
-import { ANY_KEY, environmentOf, UNSET } from "./environment.ts";
+import { ANY_KEY, environmentOf, NO_PROXY_NAMES, UNPROXIED, UNSET } from "./environment.ts";
 import { chosenDbUser, portOf } from "./options.ts";
 
 /** The `exec` command. */
@@ -66,15 +66,18 @@ export function envCommand(surroundings: () => ClientSurroundings): Command {
     .action(({ port, region }: { readonly port: number; readonly region: string }) => {
       const variables = environmentOf({ address: `127.0.0.1:${port}`, region, accessKeyId: ANY_KEY });
       const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${value}\n`);
-      surroundings().write(`${lines.join("")}unset ${UNSET.join(" ")}\n`);
+      const unproxied = NO_PROXY_NAMES.map((name) => `export ${name}="\${${name}:+$${name},}${UNPROXIED}"\n`);
+      surroundings().write(`${lines.join("")}${unproxied.join("")}unset ${UNSET.join(" ")}\n`);
     })
     .addHelpText("after", '\nExamples:\n  eval "$(postern db env --port 8000 --region eu-west-1)"');
 }
 
 /** Runs it to its end; returns its exit code, or as shells do 128 and the signal that ended it. */
 function run([program = "", ...rest]: readonly string[], variables: Readonly<Record<string, string>>): Promise<number> {
-  const env = { ...process.env, ...variables };
+  const env: NodeJS.ProcessEnv = { ...process.env, ...variables };
   for (const name of UNSET) delete env[name];
+  const before = NO_PROXY_NAMES.map((name) => env[name]).find((value) => value !== undefined && value !== "");
+  for (const name of NO_PROXY_NAMES) env[name] = before === undefined ? UNPROXIED : `${before},${UNPROXIED}`;
   return new Promise((resolve, reject) => {
     const child = spawn(program, rest, { stdio: "inherit", env });
     const pass = (signal: NodeJS.Signals): void => void child.kill(signal);

@@ -28,3 +28,14 @@ it("a door's no is told in its words, with nothing in them that a terminal would
   const long = (await askOf({ error: { code: "x", message: "y".repeat(5000) } })) as Error;
   assert.equal(long.message.length, 1000);
 });
+
+it("a door that says no and then nothing is not waited for for ever", async () => {
+  const door = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => socket.write("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 100\r\n\r\n{"));
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => door.once("listening", resolve));
+  const asked = askForDatabase(connect((door.address() as AddressInfo).port, "127.0.0.1"), "orders", 200);
+  await assert.rejects(asked, { code: "proxy_refused", message: "The proxy does not connect: it answers 503" });
+  door.close();
+});

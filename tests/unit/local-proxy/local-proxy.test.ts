@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer as createHttp, request } from "node:http";
 import { request as requestTls } from "node:https";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, afterEach, describe, it } from "node:test";
@@ -53,6 +53,9 @@ async function proxyOf(open: LocalProxyOptions["open"], more: Partial<LocalProxy
   });
   opened.push(() => proxy.close());
   return proxy;
+}
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((each) => each?.some(({ address }) => address === "::1") === true);
 }
 const portOf = ({ address }: LocalProxy): number => Number(address.split(":")[1]);
 
@@ -125,6 +128,24 @@ describe("a local port", () => {
         return /--port/.test(error.hint ?? "");
       },
     );
+  });
+
+  it("is on both loopback addresses, so that localhost leads to nobody else", { skip: !hasIpv6() }, async () => {
+    const proxy = await proxyOf(await agentOf((socket) => void socket.end("hello")));
+    for (const host of ["127.0.0.1", "::1"]) assert.equal(await text(connect(portOf(proxy), host)), "hello");
+    await proxy.close();
+    await assert.rejects(once(connect(portOf(proxy), "::1"), "connect"), /ECONNREFUSED/);
+    // Another user of the machine, who would get the requests of clients that ask for localhost.
+    const thief = createServer().listen(0, "::1");
+    await once(thief, "listening");
+    opened.push(() => thief.close());
+    const { port } = thief.address() as AddressInfo;
+    await assert.rejects(
+      proxyOf(async () => assert.fail(), { address: { port } }),
+      (error: PosternError) => error.code === "port_busy" && error.message.includes(`[::1]:${port}`),
+    );
+    // What was opened before it is let go.
+    await assert.rejects(once(connect(port, "127.0.0.1"), "connect"), /ECONNREFUSED/);
   });
 
   it("may be a Unix socket, which is its user's alone, and goes when it is closed", async () => {
