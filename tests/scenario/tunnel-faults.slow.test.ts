@@ -143,6 +143,8 @@ describe("a cluster of two proxies and two agents", () => {
     });
     assert.deepEqual(errors, []);
     // Who comes when all is over knows the new ones only.
+    const { ca_pins } = JSON.parse(await cluster.ctl(["status", "-f", "json"])) as { ca_pins: [string] };
+    [cluster.pin] = ca_pins;
     await cluster.logIn();
     const { Item } = await clientOf(3, await cluster.openLocalPort("later")).send(READ);
     assert.equal(Item?.["total"]?.N, "18.15");
