@@ -37,6 +37,10 @@ export interface TunnelState {
 
 /** After so many times that a balancer led to a proxy that is held, the pause grows no more. */
 const MOST_DOUBLINGS = 3;
+/** Dials without a pause between them, at most. */
+const MOST_IN_A_ROW = 8;
+
+type Outcome = "opened" | "held" | "failed";
 
 /** The agent's end of all its tunnels. */
 export class AgentEnd {
@@ -108,9 +112,10 @@ export class AgentEnd {
   }
 
   async #run(): Promise<void> {
-    const { random, timing, clock } = this.#options;
+    const { random, timing, clock, living } = this.#options;
     const { signal } = this.#stopping;
     let attempt = 0;
+    let inARow = 0;
     while (!signal.aborted) {
       const address = this.#wanted();
       if (address === undefined) {
@@ -120,17 +125,21 @@ export class AgentEnd {
         if (clock.monotonic() - since > timing.longestPause) attempt = 1;
         continue;
       }
-      if (attempt > 0) {
+      if (attempt > 0 && inARow === 0) {
         // The signal ends it early.
         await sleep(pauseBefore(attempt, timing.longestPause, random), undefined, { signal }).catch(() => undefined);
       }
       if (signal.aborted) return;
-      attempt = (await this.#open(address)) ? attempt + 1 : Math.min(attempt + 1, MOST_DOUBLINGS);
+      const outcome = await this.#open(address);
+      // A balancer that takes turns may give every other turn to somebody who dials as often: then it is always the same proxy.
+      inARow = outcome === "held" ? inARow + 1 : 0;
+      if (inARow > 0 && inARow < Math.min(living?.().length ?? 1, MOST_IN_A_ROW)) continue;
+      inARow = 0;
+      attempt = outcome === "failed" ? attempt + 1 : Math.min(attempt + 1, MOST_DOUBLINGS);
     }
   }
 
-  /** Whether it failed. */
-  async #open(address: string): Promise<boolean> {
+  async #open(address: string): Promise<Outcome> {
     const { dial, log } = this.#options;
     const { signal } = this.#stopping;
     try {
@@ -139,7 +148,7 @@ export class AgentEnd {
       if (signal.aborted || this.#sessions.has(proxy)) {
         socket.destroy();
         this.#answered.set(address, proxy);
-        return false;
+        return "held";
       }
       const session = new AgentSession(socket, this.#options);
       this.#sessions.set(proxy, session);
@@ -152,18 +161,18 @@ export class AgentEnd {
           log.warn({ address, proxy }, "A tunnel has ended; it is opened anew while its proxy lives");
         this.#wake();
       });
-      return false;
+      return "opened";
     } catch (error) {
       if (error instanceof TunnelHeld) {
         this.#answered.set(address, error.proxy);
-        return false;
+        return "held";
       }
       const fault = messageOf(error);
       // The same reason once.
       if (this.#faults.get(address) !== fault && !signal.aborted)
         log.warn({ proxy: address, error: fault }, "Cannot open a tunnel; it is tried again until it opens");
       this.#faults.set(address, fault);
-      return true;
+      return "failed";
     }
   }
 

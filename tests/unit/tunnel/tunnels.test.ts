@@ -265,6 +265,41 @@ describe("a tunnel", () => {
     for (const { sockets } of [two, three]) equal(sockets.filter(({ destroyed }) => !destroyed).length, 1);
   });
 
+  it("is opened to each proxy though somebody else dials a balancer that takes turns just as often", async () => {
+    const [one, two] = [await proxy(), await proxy()];
+    const ids = [
+      ["p1", one],
+      ["p2", two],
+    ] as const;
+    let [turn, ended] = [0, 0];
+    const end = new AgentEnd({
+      proxies: ["balancer"],
+      living: () => ["p1", "p2", "dead"],
+      async dial(_, __, held) {
+        // Whoever pauses finds that another has had a turn meanwhile.
+        if (performance.now() - ended > 3) turn++;
+        const [id, { at }] = ids[turn++ % 2] ?? ["", one];
+        try {
+          if (held.includes(id)) throw new TunnelHeld(id);
+          const socket = connect(Number(at), "127.0.0.1");
+          await once(socket, "connect");
+          socket.write("a");
+          return { socket, proxy: id };
+        } finally {
+          ended = performance.now();
+        }
+      },
+      news: () => ({ node_name: "a", version: "1", draining: false, databases: [orders] }),
+      serve: (connection) => connection.end(),
+      timing,
+      random: Math.random,
+      clock: systemClock,
+      log: silentLog,
+    });
+    opened.push(() => end.stop(0));
+    await eventually(() => end.tunnels === 2);
+  });
+
   it("reads no news of a region that would be more than a word of somebody's files", () => {
     const line = (region: string): string =>
       JSON.stringify({ node_name: "a", version: "1", draining: false, databases: [{ ...orders, region }] });
