@@ -68,9 +68,12 @@ export function databaseRoutes(
           const { done, value } = await lines.next();
           // Who was locked out or removed meanwhile hears no more.
           if (value?.type === "settled" || value?.type === "alive") await members.requireKnown(hostId);
+          // Who has gone meanwhile is told nothing.
+          if (ended.signal.aborted) return;
           if (done === true) controller.close();
           else controller.enqueue(Buffer.from(`${JSON.stringify(value)}\n`));
         } catch (error) {
+          if (ended.signal.aborted) return;
           log.error({ host_id: hostId, error: messageOf(error) }, "Cannot tell a service what it decides by");
           controller.error(error);
         }

@@ -112,6 +112,8 @@ describe("a cluster of two proxies and two agents", () => {
     });
     assert.ok(done > 20);
     assert.deepEqual(errors, []);
+    // An agent that goes is no failure of the proxy's.
+    for (const name of ["one", "two"]) assert.doesNotMatch(cluster.service(name).log(), /ERROR/);
   });
 
   it("fails no request that is tried again while an agent or a proxy is killed", async () => {
