@@ -3,12 +3,12 @@
  * is verified over the very bytes that were received, with a secret that the proxies do not know.
  */
 
-import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { LRUCache } from "lru-cache";
 import type { HostIdentity } from "../agent/host-identity.ts";
 import type { Member } from "../agent/membership.ts";
 import { claimedSignature, DerivedKey, signatureFault } from "../aws/received-signature.ts";
+import { Chunks } from "../base/chunks.ts";
 import { PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
 import { standingRefusal } from "../gateway/authenticate.ts";
@@ -234,10 +234,9 @@ async function readWhole(
   // What is announced is taken at once, so that many do not begin what none can end.
   if (!room.take(length)) return NO_ROOM;
   let taken = length;
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  const chunks = new Chunks();
   for await (const chunk of reader.rest()) {
-    size += chunk.byteLength;
+    const size = chunks.size + chunk.byteLength;
     if (size > MAX_BODY_BYTES) return TOO_LARGE;
     if (size > taken) {
       if (!room.take(size - taken)) return NO_ROOM;
@@ -245,8 +244,7 @@ async function readWhole(
     }
     chunks.push(chunk);
   }
-  const [only] = chunks;
-  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size);
+  return chunks.take();
 }
 
 async function write(stream: Duplex, { status, headers, body }: Answer): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { Chunks } from "../base/chunks.ts";
 import {
   type Answer,
   BodyBroken,
@@ -135,7 +136,7 @@ export class NodeExchange implements Exchange, Departure {
     // What is announced is taken at once, so that many do not begin what none can end.
     if (!room.take(declared)) return Promise.reject(new NoRoom());
     return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
+      const chunks = new Chunks();
       let size = 0;
       const settle = (end: () => void): void => {
         this.#reading = undefined;
@@ -152,10 +153,7 @@ export class NodeExchange implements Exchange, Departure {
           settle(() => reject(new NoRoom()));
         } else chunks.push(chunk);
       };
-      const onEnd = (): void => {
-        const [only] = chunks;
-        settle(() => resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size)));
-      };
+      const onEnd = (): void => settle(() => resolve(chunks.take()));
       const onGone = (): void => settle(() => reject(new ClientGone()));
       this.#reading = { fail: (error) => settle(() => reject(error)) };
       incoming.on("data", onData).on("end", onEnd).on("error", onGone).on("close", onGone);
