@@ -43,6 +43,11 @@ export class NodeClient {
     return exchange;
   }
 
+  /** How many requests have no whole answer yet. */
+  get waiting(): number {
+    return this.#exchanges.length;
+  }
+
   get draining(): boolean {
     return this.#draining;
   }
