@@ -45,7 +45,11 @@ export interface DoorTunnels {
 /** Opens the proxy's end. */
 export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<DoorTunnels> {
   const { callers, members, routeCallers, store, presence, log, isShown } = options;
-  const tunnels = new Tunnels({ random: Math.random, onChange: () => presence.report(tunnels.agents()) });
+  const tunnels = new Tunnels({
+    random: Math.random,
+    onChange: () => presence.report(tunnels.agents()),
+    onRefused: (hostId, reason) => log.warn({ host_id: hostId, reason }, "A database service's tunnel is ended"),
+  });
   const counts = new ConnectionCounts();
   const unwatch = await endLocked(tunnels, members, store, log);
 

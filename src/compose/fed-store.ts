@@ -9,6 +9,12 @@ import type { Change, Store, StoredResource } from "../store/store.ts";
 /** The part of a store that followers need. */
 export type ReadableStore = Pick<Store, "get" | "list" | "snapshot" | "watch" | "close">;
 
+/** Two clocks that differ by less are not said to have slept. */
+const LEAST_SLEEP_MS = 1000;
+
+/** After that much sleep a connection that was open before is not believed any more: what it tells may be as old. */
+const LONGEST_SLEEP_MS = 15_000;
+
 /** Fed line by line; shows only states that were settled. */
 export class FedStore implements ReadableStore {
   readonly #clock: Clock;
@@ -20,15 +26,37 @@ export class FedStore implements ReadableStore {
   #about: ClusterNews | undefined;
   readonly #listeners = new Set<(about: ClusterNews) => void>();
   #heardAt: number;
+  /** How far the wall clock was before the monotonic one when both were last looked at. */
+  #ahead: number;
+  /** Milliseconds that the machine slept: since the cluster was heard of, and under the connection that tells. */
+  #slept = { unheard: 0, connected: 0 };
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#heardAt = clock.monotonic();
+    this.#ahead = clock.now() - this.#heardAt;
   }
 
-  /** Milliseconds since the cluster was heard of. */
+  /** Milliseconds since the cluster was heard of, those among them in which the machine slept. */
   get silence(): number {
-    return this.#clock.monotonic() - this.#heardAt;
+    return this.#look() - this.#heardAt + this.#slept.unheard;
+  }
+
+  /**
+   * The monotonic clock stands still while a machine is suspended; the wall clock shows afterwards how long that was. So one that is
+   * set forward counts as sleep, which is forgotten with the next word; one that is set back is no reason to have slept less.
+   *
+   * @returns the monotonic clock
+   */
+  #look(): number {
+    const now = this.#clock.monotonic();
+    const ahead = this.#clock.now() - now;
+    const leap = ahead - this.#ahead;
+    // Readings of two clocks always differ a little, and would add up.
+    if (leap > LEAST_SLEEP_MS)
+      this.#slept = { unheard: this.#slept.unheard + leap, connected: this.#slept.connected + leap };
+    if (leap < 0 || leap > LEAST_SLEEP_MS) this.#ahead = ahead;
+    return now;
   }
 
   /** Whether there has been a state to show. */
@@ -52,16 +80,28 @@ export class FedStore implements ReadableStore {
    * and none of it adds to what the last connection left half told.
    */
   beginAnew(): void {
+    this.#look();
+    this.#slept = { ...this.#slept, connected: 0 };
+    this.#begin();
+  }
+
+  #begin(): void {
     this.#next = new Map();
     this.#telling = true;
   }
 
-  /** Takes a line. @throws PosternError `feed_invalid` for what is none */
+  /**
+   * Takes a line.
+   *
+   * @throws PosternError `feed_invalid` for what is none, `feed_late` where it may have lain here while the machine slept
+   */
   take(line: unknown): void {
+    const now = this.#look();
+    if (this.#slept.connected > LONGEST_SLEEP_MS) throw late();
     const read = line as FeedLine;
     switch (read.type) {
       case "begin":
-        this.beginAnew();
+        this.#begin();
         break;
       case "resource": {
         const { kind, name, revision, value, expires_at: expiresAt } = read;
@@ -89,7 +129,9 @@ export class FedStore implements ReadableStore {
         if ((read as { readonly ignorable?: unknown }).ignorable !== true) throw invalid();
     }
     // A state that is begun again and again and never settles is no word of how things are.
-    if (!this.#telling) this.#heardAt = this.#clock.monotonic();
+    if (this.#telling) return;
+    this.#heardAt = now;
+    this.#slept = { ...this.#slept, unheard: 0 };
   }
 
   get(kind: string, name: string): Promise<StoredResource | undefined> {
@@ -132,6 +174,13 @@ const ABOUT: z.ZodType<ClusterNews> = z.object({
 
 function keyOf(kind: string, name: string): string {
   return `${kind}/${name}`;
+}
+
+function late(): PosternError {
+  return new PosternError(
+    "feed_late",
+    "Cannot tell how old the cluster's news is: this machine slept, or its clock was set",
+  );
 }
 
 function invalid(): PosternError {

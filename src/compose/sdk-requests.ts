@@ -3,18 +3,20 @@
  * is verified over the very bytes that were received, with a secret that the proxies do not know.
  */
 
-import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { LRUCache } from "lru-cache";
 import type { HostIdentity } from "../agent/host-identity.ts";
 import type { Member } from "../agent/membership.ts";
 import { claimedSignature, DerivedKey, signatureFault } from "../aws/received-signature.ts";
+import { Chunks } from "../base/chunks.ts";
 import { PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
+import { standingRefusal } from "../gateway/authenticate.ts";
 import { MAX_BODY_BYTES } from "../gateway/body.ts";
 import type { FixedListener } from "../gateway/listener.ts";
 import { serve } from "../gateway/pipeline.ts";
 import { type Answer, BodyTooLarge, type Connection, type Departure, type Exchange } from "../gateway/ports.ts";
+import type { Refusal } from "../gateway/refusal.ts";
 import type { GatewayServices } from "../gateway/services.ts";
 import { endSession } from "../gateway/trace.ts";
 import { refuseUnproven, type Unproven } from "../gateway/unproven.ts";
@@ -104,7 +106,6 @@ export class SdkRequests {
   async #answerTo({ headers, reader, client, departure }: Received, onWhole: () => void): Promise<Answer> {
     const { services } = this.#options;
     const { database, address } = client;
-    const lease = services.bodies.lease();
     const exchange = (connection: Connection, bytes: Uint8Array): Exchange => ({
       method: "POST",
       target: "/",
@@ -114,23 +115,28 @@ export class SdkRequests {
       // Its bytes are in the lease already.
       body: (limit) => (bytes.byteLength > limit ? Promise.reject(new BodyTooLarge()) : Promise.resolve(bytes)),
     });
-    const refused = (why: Unproven): Promise<Answer> =>
+    const refused = (why: Unproven | Refusal): Promise<Answer> =>
       refuseUnproven(services, database, exchange({ id: newId(), ip: address }, new Uint8Array()), why);
+    const claimed = claimedSignature(headers);
+    if ("message" in claimed) return await refused(claimed);
+    const opened = await this.#open(headers, claimed.accessKeyId, client);
+    if ("message" in opened) return await refused(opened);
+    const region = services.state().databases.get(database)?.region;
+    if (region === undefined)
+      return await refused({ type: "ServiceUnavailable", message: "This database is not served here any more" });
+    const { key, listener } = opened;
+    // Nothing is read, or held, for who would be refused whatever it is.
+    const standing = standingRefusal(services, listener);
+    if (standing !== undefined) return await refused(standing);
+    const lease = services.bodies.lease({ user: listener.user, unproven: true });
     try {
-      const claimed = claimedSignature(headers);
-      if ("message" in claimed) return await refused(claimed);
-      const opened = await this.#open(headers, claimed.accessKeyId, client);
-      if ("message" in opened) return await refused(opened);
-      const region = services.state().databases.get(database)?.region;
-      if (region === undefined)
-        return await refused({ type: "ServiceUnavailable", message: "This database is not served here any more" });
-      const bytes = await readWhole(reader, lease);
+      const bytes = await readWhole(reader, announced(headers), lease);
       onWhole();
       if ("message" in bytes) return await refused(bytes);
-      const { key, listener } = opened;
       const now = services.clock.now();
       const fault = signatureFault({ headers, body: bytes }, claimed, { key, region, now });
       if (fault !== undefined) return await refused(fault);
+      lease.prove();
       // From here on it is who its token says.
       return await serve(services, listener, exchange(this.#sessionOf(claimed.accessKeyId, address), bytes));
     } finally {
@@ -207,19 +213,38 @@ export const EXPIRED: Unproven = {
 };
 const NO_HOSTS: ReadonlySet<string> = new Set();
 
-async function readWhole(reader: FrameReader, room: { take(bytes: number): boolean }): Promise<Uint8Array | Unproven> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+const TOO_LARGE: Unproven = {
+  type: "RequestEntityTooLarge",
+  message: "The request's body is larger than 16 MiB",
+};
+const NO_ROOM: Unproven = { type: "ServiceUnavailable", message: "Too many large requests are under way" };
+
+/** How long the body is to be, by its headers; 0 where they do not say. */
+function announced(headers: readonly string[]): number {
+  const length = headers.find((_, at) => at % 2 === 1 && headers[at - 1]?.toLowerCase() === "content-length") ?? "";
+  return /^[0-9]{1,15}$/.test(length) ? Number(length) : 0;
+}
+
+async function readWhole(
+  reader: FrameReader,
+  length: number,
+  room: { take(bytes: number): boolean },
+): Promise<Uint8Array | Unproven> {
+  if (length > MAX_BODY_BYTES) return TOO_LARGE;
+  // What is announced is taken at once, so that many do not begin what none can end.
+  if (!room.take(length)) return NO_ROOM;
+  let taken = length;
+  const chunks = new Chunks();
   for await (const chunk of reader.rest()) {
-    size += chunk.byteLength;
-    if (size > MAX_BODY_BYTES)
-      return { type: "RequestEntityTooLarge", message: "The request's body is larger than 16 MiB" };
-    if (!room.take(chunk.byteLength))
-      return { type: "ServiceUnavailable", message: "Too many large requests are under way" };
+    const size = chunks.size + chunk.byteLength;
+    if (size > MAX_BODY_BYTES) return TOO_LARGE;
+    if (size > taken) {
+      if (!room.take(size - taken)) return NO_ROOM;
+      taken = size;
+    }
     chunks.push(chunk);
   }
-  const [only] = chunks;
-  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size);
+  return chunks.take();
 }
 
 async function write(stream: Duplex, { status, headers, body }: Answer): Promise<void> {

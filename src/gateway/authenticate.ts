@@ -9,6 +9,7 @@ import { principalOfSession, type Session, type SessionEnd } from "../identity/s
 import { type CallerFacts, callerFacts } from "./facts.ts";
 import type { FixedListener } from "./listener.ts";
 import { Refusal } from "./refusal.ts";
+import type { GatewayServices } from "./services.ts";
 import type { GatewayState } from "./state.ts";
 
 /** A caller whose identity is settled, not yet what they may do. */
@@ -41,6 +42,27 @@ export function authenticate(listener: FixedListener, state: GatewayState, now: 
   const ofState = callers.get(state) ?? new WeakMap<FixedListener, Caller>();
   callers.set(state, ofState.set(listener, caller));
   return caller;
+}
+
+/** What somebody may do is not known for ever: a lock may have been set that did not come through. @throws Refusal */
+export function requireCluster({ lostFor }: Pick<GatewayServices, "lostFor">): void {
+  const lost = lostFor?.();
+  if (lost === undefined) return;
+  const message = `This database service has not heard of its cluster for ${Math.round(lost / 1000)} s`;
+  const reasons = [{ code: "control_plane_lost", message, access: null, role: null }] as const;
+  throw new Refusal("control_plane_lost", message, "AccessDeniedException", { reasons });
+}
+
+/** Why whatever comes on a listener is refused now; undefined where that hangs on what comes. */
+export function standingRefusal(services: GatewayServices, listener: FixedListener): Refusal | undefined {
+  try {
+    requireCluster(services);
+    authenticate(listener, services.state(), services.clock.now());
+    return undefined;
+  } catch (problem) {
+    if (problem instanceof Refusal) return problem;
+    throw problem;
+  }
 }
 
 /** Callers by state and listener. Both are immutable, so it is derived from them alone and goes when they go. */

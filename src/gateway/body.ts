@@ -35,7 +35,9 @@ export async function readBody(exchange: Exchange, head: RequestHead, lease: Bod
   // How much it becomes is known only when it is decoded.
   if (!lease.take(MAX_BODY_BYTES)) throw noRoom(undefined);
   try {
-    return await decode(decoders[head.contentEncoding], raw);
+    const decoded = await decode(decoders[head.contentEncoding], raw);
+    lease.give(MAX_BODY_BYTES - decoded.byteLength);
+    return decoded;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(false);
     throw new Refusal(

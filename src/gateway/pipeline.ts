@@ -3,7 +3,8 @@
 import { operationOf, type Operation } from "../dynamodb/catalogue.ts";
 import { RequestError } from "../dynamodb/request-error.ts";
 import { parseRequest } from "../dynamodb/request.ts";
-import { authenticate } from "./authenticate.ts";
+import { authenticate, requireCluster } from "./authenticate.ts";
+import type { BodyHolder } from "./body-budget.ts";
 import { readBody } from "./body.ts";
 import { opened } from "./continuations.ts";
 import { enforce } from "./enforce.ts";
@@ -22,7 +23,7 @@ import { Trace } from "./trace.ts";
 /** Serves one exchange. It always answers: what is not forwarded is refused with a reason, and recorded. */
 export async function serve(services: GatewayServices, listener: FixedListener, exchange: Exchange): Promise<Answer> {
   const trace = new Trace(services, listener, exchange);
-  const lease = services.bodies.lease();
+  const lease = services.bodies.lease(holderOf(listener));
   try {
     const state = services.state();
     trace.revision = state.policy.revision;
@@ -64,13 +65,9 @@ export async function serve(services: GatewayServices, listener: FixedListener, 
   }
 }
 
-/** What somebody may do is not known for ever: a lock may have been set that did not come through. */
-function requireCluster({ lostFor }: GatewayServices): void {
-  const lost = lostFor?.();
-  if (lost === undefined) return;
-  const message = `This database service has not heard of its cluster for ${Math.round(lost / 1000)} s`;
-  const reasons = [{ code: "control_plane_lost", message, access: null, role: null }] as const;
-  throw new Refusal("control_plane_lost", message, "AccessDeniedException", { reasons });
+/** Users of a cluster share an agent. Who speaks on a listener is of its machine, and often the only one there is. */
+function holderOf({ session, user }: FixedListener): BodyHolder | undefined {
+  return session === undefined ? undefined : { user };
 }
 
 function knownOperation(target: string, trace: Trace): Operation {

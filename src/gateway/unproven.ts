@@ -15,24 +15,28 @@ export interface Unproven {
 }
 
 /**
- * Refuses it. Its event names no user: what the request says of itself may be somebody else's. The exchange's connection is for
+ * Refuses it, for that or for what stands against whomever it says to be. Its event names no user: what the request says of itself may be somebody else's. The exchange's connection is for
  * it alone.
  */
 export async function refuseUnproven(
   services: GatewayServices,
   database: string,
   exchange: Exchange,
-  { type, message }: Unproven,
+  why: Unproven | Refusal,
 ): Promise<Answer> {
   const listener: FixedListener = { address: "sdk", kind: "sdk", hosts: NO_HOSTS, user: "", database, dbUser: "" };
   const trace = new Trace(services, listener, exchange);
   trace.revision = services.state().policy.revision;
-  const reasons = [{ code: "sender_unproven", message, access: null, role: null }] as const;
   try {
-    return await refuse(services, trace, new Refusal("sender_unproven", message, type, { reasons }));
+    return await refuse(services, trace, why instanceof Refusal ? why : unproven(why));
   } finally {
     endSession(services, exchange.connection);
   }
+}
+
+function unproven({ type, message }: Unproven): Refusal {
+  const reasons = [{ code: "sender_unproven", message, access: null, role: null }] as const;
+  return new Refusal("sender_unproven", message, type, { reasons });
 }
 
 const NO_HOSTS: ReadonlySet<string> = new Set();

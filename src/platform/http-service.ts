@@ -24,6 +24,12 @@ export const SERVER_TIMEOUTS: ServeTimeouts = {
   inspection: 5_000,
 };
 
+/**
+ * Requests of one connection that may wait for their answers. Node begins each as it comes, and counts only bytes of answers; who
+ * sends more is let go.
+ */
+const MAX_AHEAD = 64;
+
 /** What Node does with a new connection. */
 type Begin = (this: NetServer, socket: Socket) => void;
 
@@ -52,7 +58,7 @@ export class HttpService {
     this.#timeouts = timeouts;
     const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
       const handed = this.#clients.get(incoming.socket);
-      if (handed === undefined) outgoing.destroy();
+      if (handed === undefined || handed.client.waiting >= MAX_AHEAD) outgoing.destroy();
       else this.#answer(handed.client.begin(incoming, outgoing), handed.served);
     };
     const server = createServer(

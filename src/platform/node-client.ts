@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { Chunks } from "../base/chunks.ts";
 import {
   type Answer,
   BodyBroken,
@@ -40,6 +41,11 @@ export class NodeClient {
       else if (this.#draining && this.#exchanges.length === 0) this.#socket.destroySoon();
     });
     return exchange;
+  }
+
+  /** How many requests have no whole answer yet. */
+  get waiting(): number {
+    return this.#exchanges.length;
   }
 
   get draining(): boolean {
@@ -135,7 +141,7 @@ export class NodeExchange implements Exchange, Departure {
     // What is announced is taken at once, so that many do not begin what none can end.
     if (!room.take(declared)) return Promise.reject(new NoRoom());
     return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
+      const chunks = new Chunks();
       let size = 0;
       const settle = (end: () => void): void => {
         this.#reading = undefined;
@@ -152,10 +158,7 @@ export class NodeExchange implements Exchange, Departure {
           settle(() => reject(new NoRoom()));
         } else chunks.push(chunk);
       };
-      const onEnd = (): void => {
-        const [only] = chunks;
-        settle(() => resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size)));
-      };
+      const onEnd = (): void => settle(() => resolve(chunks.take()));
       const onGone = (): void => settle(() => reject(new ClientGone()));
       this.#reading = { fail: (error) => settle(() => reject(error)) };
       incoming.on("data", onData).on("end", onEnd).on("error", onGone).on("close", onGone);

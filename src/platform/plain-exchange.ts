@@ -1,7 +1,8 @@
 /** One plain request and its answer, written to the socket in one piece where it is small. */
 
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
+import { Chunks } from "../base/chunks.ts";
 import {
   type Answer,
   BodyBroken,
@@ -30,7 +31,7 @@ export class PlainExchange implements Exchange, Departure {
   readonly startedAt: number = performance.now();
   readonly #client: PlainConnection;
   readonly #length: number;
-  #chunks: Buffer[];
+  readonly #chunks = new Chunks();
   #missing: number;
   #reader: BodyReader | undefined;
   #broken: string | undefined;
@@ -45,7 +46,7 @@ export class PlainExchange implements Exchange, Departure {
     this.#length = head.length;
     this.#missing = head.length - begun.length;
     // Clients that write head and body apart begin none; what comes then is the body, without a copy.
-    this.#chunks = begun.length === 0 ? [] : [begun];
+    if (begun.length > 0) this.#chunks.push(begun);
   }
 
   get connection(): Connection {
@@ -69,7 +70,7 @@ export class PlainExchange implements Exchange, Departure {
     if (this.#length > limit) return Promise.reject(new BodyTooLarge());
     // What is announced is taken at once, so that many do not begin what none can end.
     if (!room.take(this.#length)) return Promise.reject(new NoRoom());
-    if (this.#missing === 0) return Promise.resolve(this.#whole());
+    if (this.#missing === 0) return Promise.resolve(this.#chunks.take());
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject };
       this.#client.socket.resume();
@@ -93,7 +94,7 @@ export class PlainExchange implements Exchange, Departure {
     if (reader === undefined) this.#client.socket.pause();
     else if (this.#missing === 0) {
       this.#reader = undefined;
-      reader.resolve(this.#whole());
+      reader.resolve(this.#chunks.take());
     }
     return taken === chunk.length ? undefined : chunk.subarray(taken);
   }
@@ -157,17 +158,10 @@ export class PlainExchange implements Exchange, Departure {
     for (const listener of listeners) listener.clientGone();
   }
 
-  #whole(): Uint8Array {
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    const [only] = chunks;
-    return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, this.#length);
-  }
-
   #fail(error: Error): void {
     const reader = this.#reader;
     this.#reader = undefined;
-    this.#chunks = [];
+    this.#chunks.forget();
     reader?.reject(error);
   }
 
@@ -208,7 +202,7 @@ export class PlainExchange implements Exchange, Departure {
 
   /** Reads the rest of the request away, for a while: a connection closed on unread bytes is reset, and its answer lost. */
   #drop(): void {
-    this.#chunks = [];
+    this.#chunks.forget();
     this.#client.socket.resume();
     this.#dropping = { size: 0, quiet: setTimeout(() => this.#dropped(), LINGER.quietMs) };
   }

@@ -1,5 +1,6 @@
 /** The agent's end of one tunnel: an HTTP/2 server on a connection that the agent itself dialled. */
 
+import { Buffer } from "node:buffer";
 import {
   performServerHandshake,
   type IncomingHttpHeaders,
@@ -32,6 +33,8 @@ export interface AgentOptions {
   readonly timing: TunnelTiming;
 }
 
+const MAX_REASON_BYTES = 256;
+
 /** One tunnel, as the agent sees it. */
 export class AgentSession {
   readonly #session: ServerHttp2Session;
@@ -44,6 +47,7 @@ export class AgentSession {
     names: new Set(),
   };
   readonly closed: Promise<void>;
+  #reason: string | undefined;
 
   /** Serves on a connection that has been upgraded. */
   constructor(socket: Duplex, options: AgentOptions) {
@@ -53,8 +57,16 @@ export class AgentSession {
     this.closed = new Promise((resolve) => this.#session.once("close", () => resolve()));
     // The close that follows says all that matters.
     this.#session.on("error", () => undefined);
+    this.#session.on("goaway", (_code, _last, said?: Uint8Array) => {
+      this.#reason ??= said === undefined ? undefined : Buffer.from(said.subarray(0, MAX_REASON_BYTES)).toString();
+    });
     this.#session.on("stream", (stream, headers) => this.#answer(stream, headers));
     keepAlive(this.#session, options.timing.ping);
+  }
+
+  /** Why the proxy has ended it, in its words; undefined where it did not say. */
+  get reason(): string | undefined {
+    return this.#reason;
   }
 
   /** Tells the proxy the news as it is now. */

@@ -35,6 +35,11 @@ export interface TunnelState {
   readonly fault: string | null;
 }
 
+/** What its proxy said, told as no more than that. */
+function reasonOf({ reason }: AgentSession): { readonly reason?: string } {
+  return reason === undefined ? {} : { reason };
+}
+
 /** After so many times that a balancer led to a proxy that is held, the pause grows no more. */
 const MOST_DOUBLINGS = 3;
 /** Dials without a pause between them, at most. */
@@ -158,7 +163,10 @@ export class AgentEnd {
       void session.closed.then(() => {
         this.#sessions.delete(proxy);
         if (!signal.aborted)
-          log.warn({ address, proxy }, "A tunnel has ended; it is opened anew while its proxy lives");
+          log.warn(
+            { address, proxy, ...reasonOf(session) },
+            "A tunnel has ended; it is opened anew while its proxy lives",
+          );
         this.#wake();
       });
       return "opened";

@@ -1,10 +1,12 @@
 /** The proxy's end of one tunnel: an HTTP/2 client on a connection that an agent dialled. */
 
-import { connect, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
+import { Buffer } from "node:buffer";
+import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import { PosternError } from "../base/errors.ts";
 import { Lines } from "../base/lines.ts";
 import { keepAlive } from "./keep-alive.ts";
+import type { NewsRate } from "./news-rate.ts";
 import { type AgentNews, CONNECT_HEADERS, MAX_NEWS_BYTES, NEWS_PATH, readNews } from "./protocol.ts";
 import { Resets } from "./resets.ts";
 import { SDK_PATH } from "./sdk-request.ts";
@@ -23,6 +25,10 @@ export type StreamKind = "connection" | "request";
 export interface ProxySessionOptions {
   /** Called with the first news and whenever it changes. */
   readonly onNews: (news: AgentNews) => void;
+  /** Counts the lines of its news. */
+  readonly rate: NewsRate;
+  /** Called when it is ended for what the agent does, before it is. */
+  readonly onRefused: (reason: string) => void;
   readonly timing: TunnelTiming;
 }
 
@@ -125,21 +131,37 @@ export class ProxySession {
     };
   }
 
+  /** Ends it for a reason that both ends are told. */
+  #refuse(reason: string): void {
+    if (this.#session.destroyed) return;
+    this.#options.onRefused(reason);
+    this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from(reason));
+    this.#session.destroy();
+  }
+
   #news: ClientHttp2Stream | undefined;
 
   #listen(): void {
     const news = this.#session.request({ ":method": "GET", ":path": NEWS_PATH });
     this.#news = news;
     news.setEncoding("utf8");
+    const { rate, onNews } = this.#options;
     const lines = new Lines();
     news.on("data", (chunk: string) => {
       for (const line of lines.take(chunk)) {
+        if (!rate.take()) {
+          this.#refuse("it tells news of itself more often than any agent has reason to");
+          return;
+        }
         const read = readNews(line);
         // What cannot be read may hide that it drains: it is not used any more.
-        if (read === undefined) this.#session.destroy(new Error("its news cannot be read"));
-        else this.#options.onNews(read);
+        if (read === undefined) {
+          this.#refuse("its news cannot be read");
+          return;
+        }
+        onNews(read);
       }
-      if (lines.pending > MAX_NEWS_BYTES) this.#session.destroy(new Error("its news is too long"));
+      if (lines.pending > MAX_NEWS_BYTES) this.#refuse("its news is too long");
     });
     news.on("error", () => undefined);
     // An agent without news is one that is leaving.

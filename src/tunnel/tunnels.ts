@@ -3,6 +3,7 @@
 import type { Duplex } from "node:stream";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { quoted } from "../identity/names.ts";
+import { NewsRate } from "./news-rate.ts";
 import type { AgentNews, ServedDatabase } from "./protocol.ts";
 import { ProxySession, type ProxiedClient, type StreamKind } from "./proxy-session.ts";
 import { TUNNEL_TIMING, type TunnelTiming } from "./timing.ts";
@@ -12,6 +13,8 @@ export interface TunnelsOptions {
   readonly random: () => number;
   /** Called when an agent comes, changes, or goes. */
   readonly onChange?: () => void;
+  /** Called when an agent's tunnel is ended for what it does. */
+  readonly onRefused?: (hostId: string, reason: string) => void;
   readonly timing?: TunnelTiming;
 }
 
@@ -37,6 +40,8 @@ export class Tunnels {
   readonly #options: TunnelsOptions;
   readonly #timing: TunnelTiming;
   readonly #tunnels = new Set<Tunnel>();
+  /** By host. */
+  readonly #rates = new Map<string, NewsRate>();
 
   constructor(options: TunnelsOptions) {
     this.#options = options;
@@ -51,6 +56,8 @@ export class Tunnels {
       served: new Map(),
       session: new ProxySession(socket, {
         timing: this.#timing,
+        rate: this.#rateOf(hostId),
+        onRefused: (reason) => this.#options.onRefused?.(hostId, reason),
         onNews: (news) => {
           tunnel.news = news;
           tunnel.served = new Map(news.draining ? [] : news.databases.map((database) => [database.name, database]));
@@ -166,6 +173,15 @@ export class Tunnels {
     }, timeoutMs);
     await Promise.all(sessions.map(({ closed }) => closed));
     clearTimeout(giveUp);
+  }
+
+  #rateOf(hostId: string): NewsRate {
+    for (const [one, rate] of this.#rates) {
+      if (rate.isForgotten && ![...this.#tunnels].some((tunnel) => tunnel.hostId === one)) this.#rates.delete(one);
+    }
+    const rate = this.#rates.get(hostId) ?? new NewsRate(() => performance.now());
+    this.#rates.set(hostId, rate);
+    return rate;
   }
 
   #candidates(database: string): Tunnel[] {

@@ -5,8 +5,6 @@ import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto"
 import { duplexPair } from "node:stream";
 import { after, before, beforeEach, describe, it } from "node:test";
 import type { HostIdentity } from "../../src/agent/host-identity.ts";
-import { AwsCredentials } from "../../src/aws/aws-credentials.ts";
-import { ShortSigner } from "../../src/aws/short-signer.ts";
 import { Secret } from "../../src/base/secret.ts";
 import { Admission } from "../../src/compose/admission.ts";
 import { AgentKeys } from "../../src/compose/agent-keys.ts";
@@ -18,10 +16,24 @@ import { headMessage, readAnswerHead } from "../../src/tunnel/sdk-request.ts";
 import { ClusterAuthorities, type KeyPair, newKeyPair } from "../support/cluster-authorities.ts";
 import { eventually } from "../support/eventually.ts";
 import { ALICE_MAY_NEARLY_EVERYTHING, startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { changed, type KeyHolder, signedHeaders } from "../support/signed-headers.ts";
 
 const DATABASE = "example";
 const BODY = '{"TableName":"orders","Key":{"id":{"S":"ada#1"}}}';
 const LOCK = "\n---\nkind: lock\nversion: v2\nmetadata: {name: l}\nspec: {target: {user: alice}}\n";
+
+const PEOPLE = `${ALICE_MAY_NEARLY_EVERYTHING}
+---
+kind: user
+version: v2
+metadata: {name: bob}
+spec: {roles: [dev]}
+`;
+
+interface Dribble {
+  readonly answered: () => string | undefined;
+  readonly end: () => void;
+}
 
 let offset = 0;
 const clock = { now: () => Date.now() + offset, monotonic: () => performance.now() + offset };
@@ -46,11 +58,6 @@ describe("a proxy that lies", () => {
       renewable: true,
     };
   }
-  interface Holder {
-    readonly accessKeyId: string;
-    readonly secretAccessKey: string;
-    readonly sessionToken: string;
-  }
   async function credentials(
     request: Parameters<ClusterAuthorities["issueUser"]>[0] = {},
     {
@@ -58,7 +65,7 @@ describe("a proxy that lies", () => {
       to = identity,
       pair = newKeyPair(),
     }: { of?: ClusterAuthorities; to?: HostIdentity; pair?: KeyPair } = {},
-  ): Promise<Holder> {
+  ): Promise<KeyHolder> {
     const { certificate } = await of.issueUser({
       user: { name: "alice", roles: ["dev"], traits: {}, mfaVerified: false },
       route: { database: DATABASE, db_user: "ExampleRole" },
@@ -76,24 +83,8 @@ describe("a proxy that lies", () => {
       sessionToken: made.sessionToken.reveal(),
     };
   }
-  function signed(holder: Holder, { body = BODY, region = "us-east-1", time = clock.now() } = {}): string[] {
-    const headers = new ShortSigner().sign(
-      {
-        method: "POST",
-        path: "/",
-        host: "postern.example.com",
-        region,
-        service: "dynamodb",
-        headers: { "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.GetItem" },
-        body: Buffer.from(body),
-        credentials: new AwsCredentials(holder),
-      },
-      time,
-    );
-    return Object.entries(headers).flat();
-  }
-  const changed = (headers: string[], name: string, change: (value: string) => string): string[] =>
-    headers.map((value, at) => (at % 2 === 1 && headers[at - 1]?.toLowerCase() === name ? change(value) : value));
+  const signed = (holder: KeyHolder, { body = BODY, region = "us-east-1", time = clock.now() } = {}): string[] =>
+    signedHeaders(holder, { body, region, time });
 
   /** What the agent answers; undefined when it breaks off. */
   async function ask(
@@ -136,6 +127,24 @@ describe("a proxy that lies", () => {
       await sending;
     }
   }
+  /** Sends a head and some MiB of a body that does not end; what is answered all the same, sooner or later. */
+  async function dribble(headers: readonly string[], size: number): Promise<Dribble> {
+    const [proxy, own] = duplexPair();
+    proxy.on("error", () => undefined);
+    own.on("error", () => undefined);
+    void requests.answer(own, { database: DATABASE, address: "192.0.2.9", connection: "c" });
+    let answered: string | undefined;
+    const reader = new FrameReader(proxy);
+    void (async () => {
+      await reader.next();
+      for await (const chunk of reader.rest())
+        answered = (JSON.parse(Buffer.from(chunk).toString()) as { __type: string }).__type.split("#")[1];
+    })().catch(() => undefined);
+    const writer = new FrameWriter(proxy);
+    await writer.write(headMessage({ headers }));
+    for (let sent = 0; sent < size; sent++) await writer.write(Buffer.alloc(1_048_576));
+    return { answered: () => answered, end: () => [proxy, own].forEach((side) => side.destroy()) };
+  }
   const typeOf = async (...args: Parameters<typeof ask>): Promise<string | number | undefined> => {
     const answer = await ask(...args);
     return answer?.type ?? answer?.status;
@@ -152,6 +161,8 @@ describe("a proxy that lies", () => {
       }),
     });
     authorities = await ClusterAuthorities.make("example", clock);
+    gateway.writeResources(PEOPLE);
+    await eventually(() => gateway.gateway.services.state().directory.principalOf("bob") !== undefined);
   });
   after(() => gateway.close());
   beforeEach(async () => {
@@ -269,9 +280,9 @@ describe("a proxy that lies", () => {
       await typeOf(signed(await credentials(), { time: Date.now() + 301_000 })),
       "InvalidSignatureException",
     );
-    gateway.writeResources(ALICE_MAY_NEARLY_EVERYTHING + LOCK);
+    gateway.writeResources(PEOPLE + LOCK);
     await eventually(async () => (await typeOf(own)) === "AccessDeniedException");
-    gateway.writeResources(ALICE_MAY_NEARLY_EVERYTHING);
+    gateway.writeResources(PEOPLE);
     await eventually(async () => (await typeOf(own)) === 200);
   });
 
@@ -328,6 +339,47 @@ describe("a proxy that lies", () => {
     const own = signed(await credentials());
     const body = Array.from({ length: 17 }, () => "x".repeat(1_048_576));
     assert.equal(await typeOf(own, { body }), "RequestEntityTooLarge");
+  });
+
+  it("fills no memory with what is not proven: the others, and who has signed, have room", async () => {
+    const holder = await credentials({ user: { name: "bob", roles: ["dev"], traits: {}, mfaVerified: false } });
+    assert.equal(await typeOf(signed(holder)), 200);
+    const forged = changed(signed(holder), "authorization", (value) => value.replace(/.{64}$/, "0".repeat(64)));
+    // As many as would take all that there is.
+    const begun: Dribble[] = [];
+    for (let each = 0; each < 17; each++) begun.push(await dribble(forged, 16));
+    assert.equal(await typeOf(signed(await credentials())), 200);
+    // Some wait for their ends, and the rest were refused.
+    const answers = new Set(begun.map(({ answered }) => answered()));
+    assert.deepEqual(answers, new Set([undefined, "ServiceUnavailable"]));
+    for (const { end } of begun) end();
+    // What is announced is room for nobody else, so that not many begin what none can end.
+    const announced: Dribble[] = [];
+    for (let each = 0; each < 3; each++)
+      announced.push(await dribble([...forged, "Content-Length", String(16 * 1_048_576)], 0));
+    await eventually(() => announced.at(-1)?.answered() === "ServiceUnavailable");
+    assert.deepEqual(
+      announced.map(({ answered }) => answered()),
+      [undefined, undefined, "ServiceUnavailable"],
+    );
+    for (const { end } of announced) end();
+  });
+
+  it("has nothing read in the name of who is locked, and puts on record why, without the name", async () => {
+    const own = signed(await credentials());
+    assert.equal(await typeOf(own), 200);
+    gateway.writeResources(PEOPLE + LOCK);
+    await eventually(async () => (await typeOf(own)) === "AccessDeniedException");
+    const { answered, end } = await dribble(own, 1);
+    await eventually(() => answered() === "AccessDeniedException");
+    end();
+    const event = gateway.audit().findLast(({ event: kind }) => kind === "db.session.dynamodb.request");
+    const { user, decision } = event as { user: string; decision: { reasons: { code: string; message: string }[] } };
+    const { reasons } = decision;
+    assert.deepEqual([user, reasons.map(({ code }) => code)], ["", ["locked"]]);
+    assert.match(String(reasons[0]?.message), /"alice" is locked/);
+    gateway.writeResources(PEOPLE);
+    await eventually(async () => (await typeOf(own)) === 200);
   });
 
   it("needs not to be told at once of an agent's new key: the one before counts for an hour", async () => {

@@ -275,6 +275,17 @@ describe("clients that take their time", () => {
   const inChunks = (operation: string, body: string): Buffer =>
     requestBytes({ operation, headers: ["Transfer-Encoding: chunked"], body: chunked([body]) });
   const never = JSON.stringify({ TableName: "orders", Key: { id: { S: "never answered" } } });
+  it("lose the connection when they send many requests ahead of the answers", async () => {
+    const open = (): number => gateway.gateway.services.recorder.stats().openRequests;
+    const client = await RawClient.open(gateway.port);
+    const answered = client.answer();
+    const before = requestEvents().length;
+    await client.write(Buffer.concat(Array.from({ length: 128 }, () => inChunks("GetItem", never))));
+    assert.equal(await answered, "closed");
+    await eventually(() => open() === 0);
+    assert.equal(requestEvents().length - before, 64, "none of the others began");
+  });
+
   const pipelines: readonly [string, Buffer, number][] = [
     ["of plain requests", Buffer.concat([getOf("never answered"), getOf("ada#1")]), 1],
     ["of other requests", Buffer.concat([inChunks("GetItem", never), inChunks("Scan", '{"TableName":"orders"}')]), 2],

@@ -149,6 +149,46 @@ describe("what agents are told", () => {
     deepEqual(heard, [["one", "two"]]);
   });
 
+  it("counts the time that a machine slept as silence, whatever its clocks say of it", () => {
+    let [slept, awake] = [0, 1000];
+    const fed = new FedStore({ now: () => 1_800_000_000_000 + slept + awake, monotonic: () => awake });
+    fed.take({ type: "begin" });
+    fed.take({ type: "settled" });
+    awake += 1000;
+    slept += 3_600_000;
+    equal(fed.silence, 3_601_000);
+    // A clock that is set back, at once or while it sleeps again, takes nothing away.
+    slept -= 7_200_000;
+    equal(fed.silence, 3_601_000);
+    slept += 60_000;
+    equal(fed.silence, 3_661_000);
+    fed.beginAnew();
+    fed.take({ type: "begin" });
+    equal(fed.silence, 3_661_000);
+    fed.take({ type: "settled" });
+    equal(fed.silence, 0);
+    // Readings of two clocks differ a little, as often as they are read.
+    for (let round = 0; round < 1000; round++) {
+      slept = -7_140_000 + (round % 2);
+      awake += 0.5;
+      ok(Math.abs(fed.silence - (round + 1) / 2) < 1);
+    }
+  });
+
+  it("does not take for news what was said before a sleep", () => {
+    let slept = 0;
+    const fed = new FedStore({ now: () => slept, monotonic: () => 0 });
+    fed.take({ type: "begin" });
+    fed.take({ type: "settled" });
+    slept = 3_600_000;
+    throws(() => fed.take({ type: "alive" }), { code: "feed_late" });
+    equal(fed.silence, 3_600_000);
+    fed.beginAnew();
+    fed.take({ type: "begin" });
+    fed.take({ type: "settled" });
+    equal(fed.silence, 0);
+  });
+
   it("says how long nothing was heard", async () => {
     let now = 0;
     const fed = new FedStore({ now: () => now, monotonic: () => now });
