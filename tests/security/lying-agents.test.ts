@@ -22,6 +22,7 @@ import { Profiles, proxyAddress } from "../../src/cli/login/profiles.ts";
 import type { ClientSurroundings } from "../../src/cli/login/surroundings.ts";
 import { loadBuiltinBundle, loadControlBundle } from "../../src/cli/policy/builtin.ts";
 import { readConfig } from "../../src/cli/start/index.ts";
+import { runGateway } from "../../src/cli/start/run-gateway.ts";
 import { openTls } from "../../src/client/tls.ts";
 import { openGateway, type OpenGateway } from "../../src/compose.ts";
 import type { GatewayApp } from "../../src/gateway/app.ts";
@@ -265,5 +266,32 @@ proxy_service: {enabled: "yes", listen_addr: "127.0.0.1:0"}
     talk = "";
     await assert.rejects(credentials("prod"), { code: "agent_untrusted" });
     assert.equal(talk, "");
+  });
+
+  it("would have been told by its own log, where it is honest, and says nothing of the kind", async () => {
+    log = "";
+    let own = "";
+    const file = join(directory, "agent.yaml");
+    const aws = '{region: us-east-1, account_id: "123456789012"}';
+    writeFileSync(
+      file,
+      `version: v3
+postern: {nodename: db-2, data_dir: ./agent, proxy_server: "${at}", auth_token: ${DEV}, ca_pin: "${pinOf(ca)}"}
+db_service:
+  enabled: "yes"
+  databases:
+    - {name: prod, protocol: dynamodb, aws: ${aws}}
+    - {name: dev-orders, protocol: dynamodb, aws: ${aws}}
+`,
+    );
+    const running = await runGateway(readConfig(file), {
+      log: createLog({ severity: "warn", format: "text", write: (line) => void (own += line) }),
+      env: {},
+    });
+    opened.push(() => running.stop("test"));
+    await eventually(async () => (await databases()).join() === "dev-orders");
+    assert.match(own, /database=prod.*the certificate of this service does not name it|the certificate.*database=prod/);
+    assert.doesNotMatch(own, /database=dev-orders/);
+    assert.doesNotMatch(log, /certificate does not name/);
   });
 });
