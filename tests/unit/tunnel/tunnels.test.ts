@@ -12,7 +12,7 @@ import { agreedVersion, type AgentNews, readNews, upgradeOffer } from "../../../
 import { splice } from "../../../src/base/splice.ts";
 import { TunnelHeld } from "../../../src/tunnel/tunnel-held.ts";
 import { pauseBefore } from "../../../src/tunnel/timing.ts";
-import { Tunnels, type TunnelsOptions } from "../../../src/tunnel/tunnels.ts";
+import { Tunnels } from "../../../src/tunnel/tunnels.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 
@@ -26,18 +26,15 @@ afterEach(async () => {
 });
 
 /** A proxy that takes agents on a port of its own; the first thing that an agent says is its name. */
-async function proxy(
-  random = () => 0.5,
-  { databases, ...more }: Partial<TunnelsOptions> & { databases?: (hostId: string) => readonly string[] } = {},
-): Promise<{ tunnels: Tunnels; server: Server; at: string; sockets: Socket[] }> {
-  const tunnels = new Tunnels({ random, timing, ...more });
+async function proxy(random = () => 0.5): Promise<{ tunnels: Tunnels; server: Server; at: string; sockets: Socket[] }> {
+  const tunnels = new Tunnels({ random, timing });
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
     sockets.push(socket);
     socket.on("error", () => undefined);
     socket.once("readable", () => {
       const hostId = String(socket.read(1));
-      tunnels.accept(socket, { hostId, databases: databases?.(hostId) });
+      tunnels.accept(socket, { hostId, databases: undefined });
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -98,40 +95,6 @@ describe("a tunnel", () => {
     agent("a", [at]);
     await serves(tunnels, "a");
     await rejects(tunnels.open("others", client), { code: "database_without_agent" });
-  });
-
-  it("leads to no agent for a database that its certificate does not name, whatever it says", async () => {
-    const overreached: unknown[] = [];
-    const { tunnels, at } = await proxy(() => 0, {
-      databases: (hostId) => (hostId === "a" ? ["dev-*"] : ["orders", "users"]),
-      onOverreach: (...one) => overreached.push(one),
-    });
-    const sdk = { certificate: "a's", key_ids: ["00000000000000aa"] };
-    const named = (...names: string[]): AgentNews["databases"] => names.map((name) => ({ ...orders, name }));
-    let served = named("orders", "dev-orders");
-    const { end } = agent("a", [at], { news: () => ({ databases: served, sdk }) });
-    await serves(tunnels, "a");
-    const seen = (): string[] => tunnels.databases().map(({ name }) => name);
-    deepEqual(seen(), ["dev-orders"]);
-    deepEqual(
-      tunnels.agents()[0]?.news.databases.map(({ name }) => name),
-      ["dev-orders"],
-    );
-    deepEqual(tunnels.sdkAgents("orders"), []);
-    deepEqual(tunnels.sdkAgents("dev-orders"), ["a's"]);
-    await rejects(tunnels.open("orders", client), { code: "database_without_agent" });
-    await rejects(tunnels.openRequest("orders", sdk.key_ids, client), { code: "database_without_agent" });
-    equal(await text(await tunnels.open("dev-orders", client)), "a dev-orders 192.0.2.7");
-    agent("b", [at], { news: () => ({ databases: named("orders") }) });
-    await serves(tunnels, "ab");
-    for (let round = 0; round < 5; round++)
-      equal(await text(await tunnels.open("orders", client)), "b orders 192.0.2.7");
-    await rejects(tunnels.openRequest("orders", sdk.key_ids, client), { code: "agent_keys_unknown" });
-    served = named("prod", "dev-users");
-    end.tell();
-    await eventually(() => seen().join() === "dev-users,orders");
-    // Once, however often it tells of them.
-    deepEqual(overreached, [["a", ["orders"]]]);
   });
 
   it("asks the next agent when one does not take the connection", async () => {
