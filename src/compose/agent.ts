@@ -18,6 +18,7 @@ import { type Upgraded, upgradeToTunnel } from "../tunnel/upgrade.ts";
 import type { AgentResources } from "./agent-resources.ts";
 import { Admission } from "./admission.ts";
 import { AgentKeys } from "./agent-keys.ts";
+import { AllowedDatabases } from "./allowed-databases.ts";
 import { SdkRequests } from "./sdk-requests.ts";
 
 export interface AgentOptions {
@@ -56,6 +57,7 @@ export function openAgent(options: AgentOptions): Agent {
   const begin = platform.serveTunnelled.bind(platform);
   const admission = new Admission({ services, membership, clock });
   const keys = new AgentKeys(clock);
+  const allowed = new AllowedDatabases(membership, log);
   const requests = new SdkRequests({ services, membership, keys, admission });
   let shown: HostIdentity | undefined;
   let service: TunnelledService | undefined;
@@ -85,9 +87,9 @@ export function openAgent(options: AgentOptions): Agent {
   const news = (): AgentNews => {
     const { databases } = services.state();
     const fault = faultOf(services);
-    const of = [databases, fault, draining, keys.told];
+    const of = [databases, fault, draining, keys.told, allowed.named];
     if (last === undefined || of.some((part, at) => part !== last?.of[at])) {
-      const told = [...databases.values()].map((database) => served(database, fault));
+      const told = allowed.among(databases.values()).map((database) => served(database, fault));
       last = { of, news: { node_name: nodeName, version, draining, databases: told, sdk: keys.told } };
     }
     return last.news;

@@ -42,6 +42,9 @@ export interface DoorTunnels {
   close(timeoutMs: number): Promise<void>;
 }
 
+/** So many names of what an agent should not say are logged. */
+const MAX_TOLD = 10;
+
 /** Opens the proxy's end. */
 export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<DoorTunnels> {
   const { callers, members, routeCallers, store, presence, log, isShown } = options;
@@ -49,6 +52,11 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
     random: Math.random,
     onChange: () => presence.report(tunnels.agents()),
     onRefused: (hostId, reason) => log.warn({ host_id: hostId, reason }, "A database service's tunnel is ended"),
+    onOverreach: (hostId, names) =>
+      log.warn(
+        { host_id: hostId, databases: names.slice(0, MAX_TOLD), count: names.length },
+        "A database service says that it serves databases that its certificate does not name; they are left out",
+      ),
   });
   const counts = new ConnectionCounts();
   const unwatch = await endLocked(tunnels, members, store, log);
@@ -71,7 +79,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
   const fromAgent = async (headers: Headers, connected: Connected): ReturnType<TakeoverHandler> => {
     const version = agreedVersion(headers.get("upgrade") ?? "");
     if (version === undefined) return new Response(null, { status: 426, headers: { upgrade: upgradeOffer() } });
-    const { hostId } = await members.identify(connected);
+    const { hostId, databases } = await members.identify(connected);
     const proxy = { [UPGRADE_HEADERS.proxy]: presence.id };
     if ((headers.get(UPGRADE_HEADERS.held) ?? "").split(",").includes(presence.id))
       return new Response(null, { status: 409, headers: proxy });
@@ -80,7 +88,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
       leave: () => undefined,
       take: (socket) => {
         log.info({ host_id: hostId, address: connected.address }, "A database service has opened a tunnel");
-        tunnels.accept(socket, hostId);
+        tunnels.accept(socket, { hostId, databases });
       },
     };
   };

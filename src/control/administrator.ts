@@ -50,6 +50,8 @@ export interface NewToken {
   /** Milliseconds. */
   readonly ttl?: number | undefined;
   readonly maxUses?: number | undefined;
+  /** Absent: any database. */
+  readonly databases?: readonly string[] | undefined;
 }
 
 /** A join token that was made: shown once. */

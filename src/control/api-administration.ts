@@ -110,9 +110,10 @@ const ACTS: Readonly<Record<string, Act>> = {
       value: SECRET.optional(),
       ttl_ms: MILLISECONDS.optional(),
       max_uses: z.number().optional(),
+      databases: z.array(z.string()).optional(),
     }),
-    async (administrator, { roles, value, ttl_ms: ttl, max_uses: maxUses }) => {
-      const { token, ...made } = await administrator.addToken({ roles, value, ttl, maxUses });
+    async (administrator, { roles, value, ttl_ms: ttl, max_uses: maxUses, databases }) => {
+      const { token, ...made } = await administrator.addToken({ roles, value, ttl, maxUses, databases });
       return { ...made, token: token.reveal() };
     },
   ),

@@ -126,10 +126,10 @@ export class ClusterAdministrator implements Administrator {
     return undefined;
   }
 
-  async addToken({ roles, value, ttl, maxUses }: NewToken): Promise<MadeToken> {
+  async addToken({ roles, value, ttl, maxUses, databases }: NewToken): Promise<MadeToken> {
     const { administration, actor, clock } = this.#options;
     const now = clock.now();
-    const token = newJoinToken({ roles, value: value?.reveal(), ttl, maxUses, now });
+    const token = newJoinToken({ roles, value: value?.reveal(), ttl, maxUses, databases, now });
     try {
       await administration.create(actor, [unwritten(joinTokenDocument(token))], { force: false });
     } catch (error) {

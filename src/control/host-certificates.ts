@@ -5,6 +5,7 @@ import { type Issued, openAuthority } from "../identity/authority-keys.ts";
 import type { HostRole } from "../identity/certificate-claims.ts";
 import { Trust, type VerifiedHost, verifyHostCertificate } from "../identity/certificate-reader.ts";
 import { issueHostCertificate } from "../identity/certificates.ts";
+import type { HostDatabases } from "../identity/host-databases.ts";
 import type { KeyRing } from "../identity/sealing.ts";
 import { requireWhole } from "../store/backup.ts";
 import type { EventSink } from "./administration.ts";
@@ -24,6 +25,8 @@ export const HOST_LIFETIME_MS: number = 7 * 24 * 3_600_000;
 export interface HostToCertify {
   readonly hostId: string;
   readonly role: HostRole;
+  /** What is kept of it says so, never the service itself. */
+  readonly databases: HostDatabases;
   /** PEM. */
   readonly publicKey: string;
 }
@@ -35,11 +38,11 @@ export interface HostToCertify {
  */
 export async function certifyHost(
   { cluster, ring, events, clock }: HostCertificatesOptions,
-  { hostId, role, publicKey }: HostToCertify,
+  { hostId, role, databases, publicKey }: HostToCertify,
 ): Promise<Issued> {
   await requireWhole(cluster.store, "certify a service");
   const signer = await openAuthority(await cluster.authority("host"), ring);
-  const request = { hostId, role, names: [hostId], publicKey, lifetime: HOST_LIFETIME_MS };
+  const request = { hostId, role, databases, names: [hostId], publicKey, lifetime: HOST_LIFETIME_MS };
   const issued = await issueHostCertificate(signer, request, clock);
   await events.record({
     event: "cert.create",

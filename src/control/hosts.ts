@@ -3,6 +3,7 @@
 import * as z from "zod";
 import { PosternError } from "../base/errors.ts";
 import type { HostRole } from "../identity/certificate-claims.ts";
+import type { HostDatabases } from "../identity/host-databases.ts";
 import type { JoinMethod } from "../identity/join-tokens.ts";
 import { type Lock, lockMessage, lockOfHost, parseLock } from "../identity/lock.ts";
 import { quoted } from "../identity/names.ts";
@@ -20,6 +21,8 @@ export interface HostRecord {
   readonly joined: number;
   /** The AWS identity that it proved, for method `iam`. */
   readonly aws_arn?: string | undefined;
+  /** As its token said when it joined; absent: any database. */
+  readonly databases?: HostDatabases;
 }
 
 /** As it was read: a write fails when somebody else wrote it meanwhile. */
@@ -47,8 +50,12 @@ export async function readHost(store: Store, hostId: string): Promise<ReadHost |
 
 /** Keeps a service until its certificate has ended; `expires` in milliseconds since the epoch. */
 export function hostWrite(hostId: string, record: HostRecord, expires: number, revision: string | undefined): Write {
-  const { aws_arn: arn, ...rest } = record;
-  const value = { ...rest, ...(arn === undefined ? {} : { aws_arn: arn }) };
+  const { aws_arn: arn, databases, ...rest } = record;
+  const value = {
+    ...rest,
+    ...(arn === undefined ? {} : { aws_arn: arn }),
+    ...(databases === undefined ? {} : { databases }),
+  };
   const where = { kind: KIND, name: hostId, value, expiresAt: expires + KEPT_MS };
   return revision === undefined ? { op: "create", ...where } : { op: "update", ...where, revision };
 }
@@ -110,4 +117,5 @@ const RECORD: z.ZodType<HostRecord> = z.strictObject({
   token: z.string(),
   joined: z.number(),
   aws_arn: z.string().optional(),
+  databases: z.array(z.string()).optional(),
 });

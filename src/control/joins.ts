@@ -3,6 +3,7 @@
 import { newId } from "../base/ids.ts";
 import type { Issued } from "../identity/authority-keys.ts";
 import type { HostRole } from "../identity/certificate-claims.ts";
+import type { HostDatabases } from "../identity/host-databases.ts";
 import { type JoinToken, maskedName } from "../identity/join-tokens.ts";
 import { readPublicKey } from "../identity/public-key.ts";
 import type { Write } from "../store/store.ts";
@@ -110,7 +111,8 @@ export class Joins {
       // What can get no certificate uses nothing up.
       readPublicKey(publicKey);
       const { token, hostId } = await this.#admit(join, connected, course);
-      const certificate = await certifyHost(this.#options, { hostId, role, publicKey });
+      const databases = databasesBy(token, role);
+      const certificate = await certifyHost(this.#options, { hostId, role, databases, publicKey });
       course.hostId = hostId;
       return { hostId, role, certificate, renewable: token.method === "token" };
     };
@@ -148,6 +150,7 @@ export class Joins {
         token: maskedName(token),
         joined: clock.now(),
         ...(arn === undefined ? {} : { aws_arn: arn }),
+        databases: databasesBy(token, role),
       };
       const writes = [
         ...(await this.#usesOf(challenge)),
@@ -175,6 +178,10 @@ export class Joins {
     const found = await readHost(cluster.store, shown.hostId);
     return found === undefined ? undefined : { ...found, hostId: shown.hostId };
   }
+}
+
+function databasesBy({ databases }: JoinToken, role: HostRole): HostDatabases {
+  return role === "db" ? databases : undefined;
 }
 
 function isSame({ record }: KnownHost, token: JoinToken, role: HostRole): boolean {

@@ -13,7 +13,7 @@ import {
   type HostCertificatesOptions,
   readHostCertificate,
 } from "./host-certificates.ts";
-import { hostWrite, readHost, requireUnlocked } from "./hosts.ts";
+import { type HostRecord, hostWrite, readHost, requireUnlocked } from "./hosts.ts";
 import type { Joined } from "./joins.ts";
 import { RefusedCertificates } from "./refused-certificates.ts";
 
@@ -42,19 +42,21 @@ export class Renewals {
       });
     readPublicKey(publicKey);
     let shown: VerifiedHost | undefined;
+    let record: HostRecord;
     try {
       shown = await readHostCertificate(this.#options, certificate);
-      await this.#extend(shown);
+      record = await this.#extend(shown);
     } catch (thrown) {
       await this.#refused.noteHost(address, shown, thrown);
       throw thrown;
     }
     const { hostId, role } = shown;
-    const next = await certifyHost(this.#options, { hostId, role, publicKey });
+    const { databases } = record;
+    const next = await certifyHost(this.#options, { hostId, role, databases, publicKey });
     return { hostId, role, certificate: next, renewable: true };
   }
 
-  async #extend({ hostId, role }: VerifiedHost): Promise<void> {
+  async #extend({ hostId, role }: VerifiedHost): Promise<HostRecord> {
     const { cluster, clock } = this.#options;
     const { store } = cluster;
     await requireUnlocked(store, hostId, clock.now());
@@ -72,6 +74,7 @@ export class Renewals {
       );
     try {
       await store.write([hostWrite(hostId, found.record, clock.now() + HOST_LIFETIME_MS, found.revision)]);
+      return found.record;
     } catch (thrown) {
       if (!isRace(thrown)) throw thrown;
       throw new PosternError("join_busy", `Cannot renew: ${quoted(hostId)} is being renewed or removed`, {

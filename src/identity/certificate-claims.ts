@@ -3,6 +3,7 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import * as z from "zod";
 import type { AuthorityKind } from "./authority.ts";
+import type { HostDatabases } from "./host-databases.ts";
 
 /** Which of a cluster's services a host runs. */
 export type HostRole = "auth" | "proxy" | "db";
@@ -28,6 +29,8 @@ export interface Route {
 export interface HostClaims {
   readonly cluster: string;
   readonly role: HostRole;
+  /** Of a database service that may serve these only. */
+  readonly databases?: HostDatabases;
 }
 
 /** Below a number that nobody has: these never leave clusters of Postern. The kind is in the number. */
@@ -62,7 +65,13 @@ const USER: z.ZodType<UserClaims> = z.strictObject({
   route: z.strictObject({ database: z.string(), db_user: z.string() }).optional(),
 });
 
-const HOST: z.ZodType<HostClaims> = z.strictObject({ cluster: z.string(), role: z.enum(["auth", "proxy", "db"]) });
+const CLUSTER = z.string();
+
+// Strict: who does not know of a limit must not take it for none.
+const HOST: z.ZodType<HostClaims> = z.union([
+  z.strictObject({ cluster: CLUSTER, role: z.literal("db"), databases: z.array(z.string()).optional() }),
+  z.strictObject({ cluster: CLUSTER, role: z.enum(["auth", "proxy"]) }),
+]);
 
 /** Names in order, so that the same claims have one spelling. */
 function textOf(claims: UserClaims | HostClaims): string {

@@ -10,6 +10,7 @@ import { newAuthority, trustedCertificates, type Authority, type AuthorityKind }
 import { CLOCK_SKEW_MS } from "./authority-keys.ts";
 import { CLAIMS_OID, readHostClaims, readUserClaims, type HostRole, type Route } from "./certificate-claims.ts";
 import { usesOf } from "./certificates.ts";
+import type { HostDatabases } from "./host-databases.ts";
 import { nameFault, quoted } from "./names.ts";
 import type { Principal } from "./principal.ts";
 import { loadX509, type X509 } from "./x509.ts";
@@ -44,6 +45,7 @@ export interface VerifiedUser extends Verified {
 export interface VerifiedHost extends Verified {
   readonly hostId: string;
   readonly role: HostRole;
+  readonly databases: HostDatabases;
 }
 
 interface Issuer {
@@ -167,7 +169,7 @@ export async function verifyHostCertificate(certificate: string | Uint8Array, ju
   const { name, claims: bytes, verified } = await verify("host", certificate, judging);
   const claims = readHostClaims(bytes);
   requireClaims(claims, judging);
-  return { ...verified, hostId: name, role: claims.role };
+  return { ...verified, hostId: name, role: claims.role, databases: claims.databases };
 }
 
 /** What any certificate says. */
@@ -202,6 +204,7 @@ export async function readOwnCertificate(pem: string): Promise<StatedUser> {
 export interface StatedHost extends Stated {
   readonly hostId: string;
   readonly role: HostRole;
+  readonly databases: HostDatabases;
 }
 
 /**
@@ -213,7 +216,8 @@ export async function readOwnHostCertificate(pem: string): Promise<StatedHost> {
   const { name, claims: bytes, stated } = await readUnbelieved("host", pem);
   const claims = readHostClaims(bytes);
   if (claims === undefined) throw malformed("what it says cannot be read");
-  return { ...stated, hostId: name, role: claims.role, cluster: claims.cluster };
+  const { role, cluster, databases } = claims;
+  return { ...stated, hostId: name, role, cluster, databases };
 }
 
 async function readUnbelieved(

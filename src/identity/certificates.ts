@@ -6,6 +6,7 @@ import { PosternError } from "../base/errors.ts";
 import type { AuthorityKind } from "./authority.ts";
 import type { AuthoritySigner, Issued, ToSign } from "./authority-keys.ts";
 import { CLAIMS_OID, MAX_CLAIMS_BYTES, type HostRole, type Route, writeClaims } from "./certificate-claims.ts";
+import type { HostDatabases } from "./host-databases.ts";
 import { nameFault, quoted } from "./names.ts";
 import type { Principal } from "./principal.ts";
 import { readPublicKey } from "./public-key.ts";
@@ -27,6 +28,8 @@ export interface UserRequest {
 export interface HostRequest {
   readonly hostId: string;
   readonly role: HostRole;
+  /** Of a database service. */
+  readonly databases?: HostDatabases;
   /** Host names and IP addresses under which it is called. */
   readonly names: readonly string[];
   /** PEM of a SubjectPublicKeyInfo. */
@@ -70,14 +73,14 @@ export async function issueHostCertificate(
   request: HostRequest,
   clock: Clock,
 ): Promise<Issued> {
-  const { hostId, names } = request;
+  const { hostId, role, names, databases } = request;
   const wrong = names.find((name) => isIP(name) === 0 && !isHostName(name));
   if (wrong !== undefined) throw invalid(hostId, `${quoted(wrong)} is neither a host name nor an IP address`);
   const toSign = prepared("host", authority, {
     name: hostId,
     publicKey: request.publicKey,
     lifetime: request.lifetime,
-    claims: writeClaims({ cluster: authority.cluster, role: request.role }),
+    claims: writeClaims({ cluster: authority.cluster, role, ...(databases === undefined ? {} : { databases }) }),
   });
   const extensions: ToSign["extensions"] = (x509) => [
     ...toSign.extensions(x509),

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { AWS_ACCOUNT, AWS_ARN_RULE, type AllowRule, ruleArnFault } from "./allow-rules.ts";
 import type { JoinMethod, JoinRole, JoinToken } from "./join-tokens.ts";
 import { BOT_METHODS, botOf, githubJoin, isBotMethod, kubernetesJoin, requireBot } from "./bot-join-schema.ts";
+import { databasesFault } from "./host-databases.ts";
 import { metadata, name } from "./metadata.ts";
 import { nameFault, quoted } from "./names.ts";
 import { nearMiss } from "./near-miss.ts";
@@ -44,6 +45,12 @@ export function joinTokenSchema(): z.ZodType<JoinToken> {
           .max(1_000_000, "expected at most 1000000")
           .optional()
           .describe("How often it can be used; absent: until it expires."),
+        databases: z
+          .array(z.string())
+          .optional()
+          .describe(
+            "For `Db`: the databases that who joins by it may serve, by name; `*` stands for any text. Absent: any database.",
+          ),
         aws_iid_ttl: unavailable("the ec2 method is not available in this version", "use join_method: iam"),
         bot_name: name().optional().describe("For `Bot`: the user that it then is, with that user's roles."),
         github: githubJoin().optional().describe("For `github`: whose workflows to let in."),
@@ -64,6 +71,7 @@ export function joinTokenSchema(): z.ZodType<JoinToken> {
       for (const method of BOT_METHODS)
         if (spec[method] !== undefined && spec.join_method !== method)
           refuse(context, `counts for join_method: ${method} only`, "remove it", ["spec", method]);
+      requireDatabases(context, spec);
       if (spec.join_method === "iam") {
         if (allow.length === 0)
           refuse(context, "is empty, so nobody could join", 'write [{aws_account: "123456789012"}]', ["spec", "allow"]);
@@ -83,8 +91,21 @@ export function joinTokenSchema(): z.ZodType<JoinToken> {
       allow: spec.allow ?? [],
       ...(spec.bot_name === undefined ? {} : { bot: botOf(spec.bot_name, spec) }),
       ...(spec.max_uses === undefined ? {} : { maxUses: spec.max_uses }),
+      ...(spec.databases === undefined ? {} : { databases: [...new Set(spec.databases)] }),
       uses: status?.uses ?? 0,
     }));
+}
+
+function requireDatabases(
+  context: z.RefinementCtx,
+  { roles, databases }: { readonly roles: readonly JoinRole[]; readonly databases?: readonly string[] | undefined },
+): void {
+  if (databases === undefined) return;
+  const path = ["spec", "databases"];
+  if (!roles.includes("db")) refuse(context, "counts for role Db only", "write roles: [Db], or remove it", path);
+  const fault = databasesFault(databases);
+  if (fault !== undefined)
+    refuse(context, fault, 'write names or patterns, such as ["orders-*"], or leave it out: any database', path);
 }
 
 /** A name that may be a secret and so is never quoted. */

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { PosternError } from "../base/errors.ts";
 import type { AllowRule } from "./allow-rules.ts";
 import type { BotJoin, BotMethod } from "./bot-join-schema.ts";
+import { databasesFault } from "./host-databases.ts";
 import { JOIN_ROLES, joinTokenSchema, MIN_TOKEN_CHARACTERS, roleNamed } from "./join-token-schema.ts";
 import { quoted } from "./names.ts";
 import { nearMiss } from "./near-miss.ts";
@@ -31,6 +32,8 @@ export interface JoinToken {
   /** Milliseconds since the epoch; absent: never. */
   readonly expires?: number;
   readonly maxUses?: number;
+  /** Absent: who joins by it may serve any database. */
+  readonly databases?: readonly string[];
   /** Counted only where `maxUses` is set: else each join would have to write the token. */
   readonly uses: number;
 }
@@ -48,6 +51,8 @@ export interface JoinTokenRequest {
   /** Milliseconds; by default `JOIN_TOKEN_TTL`. */
   readonly ttl?: number | undefined;
   readonly maxUses?: number | undefined;
+  /** As in `JoinToken`. */
+  readonly databases?: readonly string[] | undefined;
   readonly now: number;
 }
 
@@ -56,7 +61,8 @@ export interface JoinTokenRequest {
  *
  * @throws PosternError `join_token_invalid`, which never shows the value
  */
-export function newJoinToken({ roles, value, labels, ttl, maxUses, now }: JoinTokenRequest): JoinToken {
+export function newJoinToken(request: JoinTokenRequest): JoinToken {
+  const { roles, value, labels, ttl, maxUses, databases, now } = request;
   const lasts = ttl ?? JOIN_TOKEN_TTL;
   if (roles.length === 0) throw invalid("it is for no role", "give --type=db");
   if (roles.includes("bot")) throw invalid("bots join by what they prove, not by a secret", BOT_HINT);
@@ -64,6 +70,10 @@ export function newJoinToken({ roles, value, labels, ttl, maxUses, now }: JoinTo
     throw invalid(`it would last ${lasts / 1000} s`, "give a --ttl of up to 8760h");
   if (maxUses !== undefined && !(Number.isSafeInteger(maxUses) && maxUses >= 1 && maxUses <= 1_000_000))
     throw invalid(`it could be used ${maxUses} times`, "give --max-uses between 1 and 1000000");
+  if (databases !== undefined && !roles.includes("db"))
+    throw invalid("only database services serve databases", "give --type=db, or leave --databases out");
+  const fault = databases === undefined ? undefined : databasesFault(databases);
+  if (fault !== undefined) throw invalid(`its list of databases ${fault}`, "give --databases such as orders-*,users");
   if (value !== undefined && !(value.length >= MIN_TOKEN_CHARACTERS && /^[\x21-\x7e]{1,255}$/.test(value))) {
     const reason = `its value needs ${MIN_TOKEN_CHARACTERS} to 255 letters, digits and signs without spaces`;
     throw invalid(reason, "leave --value out: one is made");
@@ -76,6 +86,7 @@ export function newJoinToken({ roles, value, labels, ttl, maxUses, now }: JoinTo
     allow: [],
     expires: now + lasts,
     ...(maxUses === undefined ? {} : { maxUses }),
+    ...(databases === undefined ? {} : { databases: [...new Set(databases)] }),
     uses: 0,
   };
 }
@@ -121,7 +132,7 @@ export function parseJoinToken(document: unknown): Parsed<JoinToken> {
 
 /** The document of a token: what `parseJoinToken()` reads. */
 export function joinTokenDocument(token: JoinToken): Readonly<Record<string, unknown>> {
-  const { name, description, labels, expires, roles, method, allow, bot, maxUses, uses } = token;
+  const { name, description, labels, expires, roles, method, allow, bot, maxUses, databases, uses } = token;
   return {
     kind: "token",
     version: "v2",
@@ -139,6 +150,7 @@ export function joinTokenDocument(token: JoinToken): Readonly<Record<string, unk
         ? {}
         : withoutUndefined({ bot_name: bot.user, github: bot.github, kubernetes: bot.kubernetes })),
       ...(maxUses === undefined ? {} : { max_uses: maxUses }),
+      ...(databases === undefined ? {} : { databases }),
     },
     ...(uses === 0 ? {} : { status: { uses } }),
   };

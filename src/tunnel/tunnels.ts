@@ -2,6 +2,7 @@
 
 import type { Duplex } from "node:stream";
 import { messageOf, PosternError } from "../base/errors.ts";
+import { type HostDatabases, mayServe } from "../identity/host-databases.ts";
 import { quoted } from "../identity/names.ts";
 import { NewsRate } from "./news-rate.ts";
 import type { AgentNews, ServedDatabase } from "./protocol.ts";
@@ -15,12 +16,21 @@ export interface TunnelsOptions {
   readonly onChange?: () => void;
   /** Called when an agent's tunnel is ended for what it does. */
   readonly onRefused?: (hostId: string, reason: string) => void;
+  /** Called once for each tunnel whose agent says that it serves what its certificate does not let it. */
+  readonly onOverreach?: (hostId: string, databases: readonly string[]) => void;
   readonly timing?: TunnelTiming;
+}
+
+/** An agent that dials, as its certificate says. */
+export interface DiallingAgent {
+  readonly hostId: string;
+  readonly databases: HostDatabases;
 }
 
 /** An agent that holds a tunnel to this proxy. */
 export interface ConnectedAgent {
   readonly hostId: string;
+  /** Without databases that its certificate does not let it serve. */
   readonly news: AgentNews;
   /** How many client connections are in its tunnels. */
   readonly connections: number;
@@ -29,7 +39,7 @@ export interface ConnectedAgent {
 interface Tunnel {
   readonly hostId: string;
   readonly session: ProxySession;
-  /** Undefined until the agent has said something of itself. */
+  /** Of it what its certificate lets it serve; undefined until the agent has said something of itself. */
   news: AgentNews | undefined;
   /** Those of the news, by name; none when it takes no connections. */
   served: ReadonlyMap<string, ServedDatabase>;
@@ -48,8 +58,9 @@ export class Tunnels {
     this.#timing = options.timing ?? TUNNEL_TIMING;
   }
 
-  /** Takes a connection of an agent, known by its certificate, for as long as it lasts. */
-  accept(socket: Duplex, hostId: string): void {
+  /** Takes a connection of an agent for as long as it lasts. */
+  accept(socket: Duplex, { hostId, databases }: DiallingAgent): void {
+    let hasOverreached = false;
     const tunnel: Tunnel = {
       hostId,
       news: undefined,
@@ -58,7 +69,14 @@ export class Tunnels {
         timing: this.#timing,
         rate: this.#rateOf(hostId),
         onRefused: (reason) => this.#options.onRefused?.(hostId, reason),
-        onNews: (news) => {
+        onNews: (told) => {
+          // Whoever could claim any database would be sent its users.
+          const news = { ...told, databases: told.databases.filter(({ name }) => mayServe(databases, name)) };
+          if (news.databases.length < told.databases.length && !hasOverreached) {
+            hasOverreached = true;
+            const names = told.databases.flatMap(({ name }) => (mayServe(databases, name) ? [] : [name]));
+            this.#options.onOverreach?.(hostId, names);
+          }
           tunnel.news = news;
           tunnel.served = new Map(news.draining ? [] : news.databases.map((database) => [database.name, database]));
           this.#options.onChange?.();

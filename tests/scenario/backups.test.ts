@@ -236,7 +236,7 @@ describe("a backup of a cluster", () => {
       }),
       unfinished,
     );
-    const host = { hostId: "host-1", role: "db", publicKey: newKeyPair().publicKey } as const;
+    const host = { hostId: "host-1", role: "db", databases: undefined, publicKey: newKeyPair().publicKey } as const;
     await assert.rejects(certifyHost({ ...opened, events: SINK, clock: systemClock }, host), unfinished);
     await opened.cluster.store.close();
     const config = readConfig(from.file);

@@ -61,6 +61,15 @@ auth_service: {enabled: "yes", cluster_name: "example", storage: ${place.storage
       );
       const { out: listed } = await ctl(["tokens", "ls"]);
       assert.match(listed, /^Token +Type +Labels Expiry Time \(UTC\)\n/);
+      const limited = (
+        await ctl(["tokens", "add", "--type=db", "--databases=dev-*, users", "--format=text"])
+      ).out.trim();
+      const { out: withDatabases } = await ctl(["tokens", "ls"]);
+      assert.match(withDatabases, /^Token +Type +Labels Expiry Time \(UTC\) +Databases\n/);
+      assert.match(withDatabases, new RegExp(`\\*${limited.slice(-8)} db .* GMT dev-\\*,users\n`));
+      assert.match(withDatabases, new RegExp(`\\*${made.token.slice(-8)} db,proxy .* GMT any *\n`));
+      assert.match((await ctl(["tokens", "ls", "-f", "yaml"])).out, /databases:\n +- dev-\*\n +- users\n/);
+      assert.equal((await ctl(["tokens", "rm", limited])).code, 0);
       assert.ok(!listed.includes(made.token) && listed.includes(made.token.slice(-8)));
       assert.ok((await ctl(["tokens", "ls", "--format=text", "--with-secrets"])).out.includes(made.token));
       assert.deepEqual(await ctl(["tokens", "rm", made.token]), {
@@ -74,6 +83,8 @@ auth_service: {enabled: "yes", cluster_name: "example", storage: ${place.storage
         [["--type=db", "--ttl=soon"], /not a duration/],
         [["--type=db", "--max-uses=0"], /0 times/],
         [["--type=db", "--value=short"], /needs 16/],
+        [["--type=db", "--databases="], /names no database/],
+        [["--type=proxy", "--databases=orders"], /only database services serve databases/],
       ] as const) {
         const { code, out, told: said } = await ctl(["tokens", "add", ...args]);
         assert.ok(code === 1 || code === 2, said);

@@ -100,8 +100,8 @@ class RemoteAdministrator implements Administrator {
     return this.#link("users/reset", { name, ...sent(entrance) });
   }
 
-  async addToken({ roles, value, ttl, maxUses }: NewToken): Promise<MadeToken> {
-    const asked = { roles, value: value?.reveal(), ttl_ms: ttl, max_uses: maxUses };
+  async addToken({ roles, value, ttl, maxUses, databases }: NewToken): Promise<MadeToken> {
+    const asked = { roles, value: value?.reveal(), ttl_ms: ttl, max_uses: maxUses, databases };
     const { token, ...made } = await this.#ask(TOKEN, "tokens/add", asked);
     return { ...made, token: new Secret(token) };
   }

@@ -13,7 +13,9 @@ export function renderResources(resources: readonly ShownResource[], kind: strin
   const values = resources.map(({ value }) => value);
   if (format === "json") return jsonText(values, 4);
   if (format === "yaml") return values.map((value) => yamlText(value)).join("---\n");
-  const { headings, row } = TABLES[kind] ?? NAMES_ONLY;
+  const form = TABLES[kind] ?? NAMES_ONLY;
+  const isLimited = kind === "token" && values.some((value) => (value as Document).spec?.databases !== undefined);
+  const { headings, row } = isLimited ? withDatabases(form) : form;
   return renderTable(
     headings,
     resources.map(({ name, value }) => row(name, value as Document)),
@@ -29,6 +31,7 @@ interface Document {
   };
   readonly spec?: {
     readonly roles?: readonly string[] | null;
+    readonly databases?: readonly string[];
     readonly allow?: {
       readonly db_users?: readonly string[] | null;
       readonly db_labels?: Readonly<Record<string, string | readonly string[]>> | null;
@@ -91,6 +94,16 @@ const TABLES: Readonly<Record<string, TableForm>> = {
     ],
   },
 };
+
+/** Behind Teleport's columns, and only where some token says it: scripts read the others by their places. */
+function withDatabases({ headings, row }: TableForm): TableForm {
+  const databasesOf = ({ spec }: Document): string =>
+    spec?.roles?.includes("Db") === true ? (spec.databases?.join(",") ?? "any") : "";
+  return {
+    headings: [...headings, "Databases"],
+    row: (name, document) => [...row(name, document), databasesOf(document)],
+  };
+}
 
 function timeOf(text: string | undefined): string {
   if (text === undefined) return "never";

@@ -8,7 +8,7 @@ import { CommandError } from "../command-error.ts";
 import { secretFrom } from "../login/ask.ts";
 import { jsonText } from "../plain-text.ts";
 import { printable } from "../../base/printable.ts";
-import { type Ctl, durationOf, tell, wholeNumberOf } from "./surroundings.ts";
+import { commaList, type Ctl, durationOf, tell, wholeNumberOf } from "./surroundings.ts";
 
 /** The `tokens` command with its subcommands. */
 export function tokensCommand(ctl: Ctl): Command {
@@ -33,6 +33,7 @@ interface AddOptions {
   readonly valueStdin?: true;
   readonly ttl?: number;
   readonly maxUses?: number;
+  readonly databases?: readonly string[];
   readonly format?: "text" | "json" | "yaml";
 }
 
@@ -44,8 +45,13 @@ function addCommand({ reach, surroundings }: Ctl): Command {
     .addOption(new Option("--value <token>", "the token, which others on this machine can see").hideHelp())
     .option("--ttl <duration>", "how long it lasts, such as 1h (default: 30m)", durationOf)
     .option("--max-uses <n>", "how often it can be used (default: until it expires)", wholeNumberOf)
+    .option(
+      "--databases <a,b>",
+      "what database services may serve, such as orders-* (default: any database)",
+      commaList,
+    )
     .addOption(new Option("-f, --format <format>", "text: the token alone").choices(["text", "json", "yaml"]))
-    .action(async ({ type, value, valueStdin, ttl, maxUses, format }: AddOptions) => {
+    .action(async ({ type, value, valueStdin, ttl, maxUses, databases, format }: AddOptions) => {
       const { parseJoinRoles } = await import("../../identity/join-tokens.ts");
       const roles = parseJoinRoles(type);
       const around = surroundings();
@@ -56,7 +62,7 @@ function addCommand({ reach, surroundings }: Ctl): Command {
       const hint = "hand in a file: postern ctl tokens add --type=db --value-stdin < token";
       const given = valueStdin === true ? await secretFrom(around.input, hint, "a token") : secretOf(value);
       const made = await reach("writes", (administrator) =>
-        administrator.addToken({ roles, value: given, ttl, maxUses }),
+        administrator.addToken({ roles, value: given, ttl, maxUses, databases }),
       );
       around.write(await renderNew(made, format));
     })
@@ -66,6 +72,7 @@ function addCommand({ reach, surroundings }: Ctl): Command {
 Examples:
   postern ctl tokens add --type=db --format=text > /tmp/token
   postern ctl tokens add --type=db --ttl=1h --max-uses=1
+  postern ctl tokens add --type=db --databases='orders-*'
   postern ctl -c postern.yaml tokens add --type=db --value-stdin < token`,
     );
 }

@@ -82,7 +82,7 @@ interface Believing {
   readonly profile: Profile;
 }
 
-/** The keys of those that are of this cluster: the proxy may lie, and one agent that is not must not keep the others away. */
+/** The keys of those that are of this cluster and may serve it: the proxy may lie, and one agent that is not must not keep the others away. */
 async function believed(
   shown: readonly string[],
   { database, trusted, profile }: Believing,
@@ -96,7 +96,7 @@ async function believed(
     if (keys.length === MAX_AGENTS) break;
     try {
       const certificate = new X509Certificate(pem);
-      await verifyAgent(certificate.raw, trust, around);
+      await verifyAgent(certificate.raw, { trust, database }, around);
       keys.push(certificate.publicKey);
     } catch (error) {
       cause = error;
@@ -105,7 +105,7 @@ async function believed(
   if (keys.length > 0 || shown.length === 0) return keys;
   throw new PosternError(
     "agent_untrusted",
-    `Cannot make keys for database ${quoted(database)}: what the proxy names as its agents are none of this cluster`,
+    `Cannot make keys for database ${quoted(database)}: what the proxy names as its agents are none of this cluster that may serve it`,
     { cause, hint: "log in again; if that does not help, ask whoever administers the cluster" },
   );
 }

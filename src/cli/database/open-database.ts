@@ -88,7 +88,7 @@ export async function openDatabase(options: DatabaseOptions, around: ClientSurro
     const through = await askForDatabase(door, name, OPEN_MS);
     const agent = await secureToAgent(through, {
       context: end.context,
-      verifyAgent: (shown) => verifyAgent(shown, end.trust, around),
+      verifyAgent: (shown) => verifyAgent(shown, { trust: end.trust, database: name }, around),
       timeout: OPEN_MS,
     });
     // An agent says no to a certificate by closing at once.

@@ -2,6 +2,7 @@
 
 import { PosternError } from "../../base/errors.ts";
 import { readOwnCertificate, type Trust, verifyHostCertificate } from "../../identity/certificate-reader.ts";
+import { mayServe } from "../../identity/host-databases.ts";
 import { quoted } from "../../identity/names.ts";
 import type { RouteCredentials } from "../../local-proxy/route-keeper.ts";
 import { Door } from "../login/door.ts";
@@ -85,12 +86,16 @@ export async function issueRoute(
   return { certificate, privateKey, trusted, expires };
 }
 
-/** By the cluster's authorities, and in a certificate of a database service: no proxy may stand in for one. */
+/**
+ * By the cluster's authorities, and in a certificate of a database service that may serve this database: neither a proxy nor another
+ * database's agent may stand in for one, and who leads there is not asked.
+ */
 export async function verifyAgent(
   certificate: Uint8Array,
-  trust: Trust,
+  { trust, database }: { readonly trust: Trust; readonly database: string },
   { clock }: Pick<ClientSurroundings, "clock">,
 ): Promise<void> {
-  const { role } = await verifyHostCertificate(certificate, { trust, clock, isRevoked: () => false });
+  const { role, databases } = await verifyHostCertificate(certificate, { trust, clock, isRevoked: () => false });
   if (role !== "db") throw new Error(`its certificate is that of a ${role} service`);
+  if (!mayServe(databases, database)) throw new Error(`its certificate does not let it serve ${quoted(database)}`);
 }

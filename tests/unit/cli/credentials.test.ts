@@ -55,9 +55,10 @@ describe("keys for SDKs at the command line", () => {
   const agent = async (
     role: "db" | "proxy",
     of = authorities,
+    databases?: readonly string[],
   ): Promise<{ certificate: string; privateKey: string }> => {
     const { publicKey, privateKey } = newKeyPair();
-    const { certificate } = await of.issueHost({ hostId: "a", role, names: ["a"], publicKey });
+    const { certificate } = await of.issueHost({ hostId: "a", role, names: ["a"], publicKey, databases });
     return { certificate, privateKey };
   };
 
@@ -127,6 +128,25 @@ describe("keys for SDKs at the command line", () => {
     agents = [];
     await assert.rejects(run("--db-user=ExampleRole orders"), { code: "database_without_agent" });
     await assert.rejects(run("orders"), { exitCode: 2 });
+  });
+
+  it("are made for no agent whose certificate does not name the database, whoever says that it serves it", async () => {
+    const [other, own] = [await agent("db", authorities, ["dev-*"]), await agent("db", authorities, ["ord*"])];
+    agents = [other.certificate];
+    await assert.rejects(run("--db-user=ExampleRole orders"), (error: Error) => {
+      assert.equal((error as { code?: string }).code, "agent_untrusted");
+      assert.match(String((error.cause as Error).message), /does not let it serve "orders"/);
+      return true;
+    });
+    assert.equal(out, "");
+    agents = [other.certificate, own.certificate];
+    const made = JSON.parse(await run("--db-user=ExampleRole orders")) as Record<string, string>;
+    const opened = ({ certificate, privateKey }: typeof own): string | undefined => {
+      const id = keyIdOf(new X509Certificate(certificate).publicKey);
+      return openSessionToken(made["SessionToken"] ?? "", createPrivateKey(privateKey), id)?.reveal();
+    };
+    assert.equal(opened(own), made["SecretAccessKey"]);
+    assert.equal(opened(other), undefined);
   });
 
   it("are made for the cluster's own agents, however many others stand beside them", async () => {

@@ -3,7 +3,12 @@ import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:cry
 import { before, describe, it } from "node:test";
 import { newAuthorityKey, openAuthority } from "../../../src/identity/authority-keys.ts";
 import { newAuthority } from "../../../src/identity/authority.ts";
-import { verifyHostCertificate, verifyUserCertificate, Trust } from "../../../src/identity/certificate-reader.ts";
+import {
+  readOwnHostCertificate,
+  verifyHostCertificate,
+  verifyUserCertificate,
+  Trust,
+} from "../../../src/identity/certificate-reader.ts";
 import { issueHostCertificate, issueUserCertificate } from "../../../src/identity/certificates.ts";
 import { ClusterAuthorities, HOUR, newKeyPair, settableClock } from "../../support/cluster-authorities.ts";
 
@@ -43,6 +48,7 @@ describe("certificates", () => {
     assert.deepEqual(await verifyHostCertificate(certificate, own.judging()), {
       hostId: "9c1f",
       role: "proxy",
+      databases: undefined,
       serial,
       issued: Math.floor(NOW / 1000) * 1000,
       expires,
@@ -51,6 +57,18 @@ describe("certificates", () => {
     assert.equal(parsed.subjectAltName, "DNS:a.example.com, DNS:*.b.example.com, IP Address:127.0.0.1");
     const nameless = await own.issueHost({ names: [] });
     assert.equal(new X509Certificate(nameless.certificate).subjectAltName, undefined);
+  });
+
+  it("carry the databases that a database service may serve, to others and to itself", async () => {
+    const databases = ["dev-*", "Ž 🔑"];
+    const { certificate } = await own.issueHost({ role: "db", names: [], databases });
+    assert.deepEqual((await verifyHostCertificate(certificate, own.judging())).databases, databases);
+    assert.deepEqual((await readOwnHostCertificate(certificate)).databases, databases);
+    // None is not any: a list that came to be empty must not open everything.
+    const none = await own.issueHost({ role: "db", names: [], databases: [] });
+    assert.deepEqual((await verifyHostCertificate(none.certificate, own.judging())).databases, []);
+    const any = await own.issueHost({ role: "db", names: [] });
+    assert.equal((await readOwnHostCertificate(any.certificate)).databases, undefined);
   });
 
   it("never last longer than the roles allow, nor than the authority", async () => {

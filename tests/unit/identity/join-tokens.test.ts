@@ -39,6 +39,10 @@ describe("newJoinToken()", () => {
       { roles: ["db"], ttl: 366 * 24 * 3_600_000 },
       { roles: ["db"], maxUses: 0 },
       { roles: ["db"], maxUses: 1.5 },
+      { roles: ["db"], databases: [] },
+      { roles: ["db"], databases: ["a\u202e"] },
+      { roles: ["db"], databases: Array.from({ length: 40 }, () => "x".repeat(255)) },
+      { roles: ["proxy"], databases: ["orders"] },
     ] as const) {
       assert.throws(
         () => newJoinToken({ ...request, now: NOW }),
@@ -114,6 +118,15 @@ describe("parseJoinToken()", () => {
     assert.deepEqual(parseJoinToken(joinTokenDocument(made)).value, made);
   });
 
+  it("keeps the databases that it names, each once", () => {
+    const { value } = parseJoinToken(token({ databases: ["orders-*", "users", "orders-*"] }));
+    assert.deepEqual(value.databases, ["orders-*", "users"]);
+    assert.deepEqual(parseJoinToken(joinTokenDocument(value)).value, value);
+    const made = newJoinToken({ roles: ["db"], databases: ["dev-*"], now: NOW });
+    assert.deepEqual(parseJoinToken(joinTokenDocument(made)).value, made);
+    assert.equal("databases" in parseJoinToken(token({})).value, false);
+  });
+
   it("warns of a secret that lasts for ever", () => {
     const { warnings } = parseJoinToken(token({}, {}));
     assert.deepEqual(
@@ -162,6 +175,24 @@ describe("parseJoinToken()", () => {
       "write the same in both",
     ],
     ["too many uses", token({ max_uses: 0 }), "spec.max_uses: expected 1 or more, not 0", undefined],
+    [
+      "an empty list of databases, which could be meant as any",
+      token({ databases: [] }),
+      "spec.databases: names no database",
+      'write names or patterns, such as ["orders-*"], or leave it out: any database',
+    ],
+    [
+      "a database that nothing can be called",
+      token({ databases: ["orders", " x"] }),
+      'spec.databases: holds " x", which names no database: the name begins or ends with a space',
+      'write names or patterns, such as ["orders-*"], or leave it out: any database',
+    ],
+    [
+      "databases of who serves none",
+      token({ roles: ["Proxy"], databases: ["orders"] }),
+      "spec.databases: counts for role Db only",
+      "write roles: [Db], or remove it",
+    ],
     [
       "a key of another method",
       token({ aws_iid_ttl: "4h" }),

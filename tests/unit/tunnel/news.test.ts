@@ -43,7 +43,7 @@ describe("news of an agent", () => {
       const server = createServer((socket) =>
         tunnels.accept(
           socket.on("error", () => undefined),
-          hostId,
+          { hostId, databases: undefined },
         ),
       );
       server.listen(0, "127.0.0.1");

@@ -80,7 +80,7 @@ async function path(
         if (target !== TUNNEL_PATH || version === undefined) return new Response(null, { status: 426 });
         return {
           headers: { upgrade: `postern-tunnel/${version}` },
-          take: (socket) => tunnels.accept(socket, "agent-1"),
+          take: (socket) => tunnels.accept(socket, { hostId: "agent-1", databases: undefined }),
           leave: () => undefined,
         };
       },

@@ -58,7 +58,7 @@ async function path(identify = async () => ({ user: "alice", database: "orders" 
       identity: { chain: door.cert, key: new Secret(door.key), clientAuthorities: [] },
       takeOver: async () => ({
         headers: { upgrade: "postern-tunnel/1" },
-        take: (socket) => tunnels.accept(socket, `agent-${hosts++}`),
+        take: (socket) => tunnels.accept(socket, { hostId: `agent-${hosts++}`, databases: undefined }),
         leave: () => undefined,
       }),
       passOn: doorRequests({ tunnels, counts, callers: { identify }, log: silentLog, patience: 1000 }),

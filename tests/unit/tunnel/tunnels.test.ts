@@ -34,7 +34,7 @@ async function proxy(random = () => 0.5): Promise<{ tunnels: Tunnels; server: Se
     socket.on("error", () => undefined);
     socket.once("readable", () => {
       const hostId = String(socket.read(1));
-      tunnels.accept(socket, hostId);
+      tunnels.accept(socket, { hostId, databases: undefined });
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
