@@ -11,6 +11,7 @@ import type { TLSSocket } from "node:tls";
 import { networkOf } from "../base/network.ts";
 import { passOnOnNode } from "./node-passing.ts";
 import { boundAddress, listenAt } from "./node-server.ts";
+import { Turns } from "./node-turns.ts";
 import type {
   ListenAddress,
   TakeoverHandler,
@@ -41,6 +42,7 @@ export async function listenTlsOnNode(
 ): Promise<TlsListening> {
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const { takeOver, passOn } = options;
+  const turns = new Turns();
   const server = createServer(
     {
       ...contextOf(options.identity),
@@ -55,15 +57,19 @@ export async function listenTlsOnNode(
       noDelay: true,
     },
     (incoming, outgoing) => {
-      if (passOn !== undefined && passOnOnNode(passOn, incoming, outgoing)) return;
-      respond(handle, incoming, outgoing).catch(() => outgoing.destroy());
+      turns.take(incoming.socket, outgoing, () => {
+        if (passOn !== undefined && passOnOnNode(passOn, incoming, outgoing)) return;
+        respond(handle, incoming, outgoing).catch(() => outgoing.destroy());
+      });
     },
   );
   server.timeout = timeouts.silence;
   if (takeOver !== undefined) {
     for (const kind of ["upgrade", "connect"] as const) {
       server.on(kind, (incoming: IncomingMessage, socket: Socket, head: Buffer) => {
-        giveAway(kind, incoming, socket, head, takeOver).catch(() => socket.destroy());
+        // Its answers would be said in the middle of what others say on the connection.
+        if (turns.isTaken(socket)) socket.destroy();
+        else giveAway(kind, incoming, socket, head, takeOver).catch(() => socket.destroy());
       });
     }
   }
@@ -122,6 +128,10 @@ async function respond(handle: TlsHandler, incoming: IncomingMessage, outgoing: 
   const request = requestOf(incoming);
   const response =
     request === undefined ? new Response(null, { status: 400 }) : await handle(request, clientOf(incoming));
+  if (outgoing.destroyed) {
+    await response.body?.cancel();
+    return;
+  }
   // What comes bit by bit is passed on so, for as long as the client stays.
   if (response.body !== null && response.headers.get("content-type") === "application/x-ndjson") {
     outgoing.writeHead(response.status, Object.fromEntries(response.headers));
