@@ -133,8 +133,10 @@ export async function openDoor(
     routeCallers,
     store: cluster.store,
     presence,
+    clock,
     log,
     isShown,
+    lookEvery,
   });
   await presence.begin();
   const routes = new RouteCertificates({ cluster, ring, events, clock, isShown });

@@ -36,7 +36,10 @@ export class ProxySession {
   constructor(socket: Duplex, options: ProxySessionOptions) {
     this.#options = options;
     this.#session = connect("http://agent", { ...SESSION_OPTIONS, createConnection: () => socket });
-    this.#session.once("connect", () => this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES));
+    this.#session.once("connect", () => {
+      // One that is ended before its first turn says that it is connected all the same, and would throw.
+      if (!this.#session.destroyed) this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    });
     this.closed = new Promise((resolve) =>
       this.#session.once("close", () => {
         this.#resets.end();
@@ -137,11 +140,16 @@ export class ProxySession {
         const read = readNews(line);
         // What cannot be read may hide that it drains: it is not used any more.
         if (read === undefined) this.#session.destroy(new Error("its news cannot be read"));
-        else this.#options.onNews(read);
+        else {
+          clearTimeout(silent);
+          this.#options.onNews(read);
+        }
       }
       if (lines.pending > MAX_NEWS_BYTES) this.#session.destroy(new Error("its news is too long"));
     });
     news.on("error", () => undefined);
+    const silent = setTimeout(() => this.#session.destroy(new Error("it tells no news")), this.#options.timing.open);
+    news.once("close", () => clearTimeout(silent));
     // An agent without news is one that is leaving.
     news.once("close", () => this.#session.close());
   }
