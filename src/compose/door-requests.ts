@@ -19,11 +19,13 @@ import { headMessage, readAnswerHead } from "../tunnel/sdk-request.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";
 import type { ConnectionCounts } from "./connection-counts.ts";
 import { EXPIRED, UNRECOGNIZED } from "./sdk-requests.ts";
+import type { Unread } from "./unread.ts";
 
 export interface DoorRequestsOptions {
   readonly tunnels: Pick<Tunnels, "openRequest">;
   /** With the connections of the same users and addresses. */
   readonly counts: ConnectionCounts;
+  readonly unread: Pick<Unread, "watch">;
   readonly callers: Pick<RouteCallers, "identify">;
   readonly log: Log;
   /** Milliseconds that an agent may take to begin an answer. */
@@ -64,7 +66,7 @@ interface PassingOptions extends DoorRequestsOptions {
 }
 
 async function passedOn(
-  { tunnels, counts, callers, readToken, patience = PATIENCE_MS }: PassingOptions,
+  { tunnels, counts, unread, callers, readToken, patience = PATIENCE_MS }: PassingOptions,
   { headers }: ReceivedHead,
   body: Readable,
   { address }: Pick<TlsClient, "address">,
@@ -87,6 +89,7 @@ async function passedOn(
     throw error;
   }
   stream.once("close", release);
+  unread.watch(stream, user);
   const leave = (): void => void stream.destroy();
   onGone(leave);
   const late = setTimeout(leave, patience);

@@ -1,5 +1,6 @@
 /** The proxy's part of the way to databases: agents' tunnels come in at the door, and users' connections go out through them. */
 
+import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
@@ -19,6 +20,7 @@ import { Tunnels } from "../tunnel/tunnels.ts";
 import { ConnectionCounts } from "./connection-counts.ts";
 import { doorRequests } from "./door-requests.ts";
 import { endTunnels, lifeBy } from "./tunnel-ends.ts";
+import { Unread } from "./unread.ts";
 
 export interface DoorTunnelsOptions {
   readonly callers: Callers;
@@ -52,6 +54,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
   const { callers, members, routeCallers, store, presence, clock, log, isShown, lookEvery } = options;
   const tunnels = new Tunnels({ random: Math.random, onChange: () => presence.report(tunnels.agents()) });
   const counts = new ConnectionCounts();
+  const unread = new Unread({ log });
   const ends = await endTunnels({ tunnels, members, store, clock, log, lookEvery });
 
   const toDatabase = async (target: string, connected: Connected): ReturnType<TakeoverHandler> => {
@@ -62,7 +65,11 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
     try {
       const agent = await tunnels.open(database, { address: connected.address, connection: newId() });
       agent.once("close", release);
-      return { headers: {}, take: (socket) => splice(socket, agent), leave: () => void agent.destroy() };
+      const take = (socket: Duplex): void => {
+        splice(socket, agent);
+        unread.watch(agent, user.name, socket);
+      };
+      return { headers: {}, take, leave: () => void agent.destroy() };
     } catch (error) {
       release();
       throw error;
@@ -90,7 +97,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
 
   return {
     served: () => tunnels.databases(),
-    passOn: doorRequests({ tunnels, counts, callers: routeCallers, log }),
+    passOn: doorRequests({ tunnels, counts, unread, callers: routeCallers, log }),
     sdkAgents: (database) => tunnels.sdkAgents(database),
     async takeOver({ kind, target, headers }, client) {
       try {
@@ -104,6 +111,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
     async close(timeoutMs) {
       await ends.close();
       await tunnels.drain(timeoutMs);
+      unread.close();
     },
   };
 }

@@ -11,6 +11,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { Secret } from "../../src/base/secret.ts";
 import { ConnectionCounts } from "../../src/compose/connection-counts.ts";
 import { doorRequests } from "../../src/compose/door-requests.ts";
+import { Unread, type UnreadOptions } from "../../src/compose/unread.ts";
 import { keyIdOf, newSessionCredentials } from "../../src/identity/session-credentials.ts";
 import { listenTlsOnNode } from "../../src/platform/node-tls-server.ts";
 import type { TlsTimeouts } from "../../src/platform/ports.ts";
@@ -28,7 +29,7 @@ import { eventually } from "./eventually.ts";
 export const door = makeCertificate(["localhost", "127.0.0.1"]);
 const user = makeCertificate(["alice"]);
 const agentKey = createPublicKey(createPrivateKey(makeCertificate(["agent"]).key));
-const keyId = keyIdOf(agentKey);
+export const keyId = keyIdOf(agentKey);
 export const token = newSessionCredentials({
   certificate: new X509Certificate(user.cert).raw,
   privateKey: createPrivateKey(user.key),
@@ -53,6 +54,7 @@ export interface SdkPathOptions {
   readonly identify?: () => Promise<{ readonly user: string; readonly database: string }>;
   readonly patience?: number;
   readonly timeouts?: Partial<TlsTimeouts>;
+  readonly unread?: Partial<UnreadOptions>;
 }
 
 /** A door, and behind it no agent yet. */
@@ -60,10 +62,13 @@ export async function path({
   identify = async () => ({ user: "alice", database: "orders" }),
   patience = 1000,
   timeouts = {},
+  unread: bounds = {},
 }: SdkPathOptions = {}): Promise<SdkPath> {
   // In the order in which they came.
   const tunnels = new Tunnels({ random: () => 0 });
   const counts = new ConnectionCounts();
+  const unread = new Unread({ log: silentLog, ...bounds });
+  opened.push(() => unread.close());
   const listening = await listenTlsOnNode(
     async (asked) => new Response(`the API: ${await asked.text()}`),
     { kind: "tcp", host: "127.0.0.1", port: 0 },
@@ -74,7 +79,7 @@ export async function path({
         take: (socket) => tunnels.accept(socket, `agent-${hosts++}`),
         leave: () => undefined,
       }),
-      passOn: doorRequests({ tunnels, counts, callers: { identify }, log: silentLog, patience }),
+      passOn: doorRequests({ tunnels, counts, unread, callers: { identify }, log: silentLog, patience }),
       timeouts,
     },
   );
