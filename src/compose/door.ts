@@ -58,6 +58,7 @@ export interface DoorPort {
 export interface ClusterDoor {
   /** One or two. */
   readonly ports: readonly [DoorPort, ...DoorPort[]];
+  readonly maxConnections: number | undefined;
   readonly maxConnectionsPerAddress: number | undefined;
   /** What to show first. */
   readonly identity: ShownIdentity;
@@ -175,6 +176,7 @@ export async function openDoor(
   );
   return {
     ports,
+    maxConnections: proxy_service?.max_connections,
     maxConnectionsPerAddress: proxy_service?.max_connections_per_address,
     identity,
     pins: () => cluster.pins(),

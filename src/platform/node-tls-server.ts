@@ -8,8 +8,8 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream as NodeStream } from "node:stream/web";
 import type { TLSSocket } from "node:tls";
-import { networkOf } from "../base/network.ts";
 import { passOnOnNode } from "./node-passing.ts";
+import { Places } from "./node-places.ts";
 import { boundAddress, listenAt } from "./node-server.ts";
 import { Turns } from "./node-turns.ts";
 import type {
@@ -31,7 +31,7 @@ const TIMEOUTS: TlsTimeouts = {
   keepAlive: 15_000,
   silence: 60_000,
 };
-const MAX_CONNECTIONS = 1000;
+const MAX_CONNECTIONS = 10_000;
 const MAX_CONNECTIONS_PER_ADDRESS = 100;
 
 /** Serves until drained. Clients are asked for a certificate, and whether it counts is left to the handler. */
@@ -73,30 +73,14 @@ export async function listenTlsOnNode(
       });
     }
   }
-  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
-  // Those too that have not got as far as HTTP.
-  const sockets = new Set<Socket>();
-  const perAddress = new Map<string, number>();
-  const most = options.maxConnectionsPerAddress ?? MAX_CONNECTIONS_PER_ADDRESS;
-  // Before TLS has it: who may have no more is not worth a handshake.
-  server.prependListener("connection", (socket: Socket) => {
-    const address = socket.remoteAddress ?? "";
-    const network = networkOf(address);
-    const held = perAddress.get(network) ?? 0;
-    if (held >= most) {
-      socket.destroy();
-      options.onTurnedAway?.(address);
-      return;
-    }
-    perAddress.set(network, held + 1);
-    sockets.add(socket);
-    socket.once("close", () => {
-      sockets.delete(socket);
-      const left = (perAddress.get(network) ?? 1) - 1;
-      if (left === 0) perAddress.delete(network);
-      else perAddress.set(network, left);
-    });
+  const places = new Places({
+    most: options.maxConnections ?? MAX_CONNECTIONS,
+    mostPerAddress: options.maxConnectionsPerAddress ?? MAX_CONNECTIONS_PER_ADDRESS,
+    onTurnedAway: options.onTurnedAway,
   });
+  // Before TLS has it: who may have no more is not worth a handshake.
+  server.prependListener("connection", (socket: Socket) => places.take(socket));
+  server.prependListener("secureConnection", (socket) => places.prove(socket));
   await listenAt(server, address);
   return {
     address: boundAddress(server, address),
@@ -107,7 +91,7 @@ export async function listenTlsOnNode(
       });
       server.closeIdleConnections();
       const giveUp = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
+        for (const socket of places.sockets) socket.destroy();
       }, timeoutMs);
       await closed;
       clearTimeout(giveUp);
