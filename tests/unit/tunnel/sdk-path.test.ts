@@ -18,6 +18,8 @@ import {
   opened,
   orders,
   path,
+  rawClient,
+  rawRequest,
   say,
   token,
 } from "../../support/sdk-path.ts";
@@ -143,6 +145,25 @@ describe("the way of an SDK's request through a door", () => {
       return true;
     });
     for (const give of places) give();
+  });
+
+  it("waits for an agent longer than clients may be silent, and for clients that read nothing no longer", async () => {
+    const whole = await path({ patience: 60_000, timeouts: { silence: 200 } });
+    let stuck = false;
+    await agent(whole, async (stream) => {
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      const writer = new FrameWriter(stream);
+      await writer.write(headMessage({ status: 200, headers: {} }));
+      await writer.write(Buffer.from("late"));
+      if (!stuck) return writer.end();
+      while (!stream.destroyed) await writer.write(Buffer.alloc(262_144));
+    });
+    assert.equal((await call(whole)).body.toString(), "late");
+    stuck = true;
+    const socket = await rawClient(whole);
+    socket.pause().write(rawRequest());
+    await eventually(() => whole.tunnels.agents()[0]?.connections === 1);
+    await eventually(() => whole.tunnels.agents()[0]?.connections === 0);
   });
 
   it("waits for no agent for ever", async () => {
