@@ -19,11 +19,13 @@ import { headMessage, readAnswerHead } from "../tunnel/sdk-request.ts";
 import type { Tunnels } from "../tunnel/tunnels.ts";
 import type { ConnectionCounts } from "./connection-counts.ts";
 import { EXPIRED, UNRECOGNIZED } from "./sdk-requests.ts";
+import type { Unread } from "./unread.ts";
 
 export interface DoorRequestsOptions {
   readonly tunnels: Pick<Tunnels, "openRequest">;
   /** With the connections of the same users and addresses. */
   readonly counts: ConnectionCounts;
+  readonly unread: Pick<Unread, "watch">;
   readonly callers: Pick<RouteCallers, "identify">;
   readonly log: Log;
   /** Milliseconds that an agent may take to begin an answer. */
@@ -64,7 +66,7 @@ interface PassingOptions extends DoorRequestsOptions {
 }
 
 async function passedOn(
-  { tunnels, counts, callers, readToken, patience = PATIENCE_MS }: PassingOptions,
+  { tunnels, counts, unread, callers, readToken, patience = PATIENCE_MS }: PassingOptions,
   { headers }: ReceivedHead,
   body: Readable,
   { address }: Pick<TlsClient, "address">,
@@ -87,6 +89,7 @@ async function passedOn(
     throw error;
   }
   stream.once("close", release);
+  unread.watch(stream, user);
   const leave = (): void => void stream.destroy();
   onGone(leave);
   const late = setTimeout(leave, patience);
@@ -98,7 +101,7 @@ async function passedOn(
     const reader = new FrameReader(stream);
     const head = readAnswerHead(await reader.next());
     if (head === undefined) throw new PosternError("stream_broken", "The answer cannot be read");
-    return { ...head, body: readToEnd(reader, stream, () => isSent) };
+    return { ...head, headers: endToEnd(head.headers), body: readToEnd(reader, stream, head.length, () => isSent) };
   } catch (error) {
     stream.destroy();
     throw error;
@@ -121,14 +124,25 @@ async function send(stream: Duplex, headers: readonly string[], body: Readable):
   }
 }
 
+/**
+ * An answer as long as it says, and no byte beyond: of one that says less than it sends, the rest would be taken for the answer
+ * to the client's next request.
+ */
 async function* readToEnd(
   reader: FrameReader,
   stream: Duplex,
+  length: number | undefined,
   isSent: () => boolean,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let isWhole = false;
   try {
-    yield* reader.rest();
+    let size = 0;
+    for (let part = await reader.next(); part !== undefined; part = await reader.next()) {
+      size += part.byteLength;
+      if (length !== undefined && size > length) throw unlike(length);
+      yield part;
+    }
+    if (length !== undefined && size !== length) throw unlike(length);
     isWhole = true;
   } finally {
     // Both directions have ended then, and the stream with them: to destroy it would reset it first, and an agent's HTTP/2 ends
@@ -136,6 +150,30 @@ async function* readToEnd(
     if (!isWhole || !isSent()) stream.destroy();
   }
 }
+
+function unlike(length: number): PosternError {
+  return new PosternError("stream_broken", `The answer has another length than the ${length} bytes that it says`);
+}
+
+/** Without those by which an agent would say where an answer ends, or what becomes of the client's connection. */
+function endToEnd(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (!Object.keys(headers).some((name) => HOP_BY_HOP.has(name))) return headers;
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)));
+}
+
+/** RFC 9110, section 7.6.1, and the length, which is said beside the headers. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authentication-info",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 /** What answers an error, in AWS's words. */
 function answerOf(thrown: unknown, log: Log): PassedAnswer {

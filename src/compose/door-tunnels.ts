@@ -1,6 +1,8 @@
 /** The proxy's part of the way to databases: agents' tunnels come in at the door, and users' connections go out through them. */
 
-import { messageOf, PosternError } from "../base/errors.ts";
+import type { Duplex } from "node:stream";
+import type { Clock } from "../base/clock.ts";
+import { PosternError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
 import { splice } from "../base/splice.ts";
 import { answerOf } from "../control/api-answers.ts";
@@ -17,6 +19,8 @@ import { agreedVersion, type ServedDatabase, TUNNEL_PATH, UPGRADE_HEADERS, upgra
 import { Tunnels } from "../tunnel/tunnels.ts";
 import { ConnectionCounts } from "./connection-counts.ts";
 import { doorRequests } from "./door-requests.ts";
+import { endTunnels, lifeBy } from "./tunnel-ends.ts";
+import { Unread } from "./unread.ts";
 
 export interface DoorTunnelsOptions {
   readonly callers: Callers;
@@ -26,9 +30,12 @@ export interface DoorTunnelsOptions {
   readonly store: Pick<Store, "watch">;
   /** Where this proxy says that it lives, and whose tunnels it holds. */
   readonly presence: Pick<Presence, "id" | "report">;
+  readonly clock: Clock;
   readonly log: Log;
   /** Whether there is such a database, and this user may know of it. */
   readonly isShown: (user: Principal, database: string) => boolean;
+  /** Milliseconds between two looks at whether tunnels may last; a minute when absent. */
+  readonly lookEvery?: number | undefined;
 }
 
 /** What a door does with connections that stop being HTTP. */
@@ -47,7 +54,7 @@ const MAX_TOLD = 10;
 
 /** Opens the proxy's end. */
 export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<DoorTunnels> {
-  const { callers, members, routeCallers, store, presence, log, isShown } = options;
+  const { callers, members, routeCallers, store, presence, clock, log, isShown, lookEvery } = options;
   const tunnels = new Tunnels({
     random: Math.random,
     onChange: () => presence.report(tunnels.agents()),
@@ -59,7 +66,8 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
       ),
   });
   const counts = new ConnectionCounts();
-  const unwatch = await endLocked(tunnels, members, store, log);
+  const unread = new Unread({ log });
+  const ends = await endTunnels({ tunnels, members, store, clock, log, lookEvery });
 
   const toDatabase = async (target: string, connected: Connected): ReturnType<TakeoverHandler> => {
     const { user } = await callers.identify(connected);
@@ -69,7 +77,11 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
     try {
       const agent = await tunnels.open(database, { address: connected.address, connection: newId() });
       agent.once("close", release);
-      return { headers: {}, take: (socket) => splice(socket, agent), leave: () => void agent.destroy() };
+      const take = (socket: Duplex): void => {
+        splice(socket, agent);
+        unread.watch(agent, user.name, socket);
+      };
+      return { headers: {}, take, leave: () => void agent.destroy() };
     } catch (error) {
       release();
       throw error;
@@ -79,7 +91,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
   const fromAgent = async (headers: Headers, connected: Connected): ReturnType<TakeoverHandler> => {
     const version = agreedVersion(headers.get("upgrade") ?? "");
     if (version === undefined) return new Response(null, { status: 426, headers: { upgrade: upgradeOffer() } });
-    const { hostId, databases } = await members.identify(connected);
+    const { hostId, databases, expires } = await members.identify(connected);
     const proxy = { [UPGRADE_HEADERS.proxy]: presence.id };
     if ((headers.get(UPGRADE_HEADERS.held) ?? "").split(",").includes(presence.id))
       return new Response(null, { status: 409, headers: proxy });
@@ -88,14 +100,16 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
       leave: () => undefined,
       take: (socket) => {
         log.info({ host_id: hostId, address: connected.address }, "A database service has opened a tunnel");
-        tunnels.accept(socket, { hostId, databases });
+        tunnels.accept(socket, { hostId, databases }, lifeBy(expires, clock.now()));
+        // It may have been locked since it was asked who it is.
+        ends.look();
       },
     };
   };
 
   return {
     served: () => tunnels.databases(),
-    passOn: doorRequests({ tunnels, counts, callers: routeCallers, log }),
+    passOn: doorRequests({ tunnels, counts, unread, callers: routeCallers, log }),
     sdkAgents: (database) => tunnels.sdkAgents(database),
     async takeOver({ kind, target, headers }, client) {
       try {
@@ -107,8 +121,9 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
       }
     },
     async close(timeoutMs) {
-      await unwatch();
+      await ends.close();
       await tunnels.drain(timeoutMs);
+      unread.close();
     },
   };
 }
@@ -120,32 +135,4 @@ function nameOf(target: string): string {
   } catch {
     return "";
   }
-}
-
-/** A tunnel outlives no lock on its service, and no removal of it. */
-async function endLocked(
-  tunnels: Tunnels,
-  members: Members,
-  store: Pick<Store, "watch">,
-  log: Log,
-): Promise<() => Promise<void>> {
-  const look = async (): Promise<void> => {
-    for (const { hostId } of tunnels.agents()) {
-      try {
-        await members.requireKnown(hostId);
-      } catch (error) {
-        // A store that cannot be read says nothing of anybody; one that can says who is out.
-        const code = error instanceof PosternError ? error.code : "";
-        if (code !== "host_locked" && code !== "certificate_revoked") continue;
-        log.warn({ host_id: hostId, reason: messageOf(error) }, "A database service's tunnels are ended");
-        tunnels.end(hostId);
-      }
-    }
-  };
-  return await store.watch(
-    (changes) => {
-      if (changes.some(({ kind }) => kind === "lock" || kind === "host")) void look();
-    },
-    () => void look(),
-  );
 }

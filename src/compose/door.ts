@@ -58,6 +58,7 @@ export interface DoorPort {
 export interface ClusterDoor {
   /** One or two. */
   readonly ports: readonly [DoorPort, ...DoorPort[]];
+  readonly maxConnections: number | undefined;
   readonly maxConnectionsPerAddress: number | undefined;
   /** What to show first. */
   readonly identity: ShownIdentity;
@@ -133,8 +134,10 @@ export async function openDoor(
     routeCallers,
     store: cluster.store,
     presence,
+    clock,
     log,
     isShown,
+    lookEvery,
   });
   await presence.begin();
   const routes = new RouteCertificates({ cluster, ring, events, clock, isShown });
@@ -173,6 +176,7 @@ export async function openDoor(
   );
   return {
     ports,
+    maxConnections: proxy_service?.max_connections,
     maxConnectionsPerAddress: proxy_service?.max_connections_per_address,
     identity,
     pins: () => cluster.pins(),

@@ -42,6 +42,7 @@ export interface ProxyServiceDocument {
   readonly enabled: boolean;
   readonly listen_addr: string;
   readonly public_addr?: string | undefined;
+  readonly max_connections: number;
   readonly max_connections_per_address: number;
 }
 
@@ -72,7 +73,7 @@ export function authService(): z.ZodType<AuthServiceDocument> {
 }
 
 /** Connections that a door takes from everybody together. */
-export const MAX_DOOR_CONNECTIONS = 1000;
+export const MAX_DOOR_CONNECTIONS = 100_000;
 
 /** The one door of a cluster. */
 export function proxyService(): z.ZodType<ProxyServiceDocument> {
@@ -84,6 +85,12 @@ export function proxyService(): z.ZodType<ProxyServiceDocument> {
       .min(1, "expected host:port")
       .optional()
       .describe("What clients call it, `host:port`; absent: `listen_addr`."),
+    max_connections: z
+      .int("expected a whole number")
+      .min(1, "expected at least 1")
+      .max(MAX_DOOR_CONNECTIONS, `expected at most ${MAX_DOOR_CONNECTIONS}`)
+      .default(10_000)
+      .describe("Connections that there may be at once; the process needs as many open files."),
     max_connections_per_address: z
       .int("expected a whole number")
       .min(1, "expected at least 1")

@@ -98,6 +98,7 @@ export interface ProxyServiceSection {
   readonly enabled: boolean;
   readonly listen_addr: ListenAddress;
   readonly public_addr?: string;
+  readonly max_connections: number;
   readonly max_connections_per_address: number;
 }
 

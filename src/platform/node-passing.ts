@@ -30,7 +30,12 @@ async function pass(
   };
   // Who showed which certificate is not asked: a request on this way proves itself.
   const client = { address: incoming.socket.remoteAddress ?? "" };
+  // Whoever answers has a clock of its own; the port's would cut a client that only waits.
+  const { socket } = incoming;
+  const silence = socket.timeout ?? 0;
+  socket.setTimeout(0);
   const { status, headers, length, body } = await passing.answer(head, incoming, client, onGone);
+  socket.setTimeout(silence);
   outgoing.writeHead(status, {
     ...headers,
     ...(length === undefined ? {} : { "content-length": length }),

@@ -8,9 +8,10 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream as NodeStream } from "node:stream/web";
 import type { TLSSocket } from "node:tls";
-import { networkOf } from "../base/network.ts";
 import { passOnOnNode } from "./node-passing.ts";
+import { Places } from "./node-places.ts";
 import { boundAddress, listenAt } from "./node-server.ts";
+import { Turns } from "./node-turns.ts";
 import type {
   ListenAddress,
   TakeoverHandler,
@@ -30,7 +31,7 @@ const TIMEOUTS: TlsTimeouts = {
   keepAlive: 15_000,
   silence: 60_000,
 };
-const MAX_CONNECTIONS = 1000;
+const MAX_CONNECTIONS = 10_000;
 const MAX_CONNECTIONS_PER_ADDRESS = 100;
 
 /** Serves until drained. Clients are asked for a certificate, and whether it counts is left to the handler. */
@@ -41,6 +42,7 @@ export async function listenTlsOnNode(
 ): Promise<TlsListening> {
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const { takeOver, passOn } = options;
+  const turns = new Turns();
   const server = createServer(
     {
       ...contextOf(options.identity),
@@ -55,42 +57,30 @@ export async function listenTlsOnNode(
       noDelay: true,
     },
     (incoming, outgoing) => {
-      if (passOn !== undefined && passOnOnNode(passOn, incoming, outgoing)) return;
-      respond(handle, incoming, outgoing).catch(() => outgoing.destroy());
+      turns.take(incoming.socket, outgoing, () => {
+        if (passOn !== undefined && passOnOnNode(passOn, incoming, outgoing)) return;
+        respond(handle, incoming, outgoing).catch(() => outgoing.destroy());
+      });
     },
   );
   server.timeout = timeouts.silence;
   if (takeOver !== undefined) {
     for (const kind of ["upgrade", "connect"] as const) {
       server.on(kind, (incoming: IncomingMessage, socket: Socket, head: Buffer) => {
-        giveAway(kind, incoming, socket, head, takeOver).catch(() => socket.destroy());
+        // Its answers would be said in the middle of what others say on the connection.
+        if (turns.isTaken(socket)) socket.destroy();
+        else giveAway(kind, incoming, socket, head, takeOver).catch(() => socket.destroy());
       });
     }
   }
-  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
-  // Those too that have not got as far as HTTP.
-  const sockets = new Set<Socket>();
-  const perAddress = new Map<string, number>();
-  const most = options.maxConnectionsPerAddress ?? MAX_CONNECTIONS_PER_ADDRESS;
-  // Before TLS has it: who may have no more is not worth a handshake.
-  server.prependListener("connection", (socket: Socket) => {
-    const address = socket.remoteAddress ?? "";
-    const network = networkOf(address);
-    const held = perAddress.get(network) ?? 0;
-    if (held >= most) {
-      socket.destroy();
-      options.onTurnedAway?.(address);
-      return;
-    }
-    perAddress.set(network, held + 1);
-    sockets.add(socket);
-    socket.once("close", () => {
-      sockets.delete(socket);
-      const left = (perAddress.get(network) ?? 1) - 1;
-      if (left === 0) perAddress.delete(network);
-      else perAddress.set(network, left);
-    });
+  const places = new Places({
+    most: options.maxConnections ?? MAX_CONNECTIONS,
+    mostPerAddress: options.maxConnectionsPerAddress ?? MAX_CONNECTIONS_PER_ADDRESS,
+    onTurnedAway: options.onTurnedAway,
   });
+  // Before TLS has it: who may have no more is not worth a handshake.
+  server.prependListener("connection", (socket: Socket) => places.take(socket));
+  server.prependListener("secureConnection", (socket) => places.prove(socket));
   await listenAt(server, address);
   return {
     address: boundAddress(server, address),
@@ -101,7 +91,7 @@ export async function listenTlsOnNode(
       });
       server.closeIdleConnections();
       const giveUp = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
+        for (const socket of places.sockets) socket.destroy();
       }, timeoutMs);
       await closed;
       clearTimeout(giveUp);
@@ -122,6 +112,10 @@ async function respond(handle: TlsHandler, incoming: IncomingMessage, outgoing: 
   const request = requestOf(incoming);
   const response =
     request === undefined ? new Response(null, { status: 400 }) : await handle(request, clientOf(incoming));
+  if (outgoing.destroyed) {
+    await response.body?.cancel();
+    return;
+  }
   // What comes bit by bit is passed on so, for as long as the client stays.
   if (response.body !== null && response.headers.get("content-type") === "application/x-ndjson") {
     outgoing.writeHead(response.status, Object.fromEntries(response.headers));

@@ -125,12 +125,16 @@ export interface TlsOptions {
   readonly takeOver?: TakeoverHandler;
   /** Others than the platform's own. */
   readonly timeouts?: Partial<TlsTimeouts>;
+  /** When there are as many, one that is still at shaking hands gives way to the next. */
   readonly maxConnections?: number;
   /** Of one IPv4 address, or one IPv6 network of 64 bits. */
   readonly maxConnectionsPerAddress?: number;
-  /** Called for each connection that is not taken because its address has as many as it may. */
-  readonly onTurnedAway?: (address: string) => void;
+  /** Called for each connection that finds no place. */
+  readonly onTurnedAway?: (address: string, why: TurnedAway) => void;
 }
+
+/** Whether its address has as many connections as it may, or all together. */
+export type TurnedAway = "address" | "all";
 
 /** Bounds in milliseconds on what a client of a port with TLS may take. */
 export type TlsTimeouts = Omit<ServeTimeouts, "inspection"> & {

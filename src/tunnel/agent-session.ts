@@ -46,6 +46,8 @@ export class AgentSession {
     by: undefined,
     names: new Set(),
   };
+  /** Resolves when the proxy takes no more connections to it, at the latest when it has closed. */
+  readonly left: Promise<void>;
   readonly closed: Promise<void>;
   #reason: string | undefined;
 
@@ -55,6 +57,7 @@ export class AgentSession {
     this.#session = performServerHandshake(socket, SESSION_OPTIONS);
     this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     this.closed = new Promise((resolve) => this.#session.once("close", () => resolve()));
+    this.left = new Promise((resolve) => this.#session.once("goaway", () => resolve()).once("close", () => resolve()));
     // The close that follows says all that matters.
     this.#session.on("error", () => undefined);
     this.#session.on("goaway", (_code, _last, said?: Uint8Array) => {

@@ -52,6 +52,8 @@ export class AgentEnd {
   readonly #options: AgentEndOptions;
   /** By the id of the proxy. */
   readonly #sessions = new Map<string, AgentSession>();
+  /** Those too that proxies have left, and in which connections are still to end. */
+  readonly #open = new Set<AgentSession>();
   /** Which proxy last answered at an address. */
   readonly #answered = new Map<string, string>();
   readonly #faults = new Map<string, string>();
@@ -93,7 +95,7 @@ export class AgentEnd {
   /** Takes no more connections, lets those that are there end, and ends what is left after a while. */
   async stop(timeoutMs: number): Promise<void> {
     this.#stopping.abort();
-    const sessions = [...this.#sessions.values()];
+    const sessions = [...this.#open];
     for (const session of sessions) session.drain();
     const giveUp = setTimeout(() => {
       for (const session of sessions) session.destroy();
@@ -135,7 +137,7 @@ export class AgentEnd {
         await sleep(pauseBefore(attempt, timing.longestPause, random), undefined, { signal }).catch(() => undefined);
       }
       if (signal.aborted) return;
-      const outcome = await this.#open(address);
+      const outcome = await this.#dial(address);
       // A balancer that takes turns may give every other turn to somebody who dials as often: then it is always the same proxy.
       inARow = outcome === "held" ? inARow + 1 : 0;
       if (inARow > 0 && inARow < Math.min(living?.().length ?? 1, MOST_IN_A_ROW)) continue;
@@ -144,7 +146,7 @@ export class AgentEnd {
     }
   }
 
-  async #open(address: string): Promise<Outcome> {
+  async #dial(address: string): Promise<Outcome> {
     const { dial, log } = this.#options;
     const { signal } = this.#stopping;
     try {
@@ -157,10 +159,13 @@ export class AgentEnd {
       }
       const session = new AgentSession(socket, this.#options);
       this.#sessions.set(proxy, session);
+      this.#open.add(session);
       this.#answered.set(address, proxy);
       this.#faults.delete(address);
       log.info({ address, proxy }, "A tunnel is open");
-      void session.closed.then(() => {
+      void session.closed.then(() => this.#open.delete(session));
+      // A proxy that leaves a tunnel wants another, or has gone; what is in this one may last an hour.
+      void session.left.then(() => {
         this.#sessions.delete(proxy);
         if (!signal.aborted)
           log.warn(

@@ -42,7 +42,10 @@ export class ProxySession {
   constructor(socket: Duplex, options: ProxySessionOptions) {
     this.#options = options;
     this.#session = connect("http://agent", { ...SESSION_OPTIONS, createConnection: () => socket });
-    this.#session.once("connect", () => this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES));
+    this.#session.once("connect", () => {
+      // One that is ended before its first turn says that it is connected all the same, and would throw.
+      if (!this.#session.destroyed) this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    });
     this.closed = new Promise((resolve) =>
       this.#session.once("close", () => {
         this.#resets.end();
@@ -159,11 +162,14 @@ export class ProxySession {
           this.#refuse("its news cannot be read");
           return;
         }
+        clearTimeout(silent);
         onNews(read);
       }
       if (lines.pending > MAX_NEWS_BYTES) this.#refuse("its news is too long");
     });
     news.on("error", () => undefined);
+    const silent = setTimeout(() => this.#refuse("it tells no news"), this.#options.timing.open);
+    news.once("close", () => clearTimeout(silent));
     // An agent without news is one that is leaving.
     news.once("close", () => this.#session.close());
   }

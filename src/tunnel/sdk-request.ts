@@ -35,14 +35,16 @@ export function readRequestHead(message: Uint8Array | undefined): SdkRequestHead
 /** Undefined for what is none. */
 export function readAnswerHead(message: Uint8Array | undefined): SdkAnswerHead | undefined {
   const { status, headers, length } = fieldsOf(message);
-  if (!isCount(status) || status < 200 || status > 599 || typeof headers !== "object" || headers === null)
-    return undefined;
+  if (!isCount(status) || status < 200 || status > 599 || BODILESS.has(status)) return undefined;
+  if (typeof headers !== "object" || headers === null) return undefined;
   for (const [name, value] of Object.entries(headers))
     if (typeof value !== "string" || !NAME.test(name)) return undefined;
   if (length !== undefined && !isCount(length)) return undefined;
   return { status, headers: headers as Readonly<Record<string, string>>, length };
 }
 
+/** Statuses whose answers have no body: DynamoDB has none of them. */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 const MAX_HEADERS = 4000;
 const NAME = /^[a-z0-9-]+$/;
 

@@ -36,8 +36,15 @@ export interface ConnectedAgent {
   readonly connections: number;
 }
 
+/** How long a tunnel may last, in milliseconds since the epoch: first it takes no more connections, then it ends. */
+export interface TunnelLife {
+  readonly leave: number;
+  readonly end: number;
+}
+
 interface Tunnel {
   readonly hostId: string;
+  readonly life: TunnelLife;
   readonly session: ProxySession;
   /** Of it what its certificate lets it serve; undefined until the agent has said something of itself. */
   news: AgentNews | undefined;
@@ -52,17 +59,25 @@ export class Tunnels {
   readonly #tunnels = new Set<Tunnel>();
   /** By host. */
   readonly #rates = new Map<string, NewsRate>();
+  /** Those that take no more connections. */
+  readonly #ending = new Set<Tunnel>();
+  #isDraining = false;
 
   constructor(options: TunnelsOptions) {
     this.#options = options;
     this.#timing = options.timing ?? TUNNEL_TIMING;
   }
 
-  /** Takes a connection of an agent for as long as it lasts. */
-  accept(socket: Duplex, { hostId, databases }: DiallingAgent): void {
+  /** Takes a connection of an agent, known by its certificate, for as long as it and its life last. */
+  accept(socket: Duplex, { hostId, databases }: DiallingAgent, life: TunnelLife = FOR_EVER): void {
+    if (this.#isDraining) {
+      socket.destroy();
+      return;
+    }
     let hasOverreached = false;
     const tunnel: Tunnel = {
       hostId,
+      life,
       news: undefined,
       served: new Map(),
       session: new ProxySession(socket, {
@@ -86,6 +101,7 @@ export class Tunnels {
     this.#tunnels.add(tunnel);
     void tunnel.session.closed.then(() => {
       this.#tunnels.delete(tunnel);
+      this.#ending.delete(tunnel);
       this.#options.onChange?.();
     });
   }
@@ -177,6 +193,25 @@ export class Tunnels {
     return [...found.values()].toSorted((one, other) => (one.hostId < other.hostId ? -1 : 1));
   }
 
+  /** Those that hold a tunnel, though they have said nothing yet. */
+  hostIds(): readonly string[] {
+    return [...new Set([...this.#tunnels].map(({ hostId }) => hostId))];
+  }
+
+  /**
+   * Ends tunnels whose lives have ended, and leaves those that soon will be: their agents open others at once, and what is in
+   * them has until then to end.
+   */
+  age(now: number): void {
+    for (const tunnel of this.#tunnels) {
+      if (now >= tunnel.life.end) tunnel.session.destroy();
+      else if (now >= tunnel.life.leave && !this.#ending.has(tunnel)) {
+        this.#ending.add(tunnel);
+        tunnel.session.drain();
+      }
+    }
+  }
+
   /** Ends the tunnels of a host at once, such as one that is locked. */
   end(hostId: string): void {
     for (const tunnel of this.#tunnels) if (tunnel.hostId === hostId) tunnel.session.destroy();
@@ -184,6 +219,7 @@ export class Tunnels {
 
   /** Lets the connections end, and ends those that are left after a while. */
   async drain(timeoutMs: number): Promise<void> {
+    this.#isDraining = true;
     const sessions = [...this.#tunnels].map(({ session }) => session);
     for (const session of sessions) session.drain();
     const giveUp = setTimeout(() => {
@@ -205,9 +241,11 @@ export class Tunnels {
   #candidates(database: string): Tunnel[] {
     const found: { readonly tunnel: Tunnel; readonly rank: number }[] = [];
     for (const tunnel of this.#tunnels) {
-      const served = tunnel.served.get(database);
+      const served = this.#ending.has(tunnel) ? undefined : tunnel.served.get(database);
       if (served !== undefined) found.push({ tunnel, rank: (served.fault === null ? 0 : 1) + this.#options.random() });
     }
     return found.sort((one, other) => one.rank - other.rank).map(({ tunnel }) => tunnel);
   }
 }
+
+const FOR_EVER: TunnelLife = { leave: Number.POSITIVE_INFINITY, end: Number.POSITIVE_INFINITY };

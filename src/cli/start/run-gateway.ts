@@ -14,7 +14,7 @@ import { endSession } from "../../gateway/trace.ts";
 import { PosternError } from "../../base/errors.ts";
 import type { ClusterDoor } from "../../compose/door.ts";
 import { AddressLimiter } from "../../identity/lockout.ts";
-import type { Listening, Platform, TlsHandler, TlsListening } from "../../platform/ports.ts";
+import type { Listening, Platform, TlsHandler, TlsListening, TurnedAway } from "../../platform/ports.ts";
 import { thisPlatform } from "../../platform/this-platform.ts";
 import type { Readiness } from "../../telemetry/diagnostics.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -160,10 +160,17 @@ async function openPorts(door: ClusterDoor, platform: Platform, log: Log, bound:
       hint: "run it on Node",
     });
   }
-  const { identity, maxConnectionsPerAddress } = door;
+  const { identity, maxConnections, maxConnectionsPerAddress } = door;
   const noted = new AddressLimiter(systemClock, TURNED_AWAY_NOTES);
-  const onTurnedAway = (address: string): void => {
-    if (noted.take(address) > 0) return;
+  const onTurnedAway = (address: string, why: TurnedAway): void => {
+    if (noted.take(why === "all" ? why : address) > 0) return;
+    if (why === "all") {
+      log.warn(
+        { address },
+        "There are as many connections to the door as there may be (proxy_service.max_connections)",
+      );
+      return;
+    }
     log.warn({ address }, "An address has as many connections to the door as it may: further ones are not taken");
   };
   const opened: TlsListening[] = [];
@@ -174,6 +181,7 @@ async function openPorts(door: ClusterDoor, platform: Platform, log: Log, bound:
       onTurnedAway,
       // What an auth service opens beside the proxy is for its API.
       ...(service === "proxy_service" ? { takeOver: door.takeOver, passOn: door.passOn } : {}),
+      ...(maxConnections === undefined ? {} : { maxConnections }),
       ...(maxConnectionsPerAddress === undefined ? {} : { maxConnectionsPerAddress }),
     };
     const listening = await platform.listenTls(handle, address, options);

@@ -189,6 +189,7 @@ policy: {opa_config: x}
     assert.deepEqual(proxy_service, {
       enabled: false,
       listen_addr: { kind: "tcp", host: "127.0.0.1", port: 3080 },
+      max_connections: 10_000,
       max_connections_per_address: 100,
     });
     // Beside another service it has a port only where one is written.

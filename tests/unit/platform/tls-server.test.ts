@@ -34,6 +34,16 @@ function ended(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once("close", () => resolve()));
 }
 
+/** A connection that has been answered once. */
+function served(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: "127.0.0.1", ca: cert }, () =>
+      socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n"),
+    );
+    socket.once("error", reject).once("data", () => resolve(socket));
+  });
+}
+
 const echo: TlsHandler = async (request) => new Response(await request.text());
 
 describe("the port with TLS", () => {
@@ -81,13 +91,30 @@ describe("the port with TLS", () => {
     });
   });
 
-  it("takes no more connections than it may, and takes others again when some have gone", () =>
-    withPort(echo, { maxConnections: 2 }, async (port) => {
-      const held = [connectPlain(port, "127.0.0.1"), connectPlain(port, "127.0.0.1")];
-      for (const socket of held) await new Promise((resolve) => socket.once("connect", resolve));
+  it("takes no more connections than it may, says so, and takes others again when some have gone", () => {
+    const away: string[] = [];
+    const options = { maxConnections: 2, onTurnedAway: (_: string, why: string) => void away.push(why) };
+    return withPort(echo, options, async (port) => {
+      const held = await Promise.all([served(port), served(port)]);
       await assert.rejects(callDoor(port, cert, "/"));
+      assert.deepEqual(away, ["all"]);
       for (const socket of held) socket.destroy();
       await eventually(async () => (await callDoor(port, cert, "/")).status === 200);
+    });
+  });
+
+  it("lets who has not agreed upon TLS give way when it is full, the oldest first", () =>
+    withPort(echo, { maxConnections: 3 }, async (port) => {
+      const before = await served(port);
+      const first = connectPlain(port, "127.0.0.1");
+      await new Promise((resolve) => first.once("connect", resolve));
+      const gone = ended(first);
+      const second = connectPlain(port, "127.0.0.1");
+      await new Promise((resolve) => second.once("connect", resolve));
+      const after = await served(port);
+      await gone;
+      assert.deepEqual([before.destroyed, second.destroyed], [false, false]);
+      for (const socket of [before, second, after]) socket.destroy();
     }));
 
   it("takes no more of one address than it may, and still those of others", () => {

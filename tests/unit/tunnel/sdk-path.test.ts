@@ -1,156 +1,30 @@
 import assert from "node:assert/strict";
-import { createHash, createPrivateKey, createPublicKey, randomBytes, X509Certificate } from "node:crypto";
-import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
+import { createHash, randomBytes } from "node:crypto";
 import { Agent, request } from "node:https";
 import type { Duplex } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import { afterEach, describe, it } from "node:test";
-import { connect } from "node:tls";
-import { systemClock } from "../../../src/base/clock.ts";
 import { PosternError } from "../../../src/base/errors.ts";
-import { Secret } from "../../../src/base/secret.ts";
-import { ConnectionCounts, MAX_CONNECTIONS } from "../../../src/compose/connection-counts.ts";
-import { doorRequests } from "../../../src/compose/door-requests.ts";
-import { keyIdOf, newSessionCredentials } from "../../../src/identity/session-credentials.ts";
-import { listenTlsOnNode } from "../../../src/platform/node-tls-server.ts";
-import { silentLog } from "../../../src/telemetry/log.ts";
-import { AgentEnd } from "../../../src/tunnel/agent.ts";
-import { FrameReader, FrameWriter } from "../../../src/tunnel/frames.ts";
-import type { AgentNews } from "../../../src/tunnel/protocol.ts";
-import { headMessage, readRequestHead } from "../../../src/tunnel/sdk-request.ts";
-import { TUNNEL_TIMING } from "../../../src/tunnel/timing.ts";
-import { Tunnels } from "../../../src/tunnel/tunnels.ts";
-import { upgradeToTunnel } from "../../../src/tunnel/upgrade.ts";
-import { makeCertificate } from "../../support/certificate.ts";
+import { MAX_CONNECTIONS } from "../../../src/compose/connection-counts.ts";
+import { FrameWriter } from "../../../src/tunnel/frames.ts";
+import { headMessage } from "../../../src/tunnel/sdk-request.ts";
 import { eventually } from "../../support/eventually.ts";
+import {
+  agent,
+  call,
+  door,
+  echo,
+  endOpened,
+  HEADERS,
+  opened,
+  orders,
+  path,
+  rawClient,
+  rawRequest,
+  say,
+  token,
+} from "../../support/sdk-path.ts";
 
-const door = makeCertificate(["localhost", "127.0.0.1"]);
-const user = makeCertificate(["alice"]);
-const agentKey = createPublicKey(createPrivateKey(makeCertificate(["agent"]).key));
-const keyId = keyIdOf(agentKey);
-const token = newSessionCredentials({
-  certificate: new X509Certificate(user.cert).raw,
-  privateKey: createPrivateKey(user.key),
-  agents: [agentKey],
-}).sessionToken.reveal();
-const orders = { name: "orders", labels: {}, uri: "", region: "us-east-1", account_id: "1", fault: null };
-
-const opened: (() => Promise<unknown> | void)[] = [];
-afterEach(async () => {
-  for (const end of opened.splice(0).toReversed()) await end();
-});
-
-interface Path {
-  readonly port: number;
-  readonly tunnels: Tunnels;
-  readonly counts: ConnectionCounts;
-}
-
-async function path(identify = async () => ({ user: "alice", database: "orders" })): Promise<Path> {
-  // In the order in which they came.
-  const tunnels = new Tunnels({ random: () => 0 });
-  const counts = new ConnectionCounts();
-  const listening = await listenTlsOnNode(
-    async (asked) => new Response(`the API: ${await asked.text()}`),
-    { kind: "tcp", host: "127.0.0.1", port: 0 },
-    {
-      identity: { chain: door.cert, key: new Secret(door.key), clientAuthorities: [] },
-      takeOver: async () => ({
-        headers: { upgrade: "postern-tunnel/1" },
-        take: (socket) => tunnels.accept(socket, { hostId: `agent-${hosts++}`, databases: undefined }),
-        leave: () => undefined,
-      }),
-      passOn: doorRequests({ tunnels, counts, callers: { identify }, log: silentLog, patience: 1000 }),
-    },
-  );
-  opened.push(
-    () => listening.drain(0),
-    () => tunnels.drain(0),
-  );
-  return { port: Number(listening.address.split(":").at(-1)), tunnels, counts };
-}
-let hosts = 0;
-
-/** An agent; its app is told the request's headers and body. */
-async function agent(
-  { port, tunnels }: Path,
-  answer: (stream: Duplex, headers: readonly string[], body: FrameReader, address: string) => Promise<void>,
-  news: () => Partial<AgentNews> = () => ({}),
-): Promise<void> {
-  const before = tunnels.agents().length;
-  const end = new AgentEnd({
-    proxies: [String(port)],
-    dial: async (at, signal) => {
-      const socket = connect({ port: Number(at), host: "127.0.0.1", ca: door.cert });
-      await once(socket, "secureConnect");
-      return await upgradeToTunnel(socket, { host: "door", signal, timeout: 5000 });
-    },
-    news: () => ({
-      node_name: "a",
-      version: "1",
-      draining: false,
-      databases: [orders],
-      sdk: { certificate: "", key_ids: [keyId] },
-      ...news(),
-    }),
-    serve: (stream) => stream.destroy(),
-    answer: (stream, { address }) => {
-      stream.on("error", () => undefined);
-      const reader = new FrameReader(stream);
-      void (async () => {
-        const head = readRequestHead(await reader.next());
-        await answer(stream, head?.headers ?? [], reader, address);
-      })().catch(() => stream.destroy());
-    },
-    timing: TUNNEL_TIMING,
-    random: Math.random,
-    clock: systemClock,
-    log: silentLog,
-  });
-  opened.push(() => end.stop(0));
-  await eventually(() => tunnels.agents().length === before + 1);
-}
-
-async function say(stream: Duplex, text: string, status = 200): Promise<void> {
-  const writer = new FrameWriter(stream);
-  const bytes = Buffer.from(text);
-  await writer.write(headMessage({ status, headers: { "x-a": "b" }, length: bytes.length }));
-  await writer.write(bytes);
-  writer.end();
-}
-
-const echo = async (stream: Duplex, headers: readonly string[], body: FrameReader, address: string): Promise<void> => {
-  const sum = createHash("sha256");
-  for await (const chunk of body.rest()) sum.update(chunk);
-  await say(stream, JSON.stringify({ headers, address, sum: sum.digest("hex") }), 400);
-};
-
-const HEADERS = ["Host", "door", "Authorization", "AWS4-HMAC-SHA256 x", "X-Amz-Security-Token", token];
-
-async function call(
-  { port }: Path,
-  body: string | Buffer = "{}",
-  headers: readonly string[] = HEADERS,
-  pool: Agent | false = false,
-): Promise<{ status: number; headers: IncomingMessage["headers"]; body: Buffer; type: string | undefined }> {
-  const asked = request({
-    port,
-    host: "127.0.0.1",
-    ca: door.cert,
-    method: "POST",
-    path: "/",
-    agent: pool,
-    headers: [...headers, "Content-Length", String(Buffer.byteLength(body))] as unknown as Record<string, string>,
-  });
-  asked.end(body);
-  const [response] = (await once(asked, "response")) as [IncomingMessage];
-  // An early answer closes the connection: what was still being sent is cut off.
-  asked.on("error", () => undefined);
-  const whole = await buffer(response);
-  const type = /"__type":"[^#"]*#(\w+)"/.exec(whole.toString())?.[1];
-  return { status: response.statusCode ?? 0, headers: response.headers, body: whole, type };
-}
+afterEach(endOpened);
 
 describe("the way of an SDK's request through a door", () => {
   it("carries headers to the letter and in order, the body, the answer, and where it came from", async () => {
@@ -273,6 +147,25 @@ describe("the way of an SDK's request through a door", () => {
     for (const give of places) give();
   });
 
+  it("waits for an agent longer than clients may be silent, and for clients that read nothing no longer", async () => {
+    const whole = await path({ patience: 60_000, timeouts: { silence: 200 } });
+    let stuck = false;
+    await agent(whole, async (stream) => {
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      const writer = new FrameWriter(stream);
+      await writer.write(headMessage({ status: 200, headers: {} }));
+      await writer.write(Buffer.from("late"));
+      if (!stuck) return writer.end();
+      while (!stream.destroyed) await writer.write(Buffer.alloc(262_144));
+    });
+    assert.equal((await call(whole)).body.toString(), "late");
+    stuck = true;
+    const socket = await rawClient(whole);
+    socket.pause().write(rawRequest());
+    await eventually(() => whole.tunnels.agents()[0]?.connections === 1);
+    await eventually(() => whole.tunnels.agents()[0]?.connections === 0);
+  });
+
   it("waits for no agent for ever", async () => {
     const whole = await path();
     await agent(whole, async () => undefined);
@@ -300,8 +193,10 @@ describe("the way of an SDK's request through a door", () => {
       ["certificate_untrusted", "UnrecognizedClientException"],
       ["surprise", "InternalServerError"],
     ] as const) {
-      const other = await path(async () => {
-        throw new PosternError(code, "why");
+      const other = await path({
+        identify: async () => {
+          throw new PosternError(code, "why");
+        },
       });
       assert.equal((await call(other)).type, type);
     }
