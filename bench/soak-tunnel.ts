@@ -187,11 +187,12 @@ const onRecord = new Set(completed.filter(({ uid }) => intents.has(uid)).map(({ 
 const unaudited = answered.filter((requestId) => !onRecord.has(requestId)).length;
 // Descriptions of tables are the gateway's own questions.
 const reached = cluster.sandbox.dynamodb.requests.filter(({ operation }) => operation.endsWith("Item"));
-// What a kill -9 cut has an intent and no outcome: so many may have reached DynamoDB and be on record as no more than that.
-const ended = new Set(outcomes.map(({ aws_request_id }) => aws_request_id));
-const uids = new Set(outcomes.map(({ uid }) => uid));
-const cut = [...intents].filter((uid) => !uids.has(uid)).length;
-const unexplained = Math.max(0, reached.filter(({ requestId }) => !ended.has(requestId)).length - cut);
+// What a kill -9 cut has an intent, and an outcome that the next process wrote without knowing it: so many may have reached DynamoDB
+// and be on record as no more than that.
+const told = new Map(outcomes.map(({ uid, aws_request_id }) => [uid, aws_request_id]));
+const known = new Set(told.values());
+const cut = [...intents].filter((uid) => typeof told.get(uid) !== "string").length;
+const unexplained = Math.max(0, reached.filter(({ requestId }) => !known.has(requestId)).length - cut);
 await cluster.stop();
 
 const untyped = failed.get("other") ?? 0;
@@ -208,7 +209,7 @@ const rows: readonly (readonly [string, number])[] = [
   ["requests that reached DynamoDB", reached.length],
   ["intents on record", intents.size],
   ["requests on record as completed", completed.length],
-  ["intents without an outcome: cut by a kill -9", cut],
+  ["intents whose outcome nobody knows, such as those that a kill -9 cut", cut],
   ["answers that are not on record by DynamoDB's identifier, with their intent", unaudited],
   ["requests that reached DynamoDB, and are neither on record nor among those cut", unexplained],
 ];
@@ -236,7 +237,7 @@ ${table(rows)}
 "Connection ended" is what an SDK is told when its last attempt was cut; it says nothing of whether the write was done, and no part of
 Postern tries it again. A conditional write that fails with \`ConditionalCheckFailedException\` was done by an earlier attempt of the
 same SDK. \`AccessDeniedException\` is what the changed roles denied;
-\`UnrecognizedClientException\` is DynamoDB's own word for a session of STS that was taken away. 
+\`UnrecognizedClientException\` is DynamoDB's own word for a session of STS that was taken away.
 
 | disturbance | times | failed until the next one |
 |---|---|---|
