@@ -6,6 +6,7 @@ import * as z from "zod";
 import { boundedText } from "../base/bounded-text.ts";
 import { messageOf, PosternError } from "../base/errors.ts";
 import { Lines } from "../base/lines.ts";
+import { onClose } from "../base/on-close.ts";
 import { printable } from "../base/printable.ts";
 import { openTls, type TlsOptions } from "./tls.ts";
 
@@ -79,6 +80,7 @@ export async function listenToDoor(
   try {
     if (signal.aborted) return;
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      onClose(socket, () => reject(new Error("the connection was closed")));
       const sent = request({ createConnection: () => socket, path, headers: { host: proxy } });
       sent.once("error", reject);
       sent.once("response", resolve);
@@ -129,8 +131,11 @@ async function send(
   let timer: NodeJS.Timeout | undefined;
   try {
     return await new Promise((resolve, reject) => {
-      // A connection that has ended tells nobody a second time.
-      if (socket.destroyed || socket.readableEnded) throw new Error("the connection was closed");
+      let isAnswered = false;
+      onClose(socket, () => {
+        // Of an answer that has begun its own end tells.
+        if (!isAnswered) reject(new Error("the connection was closed"));
+      });
       timer = setTimeout(() => reject(new Error("there was no answer")), ANSWER_MS);
       const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
       const sent = request({
@@ -145,6 +150,7 @@ async function send(
       });
       sent.once("error", reject);
       sent.once("response", (response) => {
+        isAnswered = true;
         const time = Date.parse(response.headers.date ?? "");
         if (!Number.isNaN(time)) onTime?.(time);
         boundedText(response, most).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);

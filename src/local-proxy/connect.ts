@@ -5,6 +5,7 @@ import { type IncomingMessage, request } from "node:http";
 import type { Duplex } from "node:stream";
 import { connect, type SecureContext, type TLSSocket } from "node:tls";
 import { messageOf, PosternError } from "../base/errors.ts";
+import { onClose } from "../base/on-close.ts";
 import { printable } from "../base/printable.ts";
 
 /** Longest answer of a door that says no, in bytes. */
@@ -23,6 +24,11 @@ export function askForDatabase(door: Duplex, database: string, timeoutMs: number
       door.destroy();
       reject(error);
     };
+    let isAnswered = false;
+    onClose(door, () => {
+      // What an answer says is more.
+      if (!isAnswered) fail(unreachableDoor(database, "the connection was closed"));
+    });
     const asked = request({
       createConnection: () => door,
       method: "CONNECT",
@@ -31,6 +37,7 @@ export function askForDatabase(door: Duplex, database: string, timeoutMs: number
       signal: AbortSignal.timeout(timeoutMs),
     });
     asked.once("connect", (response: IncomingMessage, socket: Duplex, head: Buffer) => {
+      isAnswered = true;
       if (head.length > 0) socket.unshift(head);
       if (response.statusCode === 200) {
         resolve(socket);
@@ -39,14 +46,14 @@ export function askForDatabase(door: Duplex, database: string, timeoutMs: number
       // To CONNECT every answer has its body, if any, on the bare connection.
       void refusal(response, socket, timeoutMs).then(fail);
     });
-    asked.once("error", (cause) =>
-      fail(
-        new PosternError("proxy_unreachable", `Cannot reach database ${JSON.stringify(database)}: ${cause.message}`, {
-          cause,
-        }),
-      ),
-    );
+    asked.once("error", (cause) => fail(unreachableDoor(database, cause.message, cause)));
     asked.end();
+  });
+}
+
+function unreachableDoor(database: string, reason: string, cause?: unknown): PosternError {
+  return new PosternError("proxy_unreachable", `Cannot reach database ${JSON.stringify(database)}: ${reason}`, {
+    cause,
   });
 }
 

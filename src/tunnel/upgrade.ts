@@ -5,6 +5,7 @@ import { type IncomingMessage, request } from "node:http";
 import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
 import { PosternError } from "../base/errors.ts";
+import { onClose } from "../base/on-close.ts";
 import { agreedVersion, TUNNEL_PATH, TUNNEL_VERSIONS, UPGRADE_HEADERS, upgradeOffer } from "./protocol.ts";
 import { TunnelHeld } from "./tunnel-held.ts";
 
@@ -37,6 +38,9 @@ export function upgradeToTunnel(
   { host, signal, versions = TUNNEL_VERSIONS, held = [], timeout }: UpgradeOptions,
 ): Promise<Upgraded> {
   return new Promise((resolve, reject) => {
+    onClose(connection, () =>
+      reject(new PosternError("proxy_unreachable", "The proxy opens no tunnel: the connection was closed")),
+    );
     const asked = request({
       createConnection: () => connection,
       method: "GET",
@@ -53,8 +57,8 @@ export function upgradeToTunnel(
     asked.once("upgrade", (response, socket: Duplex, head: Buffer) => {
       const version = agreedVersion(response.headers.upgrade ?? "", versions);
       if (version === undefined) {
-        socket.destroy();
         reject(otherVersions());
+        socket.destroy();
         return;
       }
       if (head.length > 0) socket.unshift(head);
@@ -62,10 +66,10 @@ export function upgradeToTunnel(
       setImmediate(() => resolve({ socket, version, proxy: proxyOf(response) }));
     });
     asked.once("response", (response) => {
-      connection.destroy();
       const proxy = proxyOf(response);
       if (response.statusCode === 409 && proxy !== undefined && held.includes(proxy)) {
         reject(new TunnelHeld(proxy));
+        connection.destroy();
         return;
       }
       reject(
@@ -75,10 +79,11 @@ export function upgradeToTunnel(
               hint: "the log of the proxy says why; a host that is locked or was removed must join again",
             }),
       );
+      connection.destroy();
     });
     asked.once("error", (cause) => {
-      connection.destroy();
       reject(new PosternError("proxy_unreachable", `The proxy opens no tunnel: ${cause.message}`, { cause }));
+      connection.destroy();
     });
     asked.end();
   });

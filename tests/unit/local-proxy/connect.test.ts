@@ -39,3 +39,12 @@ it("a door that says no and then nothing is not waited for for ever", async () =
   await assert.rejects(asked, { code: "proxy_refused", message: "The proxy does not connect: it answers 503" });
   door.close();
 });
+
+it("a door that closes before it is asked is not waited for", { timeout: 20_000 }, async () => {
+  const door = createServer((socket) => void socket.destroy()).listen(0, "127.0.0.1");
+  await new Promise((resolve) => door.once("listening", resolve));
+  const connection = connect((door.address() as AddressInfo).port, "127.0.0.1").resume();
+  await new Promise((resolve) => connection.once("close", resolve));
+  await assert.rejects(askForDatabase(connection, "orders", 60_000), { code: "proxy_unreachable" });
+  door.close();
+});

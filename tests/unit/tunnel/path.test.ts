@@ -293,6 +293,16 @@ describe("the way from a client to an agent", () => {
     deepEqual(whole.tunnels.agents(), []);
   });
 
+  it("gives up a door that closed before it was asked for a tunnel", { timeout: 20_000 }, async () => {
+    const listening = createTlsServer({ cert: door.cert, key: door.key }, (socket) => void socket.destroy());
+    await once(listening.listen(0, "127.0.0.1"), "listening");
+    opened.push(() => void listening.close());
+    const socket = await dial((listening.address() as AddressInfo).port);
+    await once(socket.resume(), "close");
+    const { signal } = new AbortController();
+    await rejects(upgradeToTunnel(socket, { host: "door", signal, timeout: 60_000 }), { code: "proxy_unreachable" });
+  });
+
   it("gives up a door that is silent after TLS, and one that says that it is held", async () => {
     const silent = createTlsServer({ cert: door.cert, key: door.key }, () => undefined).listen(0, "127.0.0.1");
     await once(silent, "listening");
