@@ -42,6 +42,8 @@ export interface DoorTunnelsOptions {
 export interface DoorTunnels {
   /** Databases that agents serve now. */
   served(): readonly ServedDatabase[];
+  /** Those that no agent serves now, as their tunnels broke a moment ago. */
+  lately(): readonly ServedDatabase[];
   readonly takeOver: TakeoverHandler;
   readonly passOn: PassingOn;
   /** PEM of the certificates of a database's agents, for whose keys credentials for SDKs are made. */
@@ -109,6 +111,7 @@ export async function openDoorTunnels(options: DoorTunnelsOptions): Promise<Door
 
   return {
     served: () => tunnels.databases(),
+    lately: () => tunnels.lately(),
     passOn: doorRequests({ tunnels, counts, unread, callers: routeCallers, log }),
     sdkAgents: (database) => tunnels.sdkAgents(database),
     async takeOver({ kind, target, headers }, client) {

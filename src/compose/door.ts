@@ -125,7 +125,10 @@ export async function openDoor(
   const callers = new Callers({ cluster, events, clock });
   const members = new Members({ cluster, events, clock });
   const presence = new Presence({ store: cluster.store, clock, log, version });
-  const shownDatabases = new ShownDatabases(state, () => [...tunnels.served(), ...presence.servedElsewhere()]);
+  const shownDatabases = new ShownDatabases(state, {
+    served: () => [...tunnels.served(), ...presence.servedElsewhere()],
+    lately: () => tunnels.lately(),
+  });
   const isShown = (user: Principal, database: string): boolean => shownDatabases.isShown(user, database);
   const routeCallers = new RouteCallers({ cluster, events, clock });
   const tunnels = await openDoorTunnels({

@@ -18,18 +18,27 @@ type Shown = Pick<Database, "name" | "labels" | "uri" | "region" | "accountId"> 
   readonly description?: string | undefined;
 };
 
+/** What agents say that they serve. */
+export interface Said {
+  readonly served: () => readonly ServedDatabase[];
+  /** What none can be reached for now, as their tunnels broke a moment ago. */
+  readonly lately: () => readonly ServedDatabase[];
+}
+
 /** Asks policy for each. */
 export class ShownDatabases {
   readonly #state: () => DoorState;
-  readonly #served: () => readonly ServedDatabase[];
+  readonly #said: Said;
 
-  /** What is in force, and what agents serve now. */
-  constructor(state: () => DoorState, served: () => readonly ServedDatabase[]) {
+  constructor(state: () => DoorState, said: Said) {
     this.#state = state;
-    this.#served = served;
+    this.#said = said;
   }
 
-  /** Whether there is a database of this name, and the user may know of it. */
+  /**
+   * Whether there is a database of this name, and the user may know of it. Also one that is not listed, as no agent serves it for
+   * a moment: who is told that there is none gives up.
+   */
   isShown(user: Principal, name: string): boolean {
     return this.#of(name).some((database) => this.#shows(user, database));
   }
@@ -63,13 +72,16 @@ export class ShownDatabases {
 
   /** What an agent says of its own counts before what is defined: it is there that requests arrive. */
   #all(): readonly Shown[] {
-    return [...this.#served().map(shownOf), ...this.#state().databases.values()];
+    return [...this.#said.served().map(shownOf), ...this.#state().databases.values()];
   }
 
   /** Those of a name, of the many that there may be. */
   #of(name: string): readonly Shown[] {
-    const served = this.#served().filter((database) => database.name === name);
-    return [...served.map(shownOf), ...[this.#state().databases.get(name) ?? []].flat()];
+    const { served, lately } = this.#said;
+    const named = (all: readonly ServedDatabase[]): readonly Shown[] =>
+      all.filter((database) => database.name === name).map(shownOf);
+    const found = [...named(served()), ...[this.#state().databases.get(name) ?? []].flat()];
+    return found.length > 0 ? found : named(lately());
   }
 
   #shows({ name, roles, traits, mfaVerified }: Principal, database: Shown): boolean {

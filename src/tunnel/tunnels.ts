@@ -19,7 +19,13 @@ export interface TunnelsOptions {
   /** Called once for each tunnel whose agent says that it serves what its certificate does not let it. */
   readonly onOverreach?: (hostId: string, databases: readonly string[]) => void;
   readonly timing?: TunnelTiming;
+  /** Milliseconds that only grow. */
+  readonly now?: () => number;
 }
+
+/** Milliseconds for an agent whose tunnel broke to come back, which pauses for half a minute between tries; and how many are remembered. */
+const LATELY_MS = 120_000;
+const MAX_LATELY = 10_000;
 
 /** An agent that dials, as its certificate says. */
 export interface DiallingAgent {
@@ -59,6 +65,9 @@ export class Tunnels {
   readonly #tunnels = new Set<Tunnel>();
   /** By host. */
   readonly #rates = new Map<string, NewsRate>();
+  /** Whose tunnels broke, and until when that is remembered. */
+  readonly #lately = new Map<string, { readonly database: ServedDatabase; readonly until: number }>();
+  readonly #now: () => number;
   /** Those that take no more connections. */
   readonly #ending = new Set<Tunnel>();
   #isDraining = false;
@@ -66,6 +75,7 @@ export class Tunnels {
   constructor(options: TunnelsOptions) {
     this.#options = options;
     this.#timing = options.timing ?? TUNNEL_TIMING;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   /** Takes a connection of an agent, known by its certificate, for as long as it and its life last. */
@@ -102,6 +112,7 @@ export class Tunnels {
     void tunnel.session.closed.then(() => {
       this.#tunnels.delete(tunnel);
       this.#ending.delete(tunnel);
+      this.#remember(tunnel);
       this.#options.onChange?.();
     });
   }
@@ -182,6 +193,26 @@ export class Tunnels {
     return [...found.values()].toSorted((one, other) => (one.name < other.name ? -1 : 1));
   }
 
+  /**
+   * Databases that cannot be had now, as the tunnels of all their agents broke a moment ago: they are there still.
+   */
+  lately(): readonly ServedDatabase[] {
+    const now = this.#now();
+    for (const [name, { until }] of this.#lately) if (now >= until) this.#lately.delete(name);
+    if (this.#lately.size === 0) return [];
+    const here = new Set(this.databases().map(({ name }) => name));
+    return [...this.#lately.values()].flatMap(({ database }) => (here.has(database.name) ? [] : [database]));
+  }
+
+  /** Of an agent that has said that it leaves there is nothing to remember. */
+  #remember({ news }: Tunnel): void {
+    if (news === undefined || news.draining || this.#isDraining) return;
+    const until = this.#now() + LATELY_MS;
+    for (const database of news.databases)
+      if (this.#lately.size < MAX_LATELY || this.#lately.has(database.name))
+        this.#lately.set(database.name, { database, until });
+  }
+
   /** Agents that hold a tunnel, each once however many it holds. */
   agents(): readonly ConnectedAgent[] {
     const found = new Map<string, ConnectedAgent>();
@@ -233,7 +264,7 @@ export class Tunnels {
     for (const [one, rate] of this.#rates) {
       if (rate.isForgotten && ![...this.#tunnels].some((tunnel) => tunnel.hostId === one)) this.#rates.delete(one);
     }
-    const rate = this.#rates.get(hostId) ?? new NewsRate(() => performance.now());
+    const rate = this.#rates.get(hostId) ?? new NewsRate(this.#now);
     this.#rates.set(hostId, rate);
     return rate;
   }

@@ -103,6 +103,28 @@ describe("a cluster of two proxies and two agents", () => {
     assert.deepEqual((await agents()).map(({ node_name }) => node_name).toSorted(), ["a", "b"]);
   });
 
+  it("says that clients may try again while no agent can be reached, not that there is no such database", async () => {
+    const client = clientOf(1);
+    const ask = (): Promise<string> =>
+      client.send(READ).then(
+        () => "answered",
+        ({ name }: Error) => name,
+      );
+    cluster.agentsNet.weather.silent = true;
+    const heard = new Set<string>();
+    try {
+      for (let after = 0; after < 5;) {
+        heard.add(await ask());
+        if (["a", "b"].every((name) => cluster.tunnelsOf(name) === 0)) after++;
+      }
+    } finally {
+      cluster.agentsNet.weather.silent = false;
+    }
+    assert.ok(!heard.has("AccessDeniedException"), [...heard].join());
+    await eventually(async () => (await ask()) === "answered");
+    for (const name of ["a", "b"]) await eventually(() => cluster.tunnelsOf(name) === 2);
+  });
+
   it("fails no request while an agent is stopped and started, and forgets it meanwhile", async () => {
     const { done, errors } = await underLoad(3, async () => {
       await cluster.kill("a", "SIGTERM");

@@ -30,8 +30,25 @@ describe("databases that a user may know of", () => {
       policy: { shows: (_, { labels }) => labels["env"] === "dev" },
       databases: new Map(defined),
     }),
-    () => served,
+    {
+      served: () => served,
+      lately: () =>
+        [
+          ["away", "dev"],
+          ["hidden", "prod"],
+          ["theirs", "dev"],
+        ].map(([name = "", env = ""]) => ({ ...database(name, env), account_id: "1" }) as ServedDatabase),
+    },
   );
+
+  it("are there still when their agents are away for a moment, but for what is known of them now", () => {
+    for (const [name, isShown] of [
+      ["away", true],
+      ["hidden", false],
+      ["theirs", false],
+    ] as const)
+      equal(shown.isShown(USER, name), isShown, name);
+  });
 
   it("are told by name as they are listed, whichever agent or document says so", () => {
     const listed = shown.documents(USER).map((one) => {
