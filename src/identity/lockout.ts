@@ -3,6 +3,7 @@
 import type { Clock } from "../base/clock.ts";
 import { PosternError } from "../base/errors.ts";
 import { networkOf } from "../base/network.ts";
+import { type BucketRule, TokenBucket } from "../base/token-bucket.ts";
 
 /** When a user is locked out. */
 export interface LockoutRule {
@@ -75,11 +76,7 @@ export function readLockoutState(value: unknown): LockoutState {
 }
 
 /** How many tries an address has. */
-export interface AddressRule {
-  /** At once. */
-  readonly burst: number;
-  /** How long it takes until there is one more, in milliseconds. */
-  readonly every: number;
+export interface AddressRule extends BucketRule {
   /** How many addresses are remembered. */
   readonly addresses: number;
 }
@@ -95,7 +92,7 @@ export class AddressLimiter {
   readonly #clock: Clock;
   readonly #rule: AddressRule;
   // In the order of their last try.
-  readonly #buckets = new Map<string, { tries: number; at: number }>();
+  readonly #buckets = new Map<string, TokenBucket>();
 
   constructor(clock: Clock, rule: AddressRule = ADDRESS_RULE) {
     this.#clock = clock;
@@ -106,18 +103,15 @@ export class AddressLimiter {
   take(address: string): number {
     const key = networkOf(address);
     const now = this.#clock.monotonic();
-    const { burst, every, addresses } = this.#rule;
-    const last = this.#buckets.get(key) ?? { tries: burst, at: now };
-    const tries = Math.min(burst, last.tries + (now - last.at) / every);
-    const taken = tries >= 1;
+    const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#rule, now);
     this.#buckets.delete(key);
-    this.#buckets.set(key, { tries: taken ? tries - 1 : tries, at: now });
-    if (this.#buckets.size > addresses) {
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size > this.#rule.addresses) {
       for (const oldest of this.#buckets.keys()) {
         this.#buckets.delete(oldest);
         break;
       }
     }
-    return taken ? 0 : Math.ceil((1 - tries) * every);
+    return bucket.take(now);
   }
 }

@@ -1,23 +1,22 @@
 /** How many streams of a session may be reset in a time: what answers HTTP/2 ends the session, with all that is in it, when there are more. */
 
 import { setTimeout } from "node:timers";
+import { type BucketRule, TokenBucket } from "../base/token-bucket.ts";
 
 /** Somewhat less than what nghttp2 bears (NGHTTP2_DEFAULT_STREAM_RESET_BURST and _RATE: 1000, and 33 a second). */
-const BURST = 900;
-const PER_SECOND = 30;
+const RULE: BucketRule = { burst: 900, every: 1000 / 30 };
 
 /** Lets resets through as the other end bears them, in the order in which they were asked for. */
 export class Resets {
   readonly #now: () => number;
   readonly #waiting: (() => void)[] = [];
-  #left = BURST;
-  #countedAt: number;
+  readonly #bucket: TokenBucket;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param now milliseconds that only grow */
   constructor(now: () => number) {
     this.#now = now;
-    this.#countedAt = now();
+    this.#bucket = new TokenBucket(RULE, now());
   }
 
   /** Calls it now, or when there is room for one more. */
@@ -35,12 +34,14 @@ export class Resets {
 
   #go(): void {
     this.#timer = undefined;
-    const now = this.#now();
-    this.#left = Math.min(BURST, this.#left + ((now - this.#countedAt) / 1000) * PER_SECOND);
-    this.#countedAt = now;
-    for (; this.#left >= 1 && this.#waiting.length > 0; this.#left--) this.#waiting.shift()?.();
-    if (this.#waiting.length === 0) return;
-    this.#timer = setTimeout(() => this.#go(), Math.ceil((1000 * (1 - this.#left)) / PER_SECOND));
-    this.#timer.unref();
+    while (this.#waiting.length > 0) {
+      const wait = this.#bucket.take(this.#now());
+      if (wait > 0) {
+        this.#timer = setTimeout(() => this.#go(), wait);
+        this.#timer.unref();
+        return;
+      }
+      this.#waiting.shift()?.();
+    }
   }
 }
